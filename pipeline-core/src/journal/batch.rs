@@ -1,0 +1,122 @@
+use std::fmt;
+
+use crate::Timestamp;
+use crate::event::{Cursor, Event, NewEvent, Position, StreamId};
+
+/// What a writer believes about a stream before it appends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// The stream holds exactly this many events. Anything that was decided from a stream's events is
+    /// appended so.
+    At(Position),
+    /// Whatever the stream holds: for facts that do not depend on it.
+    Any,
+}
+
+impl fmt::Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(position) => write!(f, "{position}"),
+            Self::Any => f.write_str("any"),
+        }
+    }
+}
+
+/// Events for one stream.
+#[derive(Debug, Clone)]
+pub struct Append {
+    /// The stream.
+    pub stream: StreamId,
+    /// What the writer believes about it.
+    pub expected: Expected,
+    /// The events, in order. An empty list only checks the expectation.
+    pub events: Vec<NewEvent>,
+}
+
+/// Events that are appended together or not at all, over any number of streams.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// The time of the events.
+    pub at: Timestamp,
+    /// The events, stream by stream; a stream occurs once.
+    pub appends: Vec<Append>,
+}
+
+impl Batch {
+    /// A batch without events.
+    pub fn new(at: Timestamp) -> Self {
+        Self {
+            at,
+            appends: Vec::new(),
+        }
+    }
+
+    /// The same batch with an event more; see [`push`](Self::push).
+    #[must_use]
+    pub fn event(mut self, stream: &StreamId, expected: Expected, event: NewEvent) -> Self {
+        self.push(stream, expected, event);
+        self
+    }
+
+    /// Adds an event. Events of one stream are kept together; the first expectation given for a stream counts.
+    pub fn push(&mut self, stream: &StreamId, expected: Expected, event: NewEvent) {
+        match self.appends.iter_mut().find(|append| append.stream == *stream) {
+            Some(append) => append.events.push(event),
+            None => self.appends.push(Append {
+                stream: stream.clone(),
+                expected,
+                events: vec![event],
+            }),
+        }
+    }
+
+    /// Only checks a stream: the batch is appended when the stream is as expected, and adds nothing to it.
+    pub fn expect(&mut self, stream: &StreamId, expected: Expected) {
+        if !self.appends.iter().any(|append| append.stream == *stream) {
+            self.appends.push(Append {
+                stream: stream.clone(),
+                expected,
+                events: Vec::new(),
+            });
+        }
+    }
+
+    /// Adds the events of a batch that follows this one: for each stream, this batch's expectation counts.
+    pub fn follow(&mut self, next: Batch) {
+        for Append {
+            stream,
+            expected,
+            events,
+        } in next.appends
+        {
+            match self.appends.iter_mut().find(|append| append.stream == stream) {
+                Some(append) => append.events.extend(events),
+                None => self.appends.push(Append {
+                    stream,
+                    expected,
+                    events,
+                }),
+            }
+        }
+    }
+
+    /// How many events the batch holds.
+    pub fn len(&self) -> usize {
+        self.appends.iter().map(|append| append.events.len()).sum()
+    }
+
+    /// Whether the batch holds no event.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A batch as it was appended.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Commit {
+    /// The cursor after the batch.
+    pub cursor: Cursor,
+    /// The events with stream, position and time, in order.
+    pub events: Vec<Event>,
+}

@@ -1,0 +1,206 @@
+use std::fmt::Debug;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{Batch, Checkpoint, Commit, Expected};
+use crate::event::{Cursor, Event, PayloadError, Position, StreamId};
+
+/// An append-only log of events in many streams.
+///
+/// # Contract
+///
+/// For those who implement it:
+///
+/// - `append` is all or nothing. When it returns `Ok`, every event of the batch is as durable as the
+///   journal can make it; when it returns an error other than [`AppendError::Uncertain`], none is there.
+/// - Positions in a stream and cursors in the journal count from 1 without gaps.
+/// - Whoever reads sees a commit whole or not at all, and sees commits in one order.
+/// - An event that was read once never changes, but that its payload may become a tombstone.
+///
+/// For those who call it: a [`Conflict`] means that somebody else was first. Read what is new, decide again,
+/// and append again, if there is still something to say.
+#[async_trait]
+pub trait Journal: Debug + Send + Sync + 'static {
+    /// Appends a batch.
+    ///
+    /// # Errors
+    ///
+    /// [`AppendError::Conflict`] when a stream does not stand where the batch expects it; the others when the
+    /// journal could not be written.
+    async fn append(&self, batch: Batch) -> Result<Commit, AppendError>;
+
+    /// Reads a stream, from the event after `after` on, at most `limit` events.
+    ///
+    /// # Errors
+    ///
+    /// When the journal cannot be read.
+    async fn read(&self, stream: &StreamId, after: Position, limit: usize) -> Result<Vec<Event>, ReadError>;
+
+    /// Reads all streams in the order of the commits, from the event after `after` on, at most `limit` events.
+    ///
+    /// # Errors
+    ///
+    /// When the journal cannot be read.
+    async fn read_all(&self, after: Cursor, limit: usize) -> Result<Vec<Event>, ReadError>;
+
+    /// The heads of all streams now.
+    ///
+    /// # Errors
+    ///
+    /// When the journal cannot be read.
+    async fn checkpoint(&self) -> Result<Checkpoint, ReadError>;
+}
+
+#[async_trait]
+impl<J: Journal + ?Sized> Journal for Arc<J> {
+    async fn append(&self, batch: Batch) -> Result<Commit, AppendError> {
+        (**self).append(batch).await
+    }
+
+    async fn read(&self, stream: &StreamId, after: Position, limit: usize) -> Result<Vec<Event>, ReadError> {
+        (**self).read(stream, after, limit).await
+    }
+
+    async fn read_all(&self, after: Cursor, limit: usize) -> Result<Vec<Event>, ReadError> {
+        (**self).read_all(after, limit).await
+    }
+
+    async fn checkpoint(&self) -> Result<Checkpoint, ReadError> {
+        (**self).checkpoint().await
+    }
+}
+
+/// What is convenient on every journal.
+#[async_trait]
+pub trait JournalExt: Journal {
+    /// Reads a whole stream after a position, page by page.
+    ///
+    /// # Errors
+    ///
+    /// When the journal cannot be read.
+    async fn read_stream(&self, stream: &StreamId, after: Position) -> Result<Vec<Event>, ReadError> {
+        let mut events = Vec::new();
+        let mut after = after;
+        loop {
+            let page = self.read(stream, after, PAGE).await?;
+            let whole = page.len() < PAGE;
+            after += page.len() as u64;
+            events.extend(page);
+            if whole {
+                return Ok(events);
+            }
+        }
+    }
+
+    /// Reads the whole journal after a cursor, page by page.
+    ///
+    /// # Errors
+    ///
+    /// When the journal cannot be read.
+    async fn read_everything(&self, after: Cursor) -> Result<Vec<Event>, ReadError> {
+        let mut events = Vec::new();
+        let mut after = after;
+        loop {
+            let page = self.read_all(after, PAGE).await?;
+            let whole = page.len() < PAGE;
+            after += page.len() as u64;
+            events.extend(page);
+            if whole {
+                return Ok(events);
+            }
+        }
+    }
+}
+
+impl<J: Journal + ?Sized> JournalExt for J {}
+
+const PAGE: usize = 4096;
+
+/// A stream does not stand where a batch expected it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("stream `{stream}` holds {actual} events, expected {expected}")]
+pub struct Conflict {
+    /// The stream.
+    pub stream: StreamId,
+    /// What the batch expected.
+    pub expected: Expected,
+    /// What the stream holds.
+    pub actual: Position,
+}
+
+/// A batch that was not appended.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AppendError {
+    /// Somebody else was first.
+    #[error("another writer was first")]
+    Conflict(#[source] Conflict),
+    /// A stream occurs twice in the batch, or a payload cannot be written.
+    #[error("the batch cannot be written: {reason}")]
+    Invalid {
+        /// What is wrong with it.
+        reason: String,
+        /// The payload that could not be encoded.
+        #[source]
+        source: Option<PayloadError>,
+    },
+    /// Nothing was appended: the disk is full, say.
+    #[error("cannot append to journal {}", path.display())]
+    Io {
+        /// The journal.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It is not known whether the batch is durable. The journal takes no more until it is opened again and
+    /// tells what it holds.
+    #[error("it is unknown whether the last append to journal {} is durable: open it again", path.display())]
+    Uncertain {
+        /// The journal.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// What is there already cannot be read, so nothing is added to it.
+    #[error("the journal cannot be read before the append")]
+    Read(#[source] ReadError),
+    /// Another kind of journal could not append.
+    #[error("the journal did not append")]
+    Other(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<Conflict> for AppendError {
+    fn from(conflict: Conflict) -> Self {
+        Self::Conflict(conflict)
+    }
+}
+
+/// A journal that could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The system refused.
+    #[error("cannot read journal {}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// What is there is not what was written.
+    #[error("{}:{line}: the journal is damaged: {reason}", path.display())]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// Another kind of journal could not be read.
+    #[error("the journal cannot be read")]
+    Other(#[source] Box<dyn std::error::Error + Send + Sync>),
+}

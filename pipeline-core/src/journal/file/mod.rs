@@ -1,0 +1,25 @@
+#![doc = include_str!("../../../docs/journal-format.md")]
+
+mod append;
+mod cut;
+mod directory;
+mod error;
+mod finding;
+mod handle;
+mod image;
+mod index;
+mod line;
+mod lines;
+mod rewrite;
+mod scan;
+mod store;
+mod text;
+mod verify;
+mod write;
+
+pub use cut::Cut;
+pub use error::OpenError;
+pub use finding::{Finding, FindingKind, VerifyReport};
+pub use handle::FileJournal;
+pub use store::OpenReport;
+pub use verify::verify_files;

@@ -1,0 +1,15 @@
+//! The crate from outside, one file for each noun.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::clone_on_ref_ptr,
+    reason = "tests"
+)]
+
+mod journal;
+mod journal_erasure;
+mod journal_files;
+mod journal_model;
+mod journal_processes;
