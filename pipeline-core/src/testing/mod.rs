@@ -1,6 +1,13 @@
-//! What tests of embedders need.
+//! What tests of embedders need: a clock that is moved by hand, chance that repeats, contexts for stages, and
+//! conformance suites for the traits that they implement.
 
+mod artifacts;
 mod clock;
+mod context;
 pub mod journal;
+mod stage;
 
+pub use artifacts::MemoryArtifacts;
 pub use clock::{ManualClock, RepeatableEntropy};
+pub use context::{TestCall, services};
+pub use stage::{ScriptedError, ScriptedStage, Step};

@@ -13,3 +13,4 @@ mod journal_erasure;
 mod journal_files;
 mod journal_model;
 mod journal_processes;
+mod run;

@@ -1,0 +1,152 @@
+use super::decide::Decisions;
+use super::event::{StageFinished, StageResult};
+use super::graph::StageIndex;
+use super::stage_state::Attempt;
+use super::state::RunState;
+use crate::estate::{Deployed, DeploymentFailed, RolledBack, Verified};
+use crate::{DeploymentReport, Digest, Failure, Outcome, OutcomeStatus};
+
+/// What follows from the end of an attempt: its own event, and what the environment's history says of it.
+impl RunState {
+    pub(super) fn finish(
+        &self,
+        index: StageIndex,
+        attempt: &Attempt,
+        result: &StageResult,
+        output: Option<Digest>,
+        out: &mut Decisions,
+    ) {
+        let stage = self.graph.stage(index);
+        let mut result = result.clone();
+        if let StageResult::Completed { outcome } = &result
+            && let Some(missing) = self.missing_artifact(index, outcome)
+        {
+            result = StageResult::Failed {
+                failure: Failure::Failed,
+                error: vec![missing],
+            };
+        }
+        out.run(StageFinished {
+            stage: stage.name.clone(),
+            attempt: attempt.attempt,
+            epoch: self.epoch,
+            result: result.clone(),
+            output,
+        });
+        self.report(index, attempt, &result, out);
+    }
+
+    fn missing_artifact(&self, index: StageIndex, outcome: &Outcome) -> Option<String> {
+        if !outcome.is_success() {
+            return None;
+        }
+        let stage = self.graph.stage(index);
+        let missing = stage
+            .produces
+            .iter()
+            .find(|name| !outcome.artifacts.contains_key(*name))?;
+        Some(format!(
+            "stage `{}` succeeded without producing artifact `{missing}`, which it promises",
+            stage.name
+        ))
+    }
+
+    fn report(&self, index: StageIndex, attempt: &Attempt, result: &StageResult, out: &mut Decisions) {
+        let stage = self.graph.stage(index);
+        let Some(name) = &stage.environment else { return };
+        let Some(descriptor) = self.graph.plan.environments.get(name) else {
+            return;
+        };
+        let run = self.id.clone();
+        let planned = self.stages[index as usize]
+            .extra
+            .as_ref()
+            .and_then(|extra| extra.planned.as_ref());
+        let deploys =
+            attempt.action_plan.is_some() && planned.is_some_and(|planned| !planned.plan.is_unchanged());
+        let failed = |error: Vec<String>| DeploymentFailed {
+            run: self.id.clone(),
+            stage: stage.name.clone(),
+            pipeline: self.graph.plan.pipeline.clone(),
+            component: self.graph.plan.component.clone(),
+            tier: descriptor.tier,
+            release_digest: planned.map(|planned| planned.plan.release),
+            error,
+            started_at: attempt.since,
+        };
+        match result {
+            StageResult::Completed { outcome } => match &outcome.deployment {
+                Some(DeploymentReport::Deployed {
+                    release,
+                    configuration,
+                }) => {
+                    let (Ok(release_digest), Ok(configuration_digest)) =
+                        (release.digest(), configuration.digest())
+                    else {
+                        return;
+                    };
+                    let unchanged = outcome.status == OutcomeStatus::Unchanged;
+                    let revisions = if unchanged { None } else { self.revisions.get(name) };
+                    out.environment(
+                        name,
+                        Deployed {
+                            run,
+                            stage: stage.name.clone(),
+                            pipeline: self.graph.plan.pipeline.clone(),
+                            tier: descriptor.tier,
+                            release: release.clone(),
+                            release_digest,
+                            configuration: configuration.clone(),
+                            configuration_digest,
+                            unchanged,
+                            purpose: self.purpose,
+                            revision: self.revision.clone(),
+                            revisions: revisions.cloned().unwrap_or_default(),
+                            started_at: attempt.since,
+                        },
+                    );
+                }
+                Some(DeploymentReport::Verified {
+                    release,
+                    configuration,
+                }) => out.environment(
+                    name,
+                    Verified {
+                        run,
+                        stage: stage.name.clone(),
+                        release_digest: *release,
+                        configuration_digest: *configuration,
+                    },
+                ),
+                Some(DeploymentReport::RolledBack {
+                    from,
+                    to,
+                    configuration,
+                }) => out.environment(
+                    name,
+                    RolledBack {
+                        run,
+                        stage: stage.name.clone(),
+                        component: self.graph.plan.component.clone(),
+                        tier: descriptor.tier,
+                        from: *from,
+                        to: to.clone(),
+                        configuration: configuration.clone(),
+                        reason: outcome.reason.clone(),
+                    },
+                ),
+                None if deploys && !outcome.is_success() => {
+                    out.environment(name, failed(vec![outcome.reason.clone()]));
+                }
+                None => {}
+            },
+            StageResult::Failed {
+                failure: Failure::Failed | Failure::Errored,
+                error,
+            } if deploys => {
+                out.environment(name, failed(error.clone()));
+            }
+            StageResult::Failed { .. } | StageResult::Cancelled { .. } => {}
+        }
+    }
+}

@@ -1,0 +1,213 @@
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::Value;
+
+use super::call::{StageCall, Target};
+use super::{Cancellation, Cancelled, Channel, OutputLog};
+use crate::{
+    ArtifactName, ArtifactRef, ArtifactStore, Clock, Environment, IdempotencyKey, Masker, RunId, Secret,
+    SecretError, SecretRef, SecretSource, Source, StageName, Timestamp,
+};
+
+/// What a worker offers to the stages that it runs.
+#[derive(Debug, Clone)]
+pub struct Services {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The bytes.
+    pub artifacts: Arc<dyn ArtifactStore>,
+    /// The code.
+    pub source: Arc<dyn Source>,
+    /// The secrets.
+    pub secrets: Arc<dyn SecretSource>,
+}
+
+/// Hears what a running stage says, at once. Must not block.
+pub trait Signals: Debug + Send + Sync {
+    /// A line of output, masked.
+    fn output(&self, run: &RunId, stage: &StageName, channel: Channel, line: &str);
+
+    /// How far a stage is: some of a total, if it knows one, and what it is doing.
+    fn progress(&self, run: &RunId, stage: &StageName, done: u64, total: Option<u64>, doing: &str);
+}
+
+/// What a running stage may touch. Cloning is cheap; clones are the same context.
+#[derive(Debug, Clone)]
+pub struct StageContext(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    call: StageCall,
+    services: Services,
+    environment: Option<Arc<dyn Environment>>,
+    cancellation: Cancellation,
+    masker: Masker,
+    output: Mutex<OutputLog>,
+    signals: Option<Arc<dyn Signals>>,
+}
+
+impl StageContext {
+    /// A context for a call. The engine makes them; tests of stages do, too.
+    pub fn new(call: StageCall, services: Services, environment: Option<Arc<dyn Environment>>) -> Self {
+        Self(Arc::new(Inner {
+            call,
+            services,
+            environment,
+            cancellation: Cancellation::new(),
+            masker: Masker::new(),
+            output: Mutex::new(OutputLog::default()),
+            signals: None,
+        }))
+    }
+
+    /// The same context with listeners and limits. For the engine, before the context is shared.
+    #[must_use]
+    pub fn with_signals(self, signals: Arc<dyn Signals>) -> Self {
+        match Arc::try_unwrap(self.0) {
+            Ok(inner) => Self(Arc::new(Inner {
+                signals: Some(signals),
+                ..inner
+            })),
+            Err(shared) => Self(shared),
+        }
+    }
+
+    /// The same context, asked to stop through this handle, masking with this masker. For the engine, before the
+    /// context is shared.
+    #[must_use]
+    #[cfg(feature = "runtime")]
+    pub(crate) fn controlled(self, cancellation: Cancellation, masker: Masker) -> Self {
+        match Arc::try_unwrap(self.0) {
+            Ok(inner) => Self(Arc::new(Inner {
+                cancellation,
+                masker,
+                ..inner
+            })),
+            Err(shared) => Self(shared),
+        }
+    }
+
+    /// The call: everything that the engine decided about this attempt.
+    pub fn call(&self) -> &StageCall {
+        &self.0.call
+    }
+
+    /// The run.
+    pub fn run(&self) -> &RunId {
+        &self.0.call.run
+    }
+
+    /// The stage's name in the pipeline.
+    pub fn stage(&self) -> &StageName {
+        &self.0.call.stage
+    }
+
+    /// Names the intended effect: hand it to targets that recognise a repeated call.
+    pub fn key(&self) -> &IdempotencyKey {
+        &self.0.call.key
+    }
+
+    /// The environment that the stage targets, as the journal knows it.
+    pub fn target(&self) -> Option<&Target> {
+        self.0.call.target.as_ref()
+    }
+
+    /// The environment that the stage targets, to act on.
+    pub fn environment(&self) -> Option<&Arc<dyn Environment>> {
+        self.0.environment.as_ref()
+    }
+
+    /// An artifact that the stage `needs`.
+    pub fn artifact(&self, name: &ArtifactName) -> Option<&ArtifactRef> {
+        self.0.call.artifacts.get(name)
+    }
+
+    /// A fact that a stage before this one reported.
+    pub fn fact(&self, stage: &str, fact: &str) -> Option<&Value> {
+        self.0.call.facts.get(stage)?.get(fact)
+    }
+
+    /// The store of artifacts.
+    pub fn artifacts(&self) -> &Arc<dyn ArtifactStore> {
+        &self.0.services.artifacts
+    }
+
+    /// The code that the run works on.
+    pub fn source(&self) -> &Arc<dyn Source> {
+        &self.0.services.source
+    }
+
+    /// What time it is.
+    pub fn now(&self) -> Timestamp {
+        self.0.services.clock.now()
+    }
+
+    /// When the attempt must have ended, if there is a limit. The engine cancels the stage then.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        self.0.call.deadline
+    }
+
+    /// Ends when the stage is asked to stop, with the reason.
+    pub fn cancelled(&self) -> Cancelled {
+        self.0.cancellation.cancelled()
+    }
+
+    /// Whether the stage was asked to stop.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.cancellation.reason().is_some()
+    }
+
+    /// The handle that asks this stage to stop. For the engine and for tests.
+    pub fn cancellation(&self) -> &Cancellation {
+        &self.0.cancellation
+    }
+
+    /// Resolves a secret, and masks it from now on in everything that this attempt says.
+    ///
+    /// # Errors
+    ///
+    /// When the secret cannot be had.
+    pub async fn secret(&self, reference: &SecretRef) -> Result<Secret, SecretError> {
+        let secret = self.0.services.secrets.resolve(reference).await?;
+        self.0.masker.add(&secret);
+        Ok(secret)
+    }
+
+    /// What masks this attempt's output.
+    pub fn masker(&self) -> &Masker {
+        &self.0.masker
+    }
+
+    /// Says something: shown live, and kept with the attempt up to a bound.
+    pub fn log(&self, line: impl AsRef<str>) {
+        self.output(Channel::Note, line.as_ref());
+    }
+
+    /// Passes on a line of a program's output: shown live, and kept with the attempt up to a bound.
+    pub fn output(&self, channel: Channel, line: &str) {
+        let line = self.0.masker.mask(line);
+        if let Some(signals) = &self.0.signals {
+            signals.output(self.run(), self.stage(), channel, &line);
+        }
+        let mut output = self.0.output.lock().unwrap_or_else(PoisonError::into_inner);
+        output.push(channel, &line);
+    }
+
+    /// Reports progress: some of a total, if there is one, and what is being done. Shown live, not kept.
+    pub fn progress(&self, done: u64, total: Option<u64>, doing: &str) {
+        if let Some(signals) = &self.0.signals {
+            let doing = self.0.masker.mask(doing);
+            signals.progress(self.run(), self.stage(), done, total, &doing);
+        }
+    }
+
+    /// What was said so far.
+    pub fn output_log(&self) -> OutputLog {
+        self.0
+            .output
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}

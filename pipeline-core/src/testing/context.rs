@@ -1,0 +1,125 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::stage::{Services, StageCall, StageContext, Target};
+use crate::{
+    ArtifactRef, ArtifactStore, Clock, ComponentName, Configuration, Digest, Environment, FactName, Fence,
+    IdempotencyKey, PipelineName, Release, RunId, SecretSource, Source, StageName,
+};
+
+/// The services of a worker, put together from what a test has.
+pub fn services(
+    clock: impl Clock,
+    artifacts: Arc<dyn ArtifactStore>,
+    source: Arc<dyn Source>,
+    secrets: Arc<dyn SecretSource>,
+) -> Services {
+    Services {
+        clock: Arc::new(clock),
+        artifacts,
+        source,
+        secrets,
+    }
+}
+
+/// Builds the context of a call, for tests of stages.
+#[derive(Debug)]
+pub struct TestCall {
+    call: StageCall,
+    environment: Option<Arc<dyn Environment>>,
+}
+
+impl TestCall {
+    /// A first attempt of a stage with this name, in run `test` of pipeline `test`.
+    ///
+    /// # Panics
+    ///
+    /// When the text is no name: this is for tests.
+    #[expect(clippy::expect_used, reason = "for tests, which state their own names")]
+    pub fn new(stage: &str) -> Self {
+        let run = RunId::new("test").expect("a name");
+        let stage = StageName::new(stage).expect("a stage's name");
+        let key = IdempotencyKey::new(&run, &stage, 1);
+        let call = StageCall {
+            run,
+            pipeline: PipelineName::new("test").expect("a name"),
+            component: ComponentName::new("test").expect("a name"),
+            stage,
+            attempt: 1,
+            key,
+            deadline: None,
+            artifacts: BTreeMap::new(),
+            facts: BTreeMap::new(),
+            target: None,
+        };
+        Self {
+            call,
+            environment: None,
+        }
+    }
+
+    /// With an artifact that the stage needs.
+    #[must_use]
+    pub fn artifact(mut self, artifact: ArtifactRef) -> Self {
+        self.call.artifacts.insert(artifact.name.clone(), artifact);
+        self
+    }
+
+    /// With a fact of an earlier stage.
+    ///
+    /// # Panics
+    ///
+    /// When a text is no name: this is for tests.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "for tests, which state their own names")]
+    pub fn fact(mut self, stage: &str, fact: &str, value: impl Into<serde_json::Value>) -> Self {
+        let facts = self
+            .call
+            .facts
+            .entry(StageName::new(stage).expect("a stage's name"))
+            .or_default();
+        facts.insert(FactName::new(fact).expect("a fact's name"), value.into());
+        self
+    }
+
+    /// With an environment to act on, its configuration, and a fence.
+    #[must_use]
+    pub fn environment(
+        mut self,
+        environment: Arc<dyn Environment>,
+        configuration: Configuration,
+        fence: Option<Fence>,
+    ) -> Self {
+        self.call.target = Some(Target {
+            descriptor: environment.descriptor().clone(),
+            configuration,
+            fence,
+            action_plan: None,
+            live: None,
+            verified: None,
+        });
+        self.environment = Some(environment);
+        self
+    }
+
+    /// With what the journal says was last verified in the environment.
+    #[must_use]
+    pub fn verified(mut self, release: Release, configuration: Digest) -> Self {
+        if let Some(target) = &mut self.call.target {
+            target.verified = Some((release, configuration));
+        }
+        self
+    }
+
+    /// With anything else that the engine would decide.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut StageCall)) -> Self {
+        change(&mut self.call);
+        self
+    }
+
+    /// The context.
+    pub fn context(self, services: Services) -> StageContext {
+        StageContext::new(self.call, services, self.environment)
+    }
+}
