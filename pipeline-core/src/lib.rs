@@ -7,6 +7,7 @@ pub mod artifact;
 mod blocking;
 mod chain;
 pub mod clock;
+pub mod definition;
 pub mod digest;
 pub mod environment;
 pub mod estate;
@@ -17,7 +18,9 @@ pub mod gate;
 pub mod incident;
 pub mod journal;
 pub mod name;
+pub mod pipeline;
 mod plan;
+pub mod registry;
 mod release;
 pub mod run;
 pub mod secret;
@@ -29,6 +32,7 @@ pub use action_plan::{Action, ActionPlan, Approval};
 pub use artifact::{Artifact, ArtifactEntry, ArtifactRef, ArtifactStore, EntryKind, StoreError};
 pub use chain::{ChainDisplay, error_chain};
 pub use clock::{Clock, Entropy, SignedDuration, SystemClock, SystemEntropy, Timestamp};
+pub use definition::{Definition, DefinitionError, Diagnostic};
 pub use digest::{CanonicalError, Digest, DigestBuilder, DigestParseError, canonical_json};
 pub use environment::{
     DeployRequest, Environment, EnvironmentDescriptor, EnvironmentError, Fenced, LiveRelease, Observation,
@@ -55,7 +59,9 @@ pub use name::{
     ArtifactName, ComponentName, EnvironmentName, EvidenceKind, FactName, NameError, PipelineName, RunId,
     StageName, TypeName,
 };
+pub use pipeline::{Pipeline, PipelineBuilder, PipelineError, Problem, StageNode, StageSpec};
 pub use plan::{NotPortable, PlannedGate, PlannedStage, RunPlan};
+pub use registry::{BuildError, BuildProblem, PathSegment, Registry, SettingPath, TypeKind};
 pub use release::{Configuration, ConfigurationError, ConfigurationValue, Release};
 pub use run::{
     ActionPlanned, ApproveRequest, Attempt, CancelRequested, DecideRequest, ENVIRONMENT_LOCK, FoldError,

@@ -8,9 +8,12 @@
     reason = "tests"
 )]
 
+mod definition;
 mod journal;
 mod journal_erasure;
 mod journal_files;
 mod journal_model;
 mod journal_processes;
+mod pipeline;
+mod registry;
 mod run;

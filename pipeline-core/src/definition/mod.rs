@@ -1,0 +1,12 @@
+//! Definitions: a pipeline as TOML text, and where in it the mistakes are.
+
+mod diagnostic;
+mod document;
+mod environments;
+mod node;
+mod place;
+mod reader;
+mod stages;
+
+pub use diagnostic::{DefinitionError, Diagnostic};
+pub use document::Definition;

@@ -1,0 +1,112 @@
+use std::sync::Arc;
+
+use super::check::check;
+use super::graph::assemble;
+use super::{Pipeline, PipelineError, Problem, StageSpec};
+use crate::Environment;
+use crate::registry::SettingPath;
+
+/// Collects the parts of a [`Pipeline`], and checks them all at the end.
+#[derive(Debug)]
+pub struct PipelineBuilder {
+    pub(super) name: String,
+    pub(super) component: Option<String>,
+    pub(super) environments: Vec<EnvironmentSpec>,
+    pub(super) stages: Vec<StageSpec>,
+    found: Vec<Found>,
+}
+
+/// An environment; `None` when it could not be built, which somebody else reports.
+#[derive(Debug)]
+pub(super) struct EnvironmentSpec {
+    pub(super) name: String,
+    pub(super) environment: Option<Arc<dyn Environment>>,
+}
+
+/// A problem, and where in a definition it would be: `stages.deploy.after[1]`.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) path: SettingPath,
+    pub(crate) problem: Problem,
+}
+
+impl PipelineBuilder {
+    pub(super) fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            component: None,
+            environments: Vec::new(),
+            stages: Vec::new(),
+            found: Vec::new(),
+        }
+    }
+
+    /// What the pipeline releases; called as the pipeline unless this says otherwise.
+    #[must_use]
+    pub fn component(mut self, component: &str) -> Self {
+        self.component = Some(component.to_owned());
+        self
+    }
+
+    /// An environment that stages can target, under the name in its descriptor.
+    #[must_use]
+    pub fn environment(mut self, environment: Arc<dyn Environment>) -> Self {
+        self.environments.push(EnvironmentSpec {
+            name: environment.descriptor().name.to_string(),
+            environment: Some(environment),
+        });
+        self
+    }
+
+    /// A stage. The order in which stages are added decides where the graph does not.
+    #[must_use]
+    pub fn stage(mut self, stage: StageSpec) -> Self {
+        self.stages.push(stage);
+        self
+    }
+
+    /// The name of an environment that could not be built.
+    pub(crate) fn unbuilt_environment(mut self, name: &str) -> Self {
+        self.environments.push(EnvironmentSpec {
+            name: name.to_owned(),
+            environment: None,
+        });
+        self
+    }
+
+    /// Something else that is wrong.
+    pub(super) fn problem(&mut self, path: SettingPath, problem: Problem) {
+        self.found.push(Found { path, problem });
+    }
+
+    /// Checks everything and builds the pipeline.
+    ///
+    /// # Errors
+    ///
+    /// When something is wrong; the error lists all of it.
+    pub fn build(self) -> Result<Pipeline, PipelineError> {
+        self.finish().map_err(|found| PipelineError {
+            problems: found.into_iter().map(|found| found.problem).collect(),
+        })
+    }
+
+    /// Builds the pipeline, or tells what is wrong and where. There is nothing to tell when all that is
+    /// wrong is that something could not be built.
+    pub(crate) fn finish(mut self) -> Result<Pipeline, Vec<Found>> {
+        let mut found = std::mem::take(&mut self.found);
+        let checked = check(&self);
+        found.extend(checked.found);
+        let whole = self.stages.iter().all(StageSpec::is_built)
+            && self.environments.iter().all(|spec| spec.environment.is_some());
+        match checked.order {
+            Some(order) if found.is_empty() && whole => assemble(self, &checked.dependencies, &order)
+                .map_err(|problem| {
+                    vec![Found {
+                        path: SettingPath::root(),
+                        problem,
+                    }]
+                }),
+            _ => Err(found),
+        }
+    }
+}

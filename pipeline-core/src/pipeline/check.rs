@@ -1,0 +1,328 @@
+use std::collections::{HashMap, HashSet};
+
+use super::builder::{Found, PipelineBuilder};
+use super::order::sort;
+use super::spec::{Listed, StageSpec};
+use super::{Problem, exact};
+use crate::registry::{SettingPath, Suggestions};
+use crate::{ArtifactName, ComponentName, Effect, NameError, PipelineName, StageName, TypeKind, TypeName};
+
+/// What checking a pipeline gives.
+pub(super) struct Checked {
+    pub(super) found: Vec<Found>,
+    /// For each stage, as declared, those that it waits for: sorted, each once.
+    pub(super) dependencies: Vec<Vec<u32>>,
+    /// All stages in order; `None` when there is none.
+    pub(super) order: Option<Vec<u32>>,
+}
+
+pub(super) fn check(pipeline: &PipelineBuilder) -> Checked {
+    let mut check = Check {
+        found: Vec::new(),
+        suggestions: Suggestions::new(),
+        stages: HashMap::new(),
+        producers: HashMap::new(),
+        environments: HashSet::new(),
+    };
+    check.names(pipeline);
+    if u32::try_from(pipeline.stages.len()).is_err() {
+        let count = pipeline.stages.len();
+        check.report(SettingPath::root(), Problem::TooManyStages { count });
+        return Checked {
+            found: check.found,
+            dependencies: Vec::new(),
+            order: None,
+        };
+    }
+    for (at, spec) in (0..).zip(&pipeline.stages) {
+        check.stage(at, spec);
+    }
+    for (at, spec) in (0..).zip(&pipeline.stages) {
+        check.products(at, spec, &pipeline.stages);
+    }
+    let mut dependencies = Vec::with_capacity(pipeline.stages.len());
+    for (at, spec) in (0..).zip(&pipeline.stages) {
+        let mut edges = check.after(at, spec, &pipeline.stages);
+        edges.extend(check.needs(at, spec));
+        edges.sort_unstable();
+        edges.dedup();
+        dependencies.push(edges);
+        check.environment(spec, pipeline);
+    }
+    let order = match sort(&dependencies) {
+        Ok(order) => Some(order),
+        Err(cycles) => {
+            for cycle in cycles {
+                check.cycle(&cycle, &pipeline.stages);
+            }
+            None
+        }
+    };
+    Checked {
+        found: check.found,
+        dependencies,
+        order,
+    }
+}
+
+struct Check<'a> {
+    found: Vec<Found>,
+    suggestions: Suggestions,
+    stages: HashMap<&'a str, u32>,
+    producers: HashMap<&'a str, u32>,
+    environments: HashSet<&'a str>,
+}
+
+fn place(spec: &StageSpec) -> SettingPath {
+    SettingPath::root().key("stages").key(spec.name.as_str())
+}
+
+impl<'a> Check<'a> {
+    fn report(&mut self, path: SettingPath, problem: Problem) {
+        self.found.push(Found { path, problem });
+    }
+
+    fn name<T>(&mut self, path: impl FnOnce() -> SettingPath, name: Result<T, NameError>) {
+        if let Err(error) = name {
+            self.report(path(), error.into());
+        }
+    }
+
+    fn names(&mut self, pipeline: &'a PipelineBuilder) {
+        let table = || SettingPath::root().key("pipeline");
+        self.name(|| table().key("name"), PipelineName::new(&pipeline.name));
+        if let Some(component) = &pipeline.component {
+            self.name(|| table().key("component"), ComponentName::new(component));
+        }
+        for spec in &pipeline.environments {
+            let path = || SettingPath::root().key("environments").key(spec.name.as_str());
+            if !self.environments.insert(&spec.name) {
+                let environment = spec.name.clone();
+                self.report(path(), Problem::DuplicateEnvironment { environment });
+            }
+            let descriptor = spec
+                .environment
+                .as_ref()
+                .map(|environment| environment.descriptor());
+            if let Some((setting, number)) = descriptor.and_then(|it| exact::first_inexact(&it.settings)) {
+                let problem = Problem::InexactNumber {
+                    kind: TypeKind::Environment,
+                    name: spec.name.clone(),
+                    setting: setting.clone(),
+                    number,
+                };
+                self.report(path().join(&setting), problem);
+            }
+        }
+        if pipeline.stages.is_empty() {
+            self.report(SettingPath::root().key("stages"), Problem::NoStages);
+        }
+    }
+
+    /// What can be told of a stage alone.
+    fn stage(&mut self, at: u32, spec: &'a StageSpec) {
+        self.name(|| place(spec), StageName::new(&spec.name));
+        if *self.stages.entry(&spec.name).or_insert(at) != at {
+            let stage = spec.name.clone();
+            self.report(place(spec), Problem::DuplicateStage { stage });
+        }
+        if let Some(timeout) = spec.timeout
+            && !timeout.is_positive()
+        {
+            let stage = spec.name.clone();
+            self.report(place(spec).key("timeout"), Problem::BadTimeout { stage, timeout });
+        }
+        if let Some(stage) = &spec.stage {
+            let type_name = stage.type_name();
+            self.name(|| place(spec).key("type"), TypeName::new(type_name));
+            if stage.effect() == Effect::Inspectable && !stage.can_inspect() {
+                let problem = Problem::CannotInspect {
+                    stage: spec.name.clone(),
+                    type_name: type_name.to_owned(),
+                };
+                self.report(place(spec).key("type"), problem);
+            }
+        }
+        for (gate_at, gate) in spec.gates.iter().enumerate() {
+            if let Some(gate) = &gate.gate {
+                let path = || place(spec).key("gates").index(gate_at).key("type");
+                self.name(path, TypeName::new(gate.type_name()));
+            }
+        }
+        for (path, problem) in spec.inexact() {
+            self.report(path, problem);
+        }
+    }
+
+    fn products(&mut self, at: u32, spec: &'a StageSpec, stages: &[StageSpec]) {
+        for Listed { at: place_at, name } in &spec.produces {
+            let path = || place(spec).key("produces").index(*place_at);
+            self.name(path, ArtifactName::new(name));
+            let first = *self.producers.entry(name).or_insert(at);
+            if first != at {
+                let problem = Problem::TwoProducers {
+                    artifact: name.clone(),
+                    first: stages[first as usize].name.clone(),
+                    second: spec.name.clone(),
+                };
+                self.report(path(), problem);
+            }
+        }
+        let mut seen = HashSet::new();
+        for Listed { at, name } in &spec.produces {
+            if !seen.insert(name) {
+                let problem = Problem::RepeatedProduct {
+                    stage: spec.name.clone(),
+                    artifact: name.clone(),
+                };
+                self.report(place(spec).key("produces").index(*at), problem);
+            }
+        }
+    }
+
+    fn after(&mut self, at: u32, spec: &'a StageSpec, stages: &[StageSpec]) -> Vec<u32> {
+        let mut edges = Vec::new();
+        for Listed { at: place_at, name } in &spec.after {
+            let path = || place(spec).key("after").index(*place_at);
+            match self.stages.get(name.as_str()) {
+                Some(&before) if stages[before as usize].name == spec.name => {
+                    let stage = spec.name.clone();
+                    self.report(path(), Problem::AfterItself { stage });
+                }
+                Some(&before) => edges.push(before),
+                None => {
+                    let others = (0..).zip(stages).filter(|(other, _)| *other != at);
+                    let names = others.map(|(_, other)| other.name.as_str());
+                    let problem = Problem::UnknownStage {
+                        stage: spec.name.clone(),
+                        after: name.clone(),
+                        nearest: self.suggestions.nearest(name, stages.len(), names),
+                    };
+                    self.report(path(), problem);
+                }
+            }
+        }
+        edges
+    }
+
+    fn needs(&mut self, at: u32, spec: &'a StageSpec) -> Vec<u32> {
+        let mut edges = Vec::new();
+        for Listed { at: place_at, name } in &spec.needs {
+            let path = || place(spec).key("needs").index(*place_at);
+            match self.producers.get(name.as_str()) {
+                Some(&producer) if producer == at => {
+                    let problem = Problem::NeedsItself {
+                        stage: spec.name.clone(),
+                        artifact: name.clone(),
+                    };
+                    self.report(path(), problem);
+                }
+                Some(&producer) => edges.push(producer),
+                None => {
+                    let mut known: Vec<&str> = Vec::new();
+                    if self.suggestions.can_afford(self.producers.len()) {
+                        known.extend(self.producers.keys());
+                        known.sort_unstable();
+                    }
+                    let problem = Problem::UnknownArtifact {
+                        stage: spec.name.clone(),
+                        artifact: name.clone(),
+                        nearest: self.suggestions.nearest(name, known.len(), known.iter().copied()),
+                    };
+                    self.report(path(), problem);
+                }
+            }
+        }
+        edges
+    }
+
+    fn environment(&mut self, spec: &StageSpec, pipeline: &PipelineBuilder) {
+        let Some(environment) = &spec.environment else {
+            return;
+        };
+        if self.environments.contains(environment.as_str()) {
+            return;
+        }
+        let known = pipeline.environments.iter().map(|spec| spec.name.as_str());
+        let problem = Problem::UnknownEnvironment {
+            stage: spec.name.clone(),
+            environment: environment.clone(),
+            nearest: self
+                .suggestions
+                .nearest(environment, pipeline.environments.len(), known),
+        };
+        self.report(place(spec).key("environment"), problem);
+    }
+
+    fn cycle(&mut self, cycle: &[u32], stages: &[StageSpec]) {
+        let names: Vec<String> = cycle.iter().map(|&at| stages[at as usize].name.clone()).collect();
+        let Some((&first, rest)) = cycle.split_first() else {
+            return;
+        };
+        let spec = &stages[first as usize];
+        let next = &stages[rest.first().copied().unwrap_or(first) as usize];
+        let by_name = spec.after.iter().find(|listed| listed.name == next.name);
+        let by_data = || {
+            let produced = |listed: &&Listed| next.produces.iter().any(|product| product.name == listed.name);
+            spec.needs.iter().find(produced)
+        };
+        let path = match by_name {
+            Some(listed) => place(spec).key("after").index(listed.at),
+            None => match by_data() {
+                Some(listed) => place(spec).key("needs").index(listed.at),
+                None => place(spec),
+            },
+        };
+        self.report(path, Problem::Cycle { stages: names });
+    }
+}
+
+impl StageSpec {
+    pub(super) fn is_built(&self) -> bool {
+        self.stage.is_some() && self.gates.iter().all(|gate| gate.gate.is_some())
+    }
+
+    /// The settings that have no exact canonical JSON.
+    fn inexact(&self) -> Vec<(SettingPath, Problem)> {
+        let own = self
+            .stage
+            .as_ref()
+            .map(|stage| (TypeKind::Stage, stage.type_name()));
+        let gates = self.gates.iter().enumerate().map(|(at, gate)| {
+            let type_name = gate.gate.as_ref().map(|gate| (TypeKind::Gate, gate.type_name()));
+            (
+                SettingPath::root().key("gates").index(at),
+                type_name,
+                &gate.settings,
+            )
+        });
+        let all = std::iter::once((SettingPath::root(), own, &self.settings)).chain(gates);
+        let problems = all.filter_map(|(below, type_of, settings)| {
+            let (kind, type_name) = type_of?;
+            let (setting, problem) = match settings {
+                Ok(settings) => {
+                    let (setting, number) = exact::first_inexact(settings)?;
+                    let setting = below.join(&setting);
+                    let problem = Problem::InexactNumber {
+                        kind: TypeKind::Stage,
+                        name: self.name.clone(),
+                        setting: setting.clone(),
+                        number,
+                    };
+                    (setting, problem)
+                }
+                Err(error) => {
+                    let problem = Problem::Settings {
+                        stage: self.name.clone(),
+                        kind,
+                        type_name: type_name.to_owned(),
+                        message: error.to_string(),
+                    };
+                    (below, problem)
+                }
+            };
+            Some((place(self).join(&setting), problem))
+        });
+        problems.collect()
+    }
+}
