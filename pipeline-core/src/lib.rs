@@ -1,4 +1,118 @@
-//! The contracts and the engine of a release pipeline.
+//! The contracts and the engine of a release pipeline: stages, gates, artifacts, environments, and a journal that
+//! is the truth.
+//!
+//! A pipeline is a graph of stages. A run is one life of a pipeline: everything that happens in it is an event in an
+//! append-only, hash-chained journal, and everything else (what runs, what waits, what is live where) is a fold of
+//! the events. So a run survives `kill -9` at any moment and goes on in another process.
+//!
+//! # A pipeline that runs
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use pipeline_core::testing::MemoryArtifacts;
+//! use pipeline_core::{
+//!     Actor, Effect, MemoryJournal, Outcome, Pipeline, RunRequest, RunStatus, Runner, Stage, StageContext, StageSpec,
+//! };
+//! use serde::Serialize;
+//!
+//! #[derive(Debug, Serialize)]
+//! struct Greet {
+//!     whom: String,
+//! }
+//!
+//! impl Stage for Greet {
+//!     const TYPE: &'static str = "greet";
+//!     type Error = std::convert::Infallible;
+//!
+//!     fn effect(&self) -> Effect {
+//!         Effect::Idempotent
+//!     }
+//!
+//!     async fn run(&self, cx: &StageContext) -> Result<Outcome, Self::Error> {
+//!         cx.log(format!("hello, {}", self.whom));
+//!         Ok(Outcome::succeeded())
+//!     }
+//! }
+//!
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let pipeline = Pipeline::builder("greetings")
+//!         .stage(StageSpec::new("first", Greet { whom: "staging".into() }))
+//!         .stage(StageSpec::new("second", Greet { whom: "production".into() }).after(["first"]))
+//!         .build()?;
+//!     let runner = Arc::new(Runner::new(Arc::new(MemoryJournal::new()), Arc::new(MemoryArtifacts::new())));
+//!     let run = runner.create(&pipeline, RunRequest::new(Actor::person("alice")?)).await?;
+//!     let state = runner.drive(&pipeline, &run).await?;
+//!     assert_eq!(state.status(), RunStatus::Succeeded);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # The nouns
+//!
+//! | noun | type | what it is |
+//! |---|---|---|
+//! | stage | [`Stage`] | a step that touches the world, with an honest [`Effect`] |
+//! | gate | [`Gate`] | a pure decision on whether a stage may start, with a [`Verdict`] |
+//! | evidence | [`Evidence`], [`EvidenceSource`] | what gates decide on, and who finds it out |
+//! | artifact | [`ArtifactRef`], [`ArtifactStore`] | built once, immutable, known by digest |
+//! | release | [`Release`] | a named, versioned bundle of artifacts that travels as one |
+//! | configuration | [`Configuration`] | what an environment adds at deployment time |
+//! | environment | [`Environment`] | where releases go; [`Fenced`] when it refuses late calls |
+//! | definition | [`Definition`], [`Registry`] | a pipeline as TOML, and the types that it may use |
+//! | pipeline | [`Pipeline`] | the validated graph |
+//! | run plan | [`RunPlan`] | graph and settings as data; never approved |
+//! | action plan | [`ActionPlan`], [`Approval`] | what exactly would be done to an environment; what is approved |
+//! | run | [`RunState`] | one life of a pipeline, as a fold |
+//! | runner | [`Runner`] | commits what a run decides, and does what is due |
+//! | journal | [`Journal`], [`FileJournal`], [`MemoryJournal`] | the truth |
+//! | estate | [`Estate`] | what is live where |
+//!
+//! # What happens when
+//!
+//! ```text
+//! decide ─► commit ─► prepare / execute / inspect ─► report ─► decide …
+//! (pure)    (journal) (tasks)
+//! ```
+//!
+//! A stage that is ready is *prepared*: its action plan is computed, evidence is gathered, the gates decide. When they
+//! allow, and only then, the run takes the environment's lock, and everything is found out and decided once more under
+//! it. The verdicts, the approvals that are used up and the start of the stage are one commit. The effect comes after,
+//! and its end is a commit of its own.
+//!
+//! A start without an end is the third outcome, *unknown*. What follows is the [`Effect`]'s to say:
+//!
+//! | effect | after a crash | reused in a later run |
+//! |---|---|---|
+//! | [`Effect::Pure`] | run again | yes, when nothing that it depends on changed |
+//! | [`Effect::Idempotent`] | run again, same idempotency key | no |
+//! | [`Effect::Inspectable`] | asked whether it happened, then as it answers | no |
+//! | [`Effect::AtMostOnce`] | the run is parked until a person decides | no |
+//!
+//! # What is a source of truth
+//!
+//! The journal, and the bytes in the artifact store. [`RunState`], [`Estate`], and what a runner knows of old outcomes
+//! are rebuilt from the journal; leases of a run are locks and no truth.
+//!
+//! # What it does not do
+//!
+//! It is no server and has no scheduler of its own for time: a host drives runs, and drives them again when something
+//! changed. It does not prove who somebody is. It keeps raw effects from happening twice only as far as stages are
+//! honest about theirs.
+//!
+//! # Features
+//!
+//! | feature | default | what |
+//! |---|---|---|
+//! | `runtime` | yes | [`Runner`] on tokio; without it there is no tokio |
+//! | `testing` | no | the module `testing`: manual clock, scripted stages, artifacts in memory, conformance suites |
+//!
+//! # Where next
+//!
+//! The contract of a [`Stage`] and of an [`Environment`] before you write one; `examples/` in the repository for whole
+//! programs, the largest of which, `release`, is a complete host; the crates `pipeline-stages`, `pipeline-artifacts`,
+//! `pipeline-change` and `pipeline-metrics` for what you need not write yourself.
 
 #![forbid(unsafe_code)]
 
@@ -23,11 +137,14 @@ mod plan;
 pub mod registry;
 mod release;
 pub mod run;
+#[cfg(feature = "runtime")]
+pub mod runner;
 pub mod secret;
 mod source;
 pub mod stage;
 #[cfg(feature = "testing")]
 pub mod testing;
+
 pub use action_plan::{Action, ActionPlan, Approval};
 pub use artifact::{Artifact, ArtifactEntry, ArtifactRef, ArtifactStore, EntryKind, StoreError};
 pub use chain::{ChainDisplay, error_chain};
@@ -69,6 +186,11 @@ pub use run::{
     RunState, RunStatus, StageDecided, StageEnd, StageFinished, StageResult, StageReused, StageSkipped,
     StageStarted, StageState, StageUnknown, StageView,
 };
+#[cfg(feature = "runtime")]
+pub use runner::{
+    FileLeases, Forecast, ForecastPlan, Lease, LeaseError, Leases, MemoryLeases, Observer, RunError,
+    RunRequest, Runner, RunnerOptions, Signal, StageForecast, Verb,
+};
 pub use secret::{Masker, NoSecrets, Secret, SecretError, SecretRef, SecretRefError, SecretSource};
 pub use source::{DirectorySource, NoSource, Revision, Source, SourceError, SourcePath, SourcePathError};
 pub use stage::{
@@ -76,3 +198,7 @@ pub use stage::{
     Inspection, Outcome, OutcomeStatus, OutputLog, PlanActions, Reads, Services, Signals, Stage, StageCall,
     StageContext, StageError, Target, Undo, Verify,
 };
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

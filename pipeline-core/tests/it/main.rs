@@ -9,6 +9,7 @@
 )]
 
 mod definition;
+mod environments;
 mod journal;
 mod journal_erasure;
 mod journal_files;
@@ -17,3 +18,4 @@ mod journal_processes;
 mod pipeline;
 mod registry;
 mod run;
+mod runner;

@@ -1,0 +1,97 @@
+use std::collections::{HashMap, HashSet};
+
+use crate::journal::{Journal, JournalExt};
+use crate::run::{RunEvent, StageResult};
+use crate::{Cursor, Digest, Effect, Event, Outcome, RunId, StageName, StreamKind};
+
+use super::RunError;
+
+/// Outcomes that may be used again: those of pure stages, by fingerprint. Rebuilt from the journal.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    cursor: Cursor,
+    outcomes: HashMap<Digest, (RunId, Outcome)>,
+    /// Of runs that have not ended: which stages are pure, and what the attempts going on depend on.
+    open: HashMap<RunId, OpenRun>,
+}
+
+#[derive(Debug, Default)]
+struct OpenRun {
+    pure: HashSet<StageName>,
+    begun: HashMap<StageName, (u32, Digest)>,
+}
+
+impl History {
+    /// Reads what is new in the journal.
+    pub(super) async fn refresh(&mut self, journal: &dyn Journal) -> Result<(), RunError> {
+        for event in journal
+            .read_everything(self.cursor)
+            .await
+            .map_err(RunError::Read)?
+        {
+            self.apply(&event);
+            self.cursor = event.cursor;
+        }
+        Ok(())
+    }
+
+    /// What cannot be read is no outcome to reuse; whoever needs it will say so.
+    fn apply(&mut self, event: &Event) {
+        if !event.stream.is(&StreamKind::RUN) {
+            return;
+        }
+        let (Ok(run), Ok(Some(payload))) = (RunId::new(event.stream.name()), event.read::<RunEvent>()) else {
+            return;
+        };
+        match &*payload {
+            RunEvent::Created(created) => {
+                let pure = created
+                    .plan
+                    .stages
+                    .iter()
+                    .filter(|stage| stage.effect == Effect::Pure);
+                let pure = pure.map(|stage| stage.name.clone()).collect();
+                self.open.insert(
+                    run,
+                    OpenRun {
+                        pure,
+                        begun: HashMap::new(),
+                    },
+                );
+            }
+            RunEvent::StageStarted(started) => {
+                let Some(open) = self.open.get_mut(&run) else {
+                    return;
+                };
+                if let Some(fingerprint) = started.fingerprint.filter(|_| open.pure.contains(&started.stage))
+                {
+                    open.begun
+                        .insert(started.stage.clone(), (started.attempt, fingerprint));
+                }
+            }
+            RunEvent::StageFinished(finished) => {
+                let Some(open) = self.open.get_mut(&run) else {
+                    return;
+                };
+                let Some((attempt, fingerprint)) = open.begun.remove(&finished.stage) else {
+                    return;
+                };
+                if let StageResult::Completed { outcome } = &finished.result
+                    && attempt == finished.attempt
+                    && outcome.is_success()
+                {
+                    self.outcomes.insert(fingerprint, (run, (**outcome).clone()));
+                }
+            }
+            RunEvent::Finished(_) => {
+                self.open.remove(&run);
+            }
+            _ => {}
+        }
+    }
+
+    /// An old outcome with this fingerprint, and the run that it comes from.
+    pub(super) fn find(&self, fingerprint: &Digest) -> Option<(RunId, Outcome)> {
+        self.outcomes.get(fingerprint).cloned()
+    }
+}

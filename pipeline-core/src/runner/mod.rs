@@ -1,0 +1,23 @@
+//! The runner: drives runs on tokio.
+//!
+//! One task owns the state of a run. It decides, commits, and only then does what is due: preparations and
+//! attempts are tasks of their own that report back. Whatever is observed has been committed.
+
+mod attempt;
+mod drive;
+mod error;
+mod forecast;
+mod guard;
+mod history;
+mod lease;
+mod prepare;
+mod request;
+mod signal;
+mod worker;
+
+pub use error::RunError;
+pub use forecast::{Forecast, ForecastPlan, StageForecast, Verb};
+pub use lease::{FileLeases, Lease, LeaseError, Leases, MemoryLeases};
+pub use request::RunRequest;
+pub use signal::{Observer, Signal};
+pub use worker::{Runner, RunnerOptions};

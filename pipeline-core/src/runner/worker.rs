@@ -1,0 +1,301 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+
+use super::history::History;
+use super::lease::{Leases, MemoryLeases};
+use super::signal::{Observer, Observers, Signal};
+use super::{RunError, RunRequest};
+use crate::journal::{Append, AppendError, Batch, Expected, Journal, JournalExt};
+use crate::pipeline::Pipeline;
+use crate::run::{ApproveRequest, DecideRequest, Gates, Input, RunCreated, RunEvent, RunState};
+use crate::{
+    Actor, ArtifactStore, Clock, Entropy, EvidenceKind, EvidenceSource, NewEvent, NoSecrets, NoSource, RunId,
+    SecretSource, Services, Source, StreamId, SystemClock, SystemEntropy,
+};
+
+/// What a runner may take its time with.
+#[derive(Debug, Clone)]
+pub struct RunnerOptions {
+    /// How long a stage may take to stop after it was asked, before its future is dropped: longer than any stage's
+    /// own grace period. 30 s.
+    pub grace: Duration,
+    /// How long planning, gathering evidence and inspecting may take. 5 min.
+    pub preparation: Duration,
+    /// How often the journal is asked for what other processes appended, while stages run. 250 ms.
+    pub poll: Duration,
+    /// The name of this worker in the journal. `runner`.
+    pub worker: String,
+}
+
+impl Default for RunnerOptions {
+    fn default() -> Self {
+        Self {
+            grace: Duration::from_secs(30),
+            preparation: Duration::from_secs(300),
+            poll: Duration::from_millis(250),
+            worker: "runner".to_owned(),
+        }
+    }
+}
+
+/// Creates runs and drives them: commits what a run decides, and does what is due.
+///
+/// A runner keeps nothing that is not in the journal; dropping it at any moment, or killing its process, loses
+/// nothing that was acknowledged.
+#[derive(Debug)]
+pub struct Runner {
+    pub(super) journal: Arc<dyn Journal>,
+    pub(super) services: Services,
+    pub(super) entropy: Arc<dyn Entropy>,
+    pub(super) leases: Arc<dyn Leases>,
+    pub(super) evidence: BTreeMap<EvidenceKind, Arc<dyn EvidenceSource>>,
+    pub(super) observers: Observers,
+    pub(super) options: RunnerOptions,
+    pub(super) history: Arc<Mutex<History>>,
+}
+
+/// How often a decision is made again because somebody else was first, before the runner gives up.
+pub(super) const TRIES: u32 = 100;
+
+impl Runner {
+    /// A runner with the computer's clock, no source and no secrets.
+    pub fn new(journal: Arc<dyn Journal>, artifacts: Arc<dyn ArtifactStore>) -> Self {
+        Self {
+            journal,
+            services: Services {
+                clock: Arc::new(SystemClock),
+                artifacts,
+                source: Arc::new(NoSource),
+                secrets: Arc::new(NoSecrets),
+            },
+            entropy: Arc::new(SystemEntropy),
+            leases: Arc::new(MemoryLeases::default()),
+            evidence: BTreeMap::new(),
+            observers: Observers::default(),
+            options: RunnerOptions::default(),
+            history: Arc::default(),
+        }
+    }
+
+    /// With another clock.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.services.clock = Arc::new(clock);
+        self
+    }
+
+    /// With another source of chance.
+    #[must_use]
+    pub fn entropy(mut self, entropy: impl Entropy) -> Self {
+        self.entropy = Arc::new(entropy);
+        self
+    }
+
+    /// With the code that runs work on.
+    #[must_use]
+    pub fn source(mut self, source: impl Source) -> Self {
+        self.services.source = Arc::new(source);
+        self
+    }
+
+    /// With a source of secrets.
+    #[must_use]
+    pub fn secrets(mut self, secrets: impl SecretSource) -> Self {
+        self.services.secrets = Arc::new(secrets);
+        self
+    }
+
+    /// With leases that other processes know of, too.
+    #[must_use]
+    pub fn leases(mut self, leases: impl Leases) -> Self {
+        self.leases = Arc::new(leases);
+        self
+    }
+
+    /// With a source of evidence more.
+    #[must_use]
+    pub fn evidence(mut self, source: impl EvidenceSource) -> Self {
+        self.evidence.insert(source.kind().clone(), Arc::new(source));
+        self
+    }
+
+    /// With an observer more.
+    #[must_use]
+    pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
+        self.observers.0.push(Arc::new(observer));
+        self
+    }
+
+    /// With other options.
+    #[must_use]
+    pub fn options(mut self, options: RunnerOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// The journal that the runner writes.
+    pub fn journal(&self) -> &Arc<dyn Journal> {
+        &self.journal
+    }
+
+    /// Creates a run of a pipeline. It begins when it is driven.
+    ///
+    /// # Errors
+    ///
+    /// When the journal does not take it, or the id is taken.
+    pub async fn create(&self, pipeline: &Pipeline, request: RunRequest) -> Result<RunId, RunError> {
+        let now = self.services.clock.now();
+        let created = created(pipeline, &request)?;
+        let mut id = request.id.clone();
+        for _ in 0..TRIES {
+            let run = id
+                .clone()
+                .unwrap_or_else(|| RunId::generate(now, self.entropy.next_u64()));
+            let event = NewEvent::new(request.by.clone(), RunEvent::Created(created.clone()));
+            let stream = StreamId::run(&run);
+            let batch = Batch {
+                at: now,
+                appends: vec![Append {
+                    stream,
+                    expected: Expected::At(0),
+                    events: vec![event],
+                }],
+            };
+            match self.append(&run, batch).await {
+                Ok(()) => return Ok(run),
+                // Chance gave a taken id; a host's own id is its own matter.
+                Err(RunError::Append {
+                    source: AppendError::Conflict(_),
+                    ..
+                }) if request.id.is_none() => id = None,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(RunError::Contended {
+            run: RunId::generate(now, 0),
+            tries: TRIES,
+        })
+    }
+
+    /// Loads a run: its stream, and those of its environments.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such run, or the journal cannot be read.
+    pub async fn load(&self, run: &RunId) -> Result<RunState, RunError> {
+        let load = |source| RunError::Load {
+            run: run.clone(),
+            source: Box::new(source),
+        };
+        let first = self.journal.read(&StreamId::run(run), 0, 1).await;
+        let mut state = RunState::from_events(run, &first.map_err(RunError::Read)?).map_err(load)?;
+        self.refresh(&mut state).await?;
+        Ok(state)
+    }
+
+    /// Applies what was appended since the state was read, in the order of the journal. Tells whether there was
+    /// anything.
+    pub(super) async fn refresh(&self, state: &mut RunState) -> Result<bool, RunError> {
+        let mut streams = vec![(StreamId::run(state.id()), state.position())];
+        streams.extend(
+            state
+                .environments()
+                .map(|(name, known)| (StreamId::environment(name), known.position)),
+        );
+        let mut news = Vec::new();
+        for (stream, position) in streams {
+            let events = self.journal.read_stream(&stream, position).await;
+            news.extend(events.map_err(RunError::Read)?);
+        }
+        news.sort_by_key(|event| event.cursor);
+        for event in &news {
+            state.apply(event).map_err(|source| RunError::Load {
+                run: state.id().clone(),
+                source: Box::new(source),
+            })?;
+        }
+        Ok(!news.is_empty())
+    }
+
+    /// Appends a batch and shows its events to the observers.
+    pub(super) async fn append(&self, run: &RunId, batch: Batch) -> Result<(), RunError> {
+        let commit = self
+            .journal
+            .append(batch)
+            .await
+            .map_err(|source| RunError::Append {
+                run: run.clone(),
+                source,
+            })?;
+        for event in &commit.events {
+            self.observers.send(&Signal::Event(event));
+        }
+        Ok(())
+    }
+
+    /// Approves what a stage would do.
+    ///
+    /// # Errors
+    ///
+    /// When the run refuses, or the journal fails.
+    pub async fn approve(&self, run: &RunId, request: ApproveRequest) -> Result<RunState, RunError> {
+        self.record(run, &Input::Approve(request)).await
+    }
+
+    /// Decides whether the effect of a stage happened that nobody knows the end of.
+    ///
+    /// # Errors
+    ///
+    /// When the run refuses, or the journal fails.
+    pub async fn decide(&self, run: &RunId, request: DecideRequest) -> Result<RunState, RunError> {
+        self.record(run, &Input::Decide(request)).await
+    }
+
+    /// Asks a run to stop. Whoever drives it stops what is running; if nobody does, drive it to end it.
+    ///
+    /// # Errors
+    ///
+    /// When the run refuses, or the journal fails.
+    pub async fn cancel(&self, run: &RunId, by: Actor, reason: String) -> Result<RunState, RunError> {
+        self.record(run, &Input::Cancel { by, reason }).await
+    }
+
+    /// Records somebody's word, and nothing that follows from it: what follows is for whoever drives the run.
+    async fn record(&self, run: &RunId, input: &Input) -> Result<RunState, RunError> {
+        for _ in 0..TRIES {
+            let mut state = self.load(run).await?;
+            let now = self.services.clock.now();
+            let batch = state
+                .record_only(&Gates::default(), input, now)
+                .map_err(RunError::Refused)?;
+            match self.append(run, batch).await {
+                Ok(()) => return Ok(state),
+                Err(RunError::Append {
+                    source: AppendError::Conflict(_),
+                    ..
+                }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(RunError::Contended {
+            run: run.clone(),
+            tries: TRIES,
+        })
+    }
+}
+
+/// The first event of a run.
+pub(super) fn created(pipeline: &Pipeline, request: &RunRequest) -> Result<RunCreated, RunError> {
+    let plan = pipeline.plan();
+    Ok(RunCreated {
+        plan_digest: plan.digest().map_err(RunError::Canonical)?,
+        plan,
+        purpose: request.purpose,
+        revision: request.revision.clone(),
+        source: request.source,
+        revisions: request.revisions.clone(),
+    })
+}

@@ -1,0 +1,568 @@
+//! The runner: what one process does with a run, and what it finds when another was killed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pipeline_core::run::{Gates, Input};
+use pipeline_core::testing::{ManualClock, MemoryArtifacts, ScriptedStage, Step};
+use pipeline_core::{
+    Abilities, Actor, ApproveRequest, Clock, Effect, EvidenceSet, Failure, Gate, GateRequest, Inspect,
+    Inspection, Journal, JournalExt, MemoryJournal, Outcome, Pipeline, RunError, RunRequest, RunState,
+    RunStatus, Runner, RunnerOptions, Secret, SecretError, SecretRef, SecretSource, SignedDuration, Stage,
+    StageContext, StageSpec, StageState, Timestamp, Verdict,
+};
+use serde::Serialize;
+
+/// A gate that wants one approval.
+#[derive(Debug, Serialize)]
+struct Approved;
+
+impl Gate for Approved {
+    const TYPE: &'static str = "approved";
+
+    fn decide(&self, request: &GateRequest, _: &EvidenceSet, now: Timestamp) -> Verdict {
+        match self.uses(request, now).is_empty() {
+            true => Verdict::wait("nobody approved").who(["anybody"]),
+            false => Verdict::allow("somebody approved"),
+        }
+    }
+
+    fn uses(&self, request: &GateRequest, now: Timestamp) -> Vec<usize> {
+        let counts = |(index, approval): (usize, &pipeline_core::Approval)| {
+            approval.counts(&request.subject, now).then_some(index)
+        };
+        request
+            .approvals
+            .iter()
+            .enumerate()
+            .filter_map(counts)
+            .take(1)
+            .collect()
+    }
+}
+
+/// A gate that opens at a time.
+#[derive(Debug, Serialize)]
+struct NotBefore(Timestamp);
+
+impl Gate for NotBefore {
+    const TYPE: &'static str = "not-before";
+
+    fn decide(&self, _: &GateRequest, _: &EvidenceSet, now: Timestamp) -> Verdict {
+        if now >= self.0 {
+            Verdict::allow("it is time")
+        } else {
+            Verdict::wait("not yet").earliest(self.0)
+        }
+    }
+}
+
+struct Bench {
+    journal: Arc<MemoryJournal>,
+    clock: ManualClock,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self {
+            journal: Arc::new(MemoryJournal::new()),
+            clock: ManualClock::at("2026-11-20T12:00:00Z"),
+        }
+    }
+
+    /// A runner as a new process would have it: nothing but the journal is shared.
+    fn runner(&self) -> Arc<Runner> {
+        let options = RunnerOptions {
+            grace: Duration::from_millis(50),
+            ..RunnerOptions::default()
+        };
+        let runner = Runner::new(self.journal.clone(), Arc::new(MemoryArtifacts::new()));
+        Arc::new(runner.clock(self.clock.clone()).options(options))
+    }
+
+    async fn kinds(&self) -> Vec<String> {
+        let events = self.journal.read_everything(0).await.unwrap();
+        events.iter().map(|event| event.kind.to_string()).collect()
+    }
+}
+
+fn alice() -> Actor {
+    Actor::person("alice").unwrap()
+}
+
+fn words(state: &RunState) -> Vec<&'static str> {
+    state.stages().map(|stage| stage.state().word()).collect()
+}
+
+fn one(stage: &ScriptedStage) -> Pipeline {
+    Pipeline::builder("p")
+        .stage(StageSpec::new("only", stage.clone()))
+        .build()
+        .unwrap()
+}
+
+async fn run(bench: &Bench, pipeline: &Pipeline) -> RunState {
+    let runner = bench.runner();
+    let run = runner.create(pipeline, RunRequest::new(alice())).await.unwrap();
+    runner.drive(pipeline, &run).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn stages_run_in_order_and_share_commits() {
+    let bench = Bench::new();
+    let [a, b, c] = [(); 3].map(|()| ScriptedStage::new(Effect::Idempotent));
+    let pipeline = Pipeline::builder("p")
+        .stage(StageSpec::new("a", a.clone()))
+        .stage(StageSpec::new("b", b.clone()).after(["a"]))
+        .stage(StageSpec::new("c", c.clone()).after(["b"]))
+        .build()
+        .unwrap();
+    let state = run(&bench, &pipeline).await;
+    assert_eq!(state.status(), RunStatus::Succeeded);
+    assert_eq!(words(&state), ["succeeded"; 3]);
+    let kinds = bench.kinds().await;
+    assert_eq!(kinds[..3], ["run.created", "run.claimed", "run.stage-started"]);
+    assert_eq!(kinds.last().unwrap(), "run.finished");
+    assert_eq!(kinds.len(), 3 + 5 + 1, "{kinds:?}");
+    assert_eq!(b.keys(), [format!("{}/b/1", state.id())]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_an_error_and_a_no_are_told_apart() {
+    for (step, word) in [
+        (Step::Panic, "errored"),
+        (Step::Error(Failure::Errored), "errored"),
+        (Step::Error(Failure::Failed), "failed"),
+        (Step::End(Box::new(Outcome::failed("the tests fail"))), "failed"),
+    ] {
+        let bench = Bench::new();
+        let stage = ScriptedStage::new(Effect::Idempotent).then(step);
+        let state = run(&bench, &one(&stage)).await;
+        assert_eq!((state.status(), words(&state)), (RunStatus::Failed, vec![word]));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_of_what_must_not_repeat_needs_a_person() {
+    let bench = Bench::new();
+    let stage = ScriptedStage::new(Effect::AtMostOnce).then(Step::Panic);
+    let pipeline = one(&stage);
+    let state = run(&bench, &pipeline).await;
+    assert_eq!(state.status(), RunStatus::NeedsDecision);
+    let runner = bench.runner();
+    let decided = pipeline_core::DecideRequest {
+        stage: "only".try_into().unwrap(),
+        happened: false,
+        by: alice(),
+        comment: "looked".into(),
+    };
+    runner.decide(state.id(), decided).await.unwrap();
+    let state = runner.drive(&pipeline, state.id()).await.unwrap();
+    assert_eq!(state.status(), RunStatus::Succeeded);
+    let keys: Vec<_> = stage
+        .keys()
+        .iter()
+        .map(|key| key.rsplit('/').next().unwrap().to_owned())
+        .collect();
+    assert_eq!(keys, ["1", "2"], "a definite no makes a new intention");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_word_on_what_can_be_inspected_is_looked_into() {
+    let happened = Outcome::succeeded().fact("seen", true);
+    for (then, reason) in [
+        (Inspection::Happened(Box::new(happened)), ""),
+        (
+            Inspection::Unknown {
+                reason: "no answer".into(),
+            },
+            "alice says that it happened: I saw it (no answer)",
+        ),
+    ] {
+        let bench = Bench::new();
+        let stage = ScriptedStage::new(Effect::Inspectable)
+            .then(Step::Error(Failure::Unknown))
+            .finds(Inspection::Unknown {
+                reason: "no answer".into(),
+            });
+        let pipeline = one(&stage);
+        let state = run(&bench, &pipeline).await;
+        assert_eq!(state.status(), RunStatus::NeedsDecision);
+        let _ = stage.clone().finds(then);
+        let decided = pipeline_core::DecideRequest {
+            stage: "only".try_into().unwrap(),
+            happened: true,
+            by: alice(),
+            comment: "I saw it".into(),
+        };
+        let runner = bench.runner();
+        runner.decide(state.id(), decided).await.unwrap();
+        let state = runner.drive(&pipeline, state.id()).await.unwrap();
+        assert_eq!((state.status(), stage.keys().len()), (RunStatus::Succeeded, 1));
+        assert_eq!(state.stages().next().unwrap().end().unwrap().reason(), reason);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_killed_worker_is_followed_by_the_effects_rules() {
+    let happened = Inspection::Happened(Box::new(Outcome::succeeded()));
+    for (effect, found, status, calls) in [
+        (Effect::Pure, None, RunStatus::Succeeded, 2),
+        (Effect::Idempotent, None, RunStatus::Succeeded, 2),
+        (Effect::Inspectable, Some(happened), RunStatus::Succeeded, 1),
+        (
+            Effect::Inspectable,
+            Some(Inspection::DidNotHappen),
+            RunStatus::Succeeded,
+            2,
+        ),
+        (
+            Effect::Inspectable,
+            Some(Inspection::Unknown {
+                reason: "who knows".into(),
+            }),
+            RunStatus::NeedsDecision,
+            1,
+        ),
+        (Effect::AtMostOnce, None, RunStatus::NeedsDecision, 1),
+    ] {
+        let bench = Bench::new();
+        let mut stage = ScriptedStage::new(effect).then(Step::Forever);
+        if let Some(found) = found {
+            stage = stage.finds(found);
+        }
+        let pipeline = one(&stage);
+        let runner = bench.runner();
+        let id = runner.create(&pipeline, RunRequest::new(alice())).await.unwrap();
+        {
+            let drive = runner.drive(&pipeline, &id);
+            tokio::pin!(drive);
+            // Until it hangs; then its process is gone.
+            assert!(
+                tokio::time::timeout(Duration::from_secs(1), &mut drive)
+                    .await
+                    .is_err()
+            );
+        }
+        assert_eq!(stage.keys().len(), 1);
+        let state = bench.runner().drive(&pipeline, &id).await.unwrap();
+        assert_eq!((state.status(), stage.keys().len()), (status, calls), "{effect}");
+        let keys = stage.keys();
+        assert!(
+            keys.iter().all(|key| *key == keys[0]),
+            "the intention stays the same: {keys:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stage_has_one_approval_for_what_it_would_do() {
+    let bench = Bench::new();
+    let stage = ScriptedStage::new(Effect::Idempotent);
+    let pipeline = Pipeline::builder("p")
+        .stage(StageSpec::new("only", stage.clone()).gate(Approved))
+        .build()
+        .unwrap();
+    let state = run(&bench, &pipeline).await;
+    assert_eq!(
+        (state.status(), words(&state)),
+        (RunStatus::Waiting, vec!["waiting"])
+    );
+    let subject = state.stages().next().unwrap().gates().unwrap().subject;
+    let runner = bench.runner();
+    let request = |action_plan| ApproveRequest {
+        stage: "only".try_into().unwrap(),
+        action_plan,
+        by: alice(),
+        valid_for: SignedDuration::from_hours(1),
+        comment: String::new(),
+    };
+    let other = pipeline_core::Digest::of("something else");
+    let refused = runner.approve(state.id(), request(other)).await.unwrap_err();
+    assert!(matches!(refused, RunError::Refused(_)));
+    runner.approve(state.id(), request(subject)).await.unwrap();
+    // It expires before anybody goes on.
+    bench.clock.advance(SignedDuration::from_hours(2));
+    let state = runner.drive(&pipeline, state.id()).await.unwrap();
+    assert_eq!(state.status(), RunStatus::Waiting);
+    runner.approve(state.id(), request(subject)).await.unwrap();
+    let state = runner.drive(&pipeline, state.id()).await.unwrap();
+    assert_eq!(state.status(), RunStatus::Succeeded);
+    let used: Vec<_> = state
+        .stages()
+        .next()
+        .unwrap()
+        .approvals()
+        .iter()
+        .map(|one| one.used)
+        .collect();
+    assert_eq!(used, [false, true]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gate_that_opens_by_time_says_when() {
+    let bench = Bench::new();
+    let opens: Timestamp = "2026-11-20T13:00:00Z".parse().unwrap();
+    let stage = ScriptedStage::new(Effect::Idempotent);
+    let pipeline = Pipeline::builder("p")
+        .stage(StageSpec::new("only", stage).gate(NotBefore(opens)))
+        .build()
+        .unwrap();
+    let state = run(&bench, &pipeline).await;
+    assert_eq!(
+        (state.status(), state.next_wake()),
+        (RunStatus::Waiting, Some(opens))
+    );
+    let before = bench.kinds().await.len();
+    let state = bench.runner().drive(&pipeline, state.id()).await.unwrap();
+    assert_eq!(state.status(), RunStatus::Waiting);
+    assert_eq!(
+        bench.kinds().await.len(),
+        before + 2,
+        "a claim and the same verdict"
+    );
+    bench.clock.set(opens);
+    let state = bench.runner().drive(&pipeline, state.id()).await.unwrap();
+    assert_eq!(state.status(), RunStatus::Succeeded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pure_outcomes_are_reused_and_others_are_not() {
+    let bench = Bench::new();
+    let pure = ScriptedStage::new(Effect::Pure).then(Step::End(Box::new(Outcome::succeeded().fact("n", 1))));
+    let after = ScriptedStage::new(Effect::Idempotent);
+    let pipeline = Pipeline::builder("p")
+        .stage(StageSpec::new("pure", pure.clone()))
+        .stage(StageSpec::new("after", after.clone()).after(["pure"]))
+        .build()
+        .unwrap();
+    let first = run(&bench, &pipeline).await;
+    let second = run(&bench, &pipeline).await;
+    assert_eq!(words(&second), ["reused", "succeeded"]);
+    assert_eq!((pure.keys().len(), after.keys().len()), (1, 2));
+    assert_eq!(
+        after.seen()[0]["facts"],
+        after.seen()[1]["facts"],
+        "facts come along"
+    );
+    let reason = second.stages().next().unwrap().end().unwrap().reason();
+    assert_eq!(reason, format!("nothing changed since run {}", first.id()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_is_cancelled_in_two_steps() {
+    let bench = Bench::new();
+    for (step, word) in [(Step::UntilCancelled, "cancelled"), (Step::Forever, "errored")] {
+        let stage = ScriptedStage::new(Effect::Idempotent).then(step);
+        let pipeline = Pipeline::builder("p")
+            .stage(StageSpec::new("long", stage))
+            .stage(StageSpec::new("next", ScriptedStage::new(Effect::Idempotent)).after(["long"]))
+            .build()
+            .unwrap();
+        let runner = bench.runner();
+        let id = runner.create(&pipeline, RunRequest::new(alice())).await.unwrap();
+        let canceller = bench.runner();
+        let (state, ()) = tokio::join!(async { runner.drive(&pipeline, &id).await.unwrap() }, async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let state = canceller.cancel(&id, alice(), "enough".into()).await.unwrap();
+            assert!(
+                matches!(state.stages().next().unwrap().state(), StageState::Running(_)),
+                "it still runs"
+            );
+        });
+        assert_eq!(words(&state), [word, "skipped"]);
+        assert!(
+            canceller.cancel(&id, alice(), String::new()).await.is_err(),
+            "it has ended"
+        );
+    }
+}
+
+/// A clock that has gone on a little whenever somebody looks at it, as clocks do.
+#[derive(Debug, Clone)]
+struct MovingClock(ManualClock);
+
+impl Clock for MovingClock {
+    fn now(&self) -> Timestamp {
+        self.0.advance(SignedDuration::from_millis(1));
+        self.0.now()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_that_passed_names_the_limit_that_was_set() {
+    let bench = Bench::new();
+    let stage = ScriptedStage::new(Effect::Idempotent).then(Step::UntilCancelled);
+    let spec = StageSpec::new("only", stage).timeout(SignedDuration::from_secs(1));
+    let pipeline = Pipeline::builder("p").stage(spec).build().unwrap();
+    let runner = Runner::new(bench.journal.clone(), Arc::new(MemoryArtifacts::new()));
+    let runner = Arc::new(runner.clock(MovingClock(bench.clock.clone())));
+    let run = runner.create(&pipeline, RunRequest::new(alice())).await.unwrap();
+    let state = runner.drive(&pipeline, &run).await.unwrap();
+    let end = state.stages().next().unwrap().end().unwrap().reason();
+    assert_eq!(end, "it took longer than 1 s: the script says so");
+}
+
+/// A stage that says its secret wherever it can.
+#[derive(Debug, Serialize)]
+struct Telltale;
+
+impl Telltale {
+    async fn outcome(&self, cx: &StageContext) -> Outcome {
+        let secret = cx.secret(&"test:token".parse().unwrap()).await.unwrap();
+        let secret = secret.expose();
+        Outcome::succeeded()
+            .because(format!("with {secret}"))
+            .fact("value", format!("a{secret}b"))
+            .fact(secret, "in a name")
+    }
+}
+
+impl Stage for Telltale {
+    const TYPE: &'static str = "telltale";
+    type Error = std::io::Error;
+
+    fn effect(&self) -> Effect {
+        Effect::Inspectable
+    }
+
+    async fn run(&self, cx: &StageContext) -> std::io::Result<Outcome> {
+        Ok(self.outcome(cx).await)
+    }
+
+    fn abilities() -> Abilities<Self> {
+        Abilities::new().inspect()
+    }
+}
+
+impl Inspect for Telltale {
+    async fn inspect(&self, cx: &StageContext) -> std::io::Result<Inspection> {
+        Ok(Inspection::Happened(Box::new(self.outcome(cx).await)))
+    }
+}
+
+#[derive(Debug)]
+struct OneSecret;
+
+#[async_trait::async_trait]
+impl SecretSource for OneSecret {
+    async fn resolve(&self, _: &SecretRef) -> Result<Secret, SecretError> {
+        Ok(Secret::new("hunter2"))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_in_an_outcome_is_not_recorded() {
+    for killed in [false, true] {
+        let bench = Bench::new();
+        let pipeline = Pipeline::builder("p")
+            .stage(StageSpec::new("only", Telltale))
+            .build()
+            .unwrap();
+        let runner = || {
+            let runner = Runner::new(bench.journal.clone(), Arc::new(MemoryArtifacts::new()));
+            Arc::new(runner.clock(bench.clock.clone()).secrets(OneSecret))
+        };
+        let run = runner()
+            .create(&pipeline, RunRequest::new(alice()))
+            .await
+            .unwrap();
+        if killed {
+            // It began, and its worker was gone: the next one looks for its effect.
+            let mut state = runner().load(&run).await.unwrap();
+            for input in [
+                Input::Claim {
+                    worker: "gone".into(),
+                },
+                Input::Tick,
+            ] {
+                let batch = state
+                    .advance(&Gates::default(), &input, bench.clock.now())
+                    .unwrap();
+                if !batch.is_empty() {
+                    let _ = bench.journal.append(batch).await.unwrap();
+                }
+            }
+        }
+        let state = runner().drive(&pipeline, &run).await.unwrap();
+        let outcome = state
+            .stages()
+            .next()
+            .unwrap()
+            .end()
+            .unwrap()
+            .outcome()
+            .unwrap()
+            .clone();
+        assert_eq!(outcome.reason, "with ***");
+        assert_eq!(
+            serde_json::to_value(&outcome.facts).unwrap(),
+            serde_json::json!({ "value": "a***b" })
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_stops_a_stage() {
+    let bench = Bench::new();
+    let stage = ScriptedStage::new(Effect::AtMostOnce).then(Step::UntilCancelled);
+    let spec = StageSpec::new("only", stage).timeout(SignedDuration::from_secs(5));
+    let pipeline = Pipeline::builder("p").stage(spec).build().unwrap();
+    let state = run(&bench, &pipeline).await;
+    let end = state.stages().next().unwrap().end().unwrap().reason();
+    assert_eq!(end, "it took longer than 5 s: the script says so");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_has_one_driver_at_a_time() {
+    let bench = Bench::new();
+    let stage = ScriptedStage::new(Effect::Idempotent).then(Step::Forever);
+    let pipeline = one(&stage);
+    let runner = bench.runner();
+    let id = runner.create(&pipeline, RunRequest::new(alice())).await.unwrap();
+    let drive = runner.drive(&pipeline, &id);
+    tokio::pin!(drive);
+    assert!(
+        tokio::time::timeout(Duration::from_secs(1), &mut drive)
+            .await
+            .is_err()
+    );
+    assert!(matches!(
+        runner.drive(&pipeline, &id).await,
+        Err(RunError::Taken { .. })
+    ));
+    // A worker that knows of no lease takes over; the first one notices.
+    let state = bench.runner().drive(&pipeline, &id).await.unwrap();
+    assert_eq!(state.status(), RunStatus::Succeeded);
+    assert!(matches!(drive.await, Err(RunError::Taken { .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_pipeline_does_not_go_on_with_a_run() {
+    let bench = Bench::new();
+    let waits = ScriptedStage::new(Effect::Idempotent);
+    let pipeline = Pipeline::builder("p")
+        .stage(StageSpec::new("a", waits.clone()).gate(Approved))
+        .build()
+        .unwrap();
+    let state = run(&bench, &pipeline).await;
+    let other = Pipeline::builder("p")
+        .stage(StageSpec::new("b", waits).gate(Approved))
+        .build()
+        .unwrap();
+    let error = bench.runner().drive(&other, state.id()).await.unwrap_err();
+    assert!(matches!(error, RunError::OtherPipeline { .. }), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stage_that_promises_an_artifact_must_produce_it() {
+    let bench = Bench::new();
+    let spec = StageSpec::new("build", ScriptedStage::new(Effect::Idempotent)).produces(["site"]);
+    let pipeline = Pipeline::builder("p").stage(spec).build().unwrap();
+    let state = run(&bench, &pipeline).await;
+    let reason = state.stages().next().unwrap().end().unwrap().reason();
+    assert_eq!(
+        reason,
+        "stage `build` succeeded without producing artifact `site`, which it promises"
+    );
+}
