@@ -1,0 +1,14 @@
+//! The bytes of an artifact: manifest, table of contents, tar. See `docs/format.md`.
+
+mod layer;
+mod manifest;
+mod path;
+mod tar;
+mod toc;
+
+pub(crate) use layer::{Discard, EntrySink, walk};
+pub(crate) use manifest::{Descriptor, EMPTY_CONFIG, Manifest};
+pub use path::PathFault;
+pub(crate) use path::{Links, check_path, check_target, parent};
+pub(crate) use tar::{END, header, padding};
+pub(crate) use toc::Toc;

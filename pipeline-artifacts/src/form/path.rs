@@ -1,0 +1,166 @@
+use std::collections::HashMap;
+
+use crate::limits;
+
+/// What is wrong with a path, whatever lies there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PathFault {
+    /// There is no name.
+    #[error("the path is empty")]
+    Empty,
+    /// It starts at the root of the file system.
+    #[error("the path is absolute")]
+    Absolute,
+    /// Another spelling of a path, or a way out.
+    #[error("a part of the path is empty, `.` or `..`")]
+    Dots,
+    /// A line break, a terminal's escape, and the like.
+    #[error("the path holds a control character")]
+    Control,
+    /// Longer than [`limits::MAX_PART`].
+    #[error("a part of the path is longer than {} bytes", limits::MAX_PART)]
+    PartTooLong,
+    /// Longer than [`limits::MAX_PATH`].
+    #[error("the path is longer than {} bytes", limits::MAX_PATH)]
+    TooLong,
+}
+
+/// Checks the path of an entry: relative, `/` between its parts, one spelling.
+pub(crate) fn check_path(path: &str) -> Result<(), PathFault> {
+    if path.is_empty() {
+        return Err(PathFault::Empty);
+    }
+    if path.starts_with('/') {
+        return Err(PathFault::Absolute);
+    }
+    if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        return Err(PathFault::Dots);
+    }
+    if path.contains(char::is_control) {
+        return Err(PathFault::Control);
+    }
+    if path.split('/').any(|part| part.len() > limits::MAX_PART) {
+        return Err(PathFault::PartTooLong);
+    }
+    if path.len() > limits::MAX_PATH {
+        return Err(PathFault::TooLong);
+    }
+    Ok(())
+}
+
+/// Checks the text of a link's target; where it leads is for [`Links`].
+pub(crate) fn check_target(target: &str) -> Result<(), PathFault> {
+    if target.is_empty() {
+        return Err(PathFault::Empty);
+    }
+    if target.starts_with('/') {
+        return Err(PathFault::Absolute);
+    }
+    if target.contains(char::is_control) {
+        return Err(PathFault::Control);
+    }
+    if target.len() > limits::MAX_TARGET {
+        return Err(PathFault::TooLong);
+    }
+    Ok(())
+}
+
+/// The directory that a path lies in; `None` for the top level.
+pub(crate) fn parent(path: &str) -> Option<&str> {
+    path.rsplit_once('/').map(|(parent, _)| parent)
+}
+
+/// All symbolic links of a tree, to tell where each leads. A link may lead through others, so its own text
+/// does not tell.
+#[derive(Debug, Default)]
+pub(crate) struct Links<'a>(HashMap<&'a str, &'a str>);
+
+/// How many links Linux follows before it gives up (`path_resolution(7)`).
+const MAX_HOPS: usize = 40;
+
+impl<'a> Links<'a> {
+    pub(crate) fn add(&mut self, path: &'a str, target: &'a str) {
+        self.0.insert(path, target);
+    }
+
+    /// Whether following the link ever leaves the tree, even on the way. A link that leads nowhere or in a
+    /// circle stays inside.
+    pub(crate) fn escapes(&self, path: &str, target: &str) -> bool {
+        let mut at: Vec<&str> = parent(path).map(|p| p.split('/').collect()).unwrap_or_default();
+        let mut ahead: Vec<&str> = target.split('/').rev().collect();
+        let mut hops = 0;
+        while let Some(part) = ahead.pop() {
+            match part {
+                "" | "." => {}
+                ".." => {
+                    if at.pop().is_none() {
+                        return true;
+                    }
+                }
+                name => {
+                    at.push(name);
+                    if let Some(next) = self.0.get(at.join("/").as_str()) {
+                        hops += 1;
+                        if hops >= MAX_HOPS {
+                            return false;
+                        }
+                        if next.starts_with('/') {
+                            return true;
+                        }
+                        at.pop();
+                        ahead.extend(next.split('/').rev());
+                    }
+                }
+            }
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_have_one_spelling() {
+        for good in ["a", "a/b", "..a", "a..", "a b", "ä", ".git", "a\\b", "-"] {
+            assert_eq!(check_path(good), Ok(()), "{good:?}");
+        }
+        for bad in [
+            "",
+            "/",
+            "/a",
+            "a/",
+            "a//b",
+            ".",
+            "..",
+            "a/..",
+            "../a",
+            "a\n",
+            "a\u{1b}[0m",
+        ] {
+            assert!(check_path(bad).is_err(), "{bad:?} was taken");
+        }
+        assert_eq!(check_path(&"x".repeat(256)), Err(PathFault::PartTooLong));
+        assert_eq!(
+            check_path("x/".repeat(600).trim_end_matches('/')),
+            Err(PathFault::TooLong)
+        );
+    }
+
+    #[test]
+    fn links_are_followed_through_links() {
+        let mut links = Links::default();
+        links.add("d/e/s", "../../r");
+        links.add("loop", "loop");
+        assert!(!links.escapes("d/l", "../x"));
+        assert!(links.escapes("d/l", "../../x"));
+        assert!(links.escapes("l", ".."));
+        assert!(links.escapes("l", "../tree/x"), "out and in again");
+        // Its own text stays inside; through `d/e/s` it leads out.
+        assert!(links.escapes("d/e/l", "s/../../x"));
+        assert!(!links.escapes("d/e/l", "s/../x"));
+        assert!(!links.escapes("loop", "loop"));
+    }
+}

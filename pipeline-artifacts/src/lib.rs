@@ -1,0 +1,71 @@
+//! Reproducible, immutable, content-addressed artifacts for a release pipeline: built once, named once, the
+//! same bytes in every environment.
+//!
+//! ```
+//! use pipeline_artifacts::{LocalStore, Packer};
+//!
+//! # let dir = tempfile::tempdir()?;
+//! # let (root, dist, live) = (dir.path().join("store"), dir.path().join("dist"), dir.path().join("live"));
+//! # std::fs::create_dir(&dist)?;
+//! # std::fs::write(dist.join("app.conf"), "threads = 4\n")?;
+//! let store = LocalStore::open(root)?;
+//!
+//! // Once: pack what was built, and let `shop 1.4.0` stand for it for ever.
+//! let packed = Packer::new(&dist).pack(&store)?;
+//! let shop = store.publish(&"shop".parse()?, &"1.4.0".parse()?, &packed.digest)?;
+//!
+//! // In every environment: the same bytes, verified.
+//! let artifact = store.artifact(&shop)?;
+//! artifact.write_to(&live)?;
+//! assert_eq!(artifact.file("app.conf")?, b"threads = 4\n");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # The nouns
+//!
+//! - [`Packer`] makes an artifact of a directory tree: the same digest for the same content, whatever the
+//!   computer. [`PackError`] and [`Refusal`] say what it does not take.
+//! - [`LocalStore`] keeps blobs by digest and a catalog of names and versions, in a directory. It is an
+//!   [`ArtifactStore`](pipeline_core::ArtifactStore); every method has a blocking twin.
+//!   [`LocalStore::verify`] finds every damaged byte, and [`StoreReport`] says what it breaks.
+//! - [`StoredArtifact`] is one that was opened: entries, single files, all of it into a directory.
+//! - [`Package`] is the stage `package`, with [`PackageSettings`].
+//! - [`limits`] says how much an artifact may hold.
+//! - [`format`](mod@format) is the tree on disk, for those who read it with other tools.
+//!
+//! # What it does not do
+//!
+//! - It does not build: something else makes the directory that it packs.
+//! - It holds no configuration of an environment, and no secret should be in an artifact: the store is readable
+//!   for whoever can read its directory.
+//! - It removes nothing yet: a store only grows.
+//! - It does not tell who built an artifact, nor keep anybody with write access to the directory from replacing
+//!   both a blob and the record that names it. The journal names digests, and chains them.
+//! - It works on Unix: modes and symbolic links are part of an artifact.
+//!
+//! # Features
+//!
+//! `tokio` (default): async methods that are called in a tokio runtime block one of its threads for blocking
+//! work, not the caller's. Without it, or elsewhere, they block.
+#![forbid(unsafe_code)]
+
+#[cfg(not(unix))]
+compile_error!("pipeline-artifacts needs Unix: modes and symbolic links are part of an artifact");
+
+mod form;
+#[doc = include_str!("../docs/format.md")]
+pub mod format {}
+pub mod limits;
+mod pack;
+mod package;
+mod store;
+
+pub use form::PathFault;
+pub use pack::{PackError, Packed, Packer, Progress, Refusal};
+pub use package::{Package, PackageError, PackageSettings, PackageSettingsError, VersionSource};
+pub use store::{LocalStore, Problem, ProblemKind, StoreReport, StoredArtifact};
+
+/// The README's program is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,26 @@
+//! What an artifact may hold. A packer refuses more, and a reader refuses to follow a table of contents
+//! that claims more.
+
+/// The longest path of an entry, in bytes of UTF-8.
+pub const MAX_PATH: usize = 1024;
+
+/// The longest part of a path, in bytes of UTF-8: what file systems take.
+pub const MAX_PART: usize = 255;
+
+/// The longest target of a symbolic link, in bytes of UTF-8.
+pub const MAX_TARGET: usize = 1024;
+
+/// The most entries: files, directories and links together.
+pub const MAX_ENTRIES: usize = 1_000_000;
+
+/// The largest table of contents, in bytes.
+pub const MAX_TOC: u64 = 512 * 1024 * 1024;
+
+/// The largest manifest, in bytes: what every OCI registry takes.
+pub const MAX_MANIFEST: u64 = 4 * 1024 * 1024;
+
+/// The largest file, in bytes: the largest whole number that JSON carries exactly.
+pub const MAX_FILE: u64 = (1 << 53) - 1;
+
+/// The longest version, in bytes: the longest tag of an OCI registry.
+pub const MAX_VERSION: usize = 128;

@@ -1,0 +1,207 @@
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use pipeline_core::{
+    Effect, Failure, Outcome, Reads, SourceError, SourcePath, Stage, StageContext, StoreError,
+};
+use semver::Version;
+use serde::{Serialize, Serializer};
+
+use super::{PackageSettings, PackageSettingsError, VersionSource};
+use crate::store::blocking;
+use crate::{LocalStore, PackError, Packed, Packer};
+
+/// The stage `package`: packs a directory of the source, stores it, and publishes it under a name and version.
+///
+/// It reports the artifact, and the facts `files` and `bytes` (how many of them were packed) and `digest` (the
+/// manifest's). Other bytes under a version that is taken fail the stage; the same bytes do not, so it may be
+/// repeated.
+///
+/// The store must be the one that the worker offers to its stages, or no later stage finds the artifact.
+#[derive(Debug, Clone)]
+pub struct Package {
+    store: Arc<LocalStore>,
+    settings: PackageSettings,
+    version: VersionSource,
+}
+
+impl Package {
+    /// A stage that packs into a store.
+    ///
+    /// # Errors
+    ///
+    /// When the settings do not fit together: there must be exactly one source of the version.
+    pub fn new(store: Arc<LocalStore>, settings: PackageSettings) -> Result<Self, PackageSettingsError> {
+        let version = settings.version_source()?;
+        if settings.exclude.contains(&SourcePath::root()) {
+            return Err(PackageSettingsError::AllExcluded);
+        }
+        Ok(Self {
+            store,
+            settings,
+            version,
+        })
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &PackageSettings {
+        &self.settings
+    }
+
+    async fn version(&self, cx: &StageContext) -> Result<Version, PackageError> {
+        let path = match &self.version {
+            VersionSource::Fixed(version) => return Ok(version.clone()),
+            VersionSource::File(path) => path,
+        };
+        let bytes = cx.source().read(path).await?;
+        let text = String::from_utf8_lossy(&bytes);
+        let line = text.lines().next().unwrap_or_default().trim();
+        line.parse().map_err(|source| PackageError::Version {
+            path: path.clone(),
+            found: line.chars().take(100).collect(),
+            source,
+        })
+    }
+
+    /// The directory to pack. One that is reached through a link is refused: what the link means is not among
+    /// what the stage [reads](Stage::reads).
+    fn tree(&self, root: &Path) -> Result<PathBuf, PackageError> {
+        let tree = self.settings.path.below(root);
+        let real = |path: &Path| {
+            fs::canonicalize(path).map_err(|source| {
+                let path = path.to_owned();
+                PackError::Io { path, source }
+            })
+        };
+        if real(&tree)? == self.settings.path.below(&real(root)?) {
+            Ok(tree)
+        } else {
+            Err(PackageError::ThroughLink {
+                path: self.settings.path.clone(),
+            })
+        }
+    }
+
+    fn pack(&self, tree: PathBuf, cx: &StageContext) -> Result<Packed, PackError> {
+        let mut packer = Packer::new(tree);
+        for path in &self.settings.exclude {
+            packer = packer.exclude(path.clone());
+        }
+        packer.pack_watched(&self.store, |progress| {
+            cx.progress(progress.done, Some(progress.total), progress.path);
+            match cx.is_cancelled() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        })
+    }
+}
+
+impl Stage for Package {
+    const TYPE: &'static str = "package";
+    type Error = PackageError;
+
+    fn effect(&self) -> Effect {
+        Effect::Pure
+    }
+
+    fn reads(&self) -> Reads {
+        let mut paths = vec![self.settings.path.clone()];
+        paths.extend(self.settings.version_file.clone());
+        Reads::Source(paths)
+    }
+
+    async fn run(&self, cx: &StageContext) -> Result<Outcome, PackageError> {
+        let root = cx.source().root().ok_or(PackageError::NoSource)?.to_owned();
+        let version = self.version(cx).await?;
+        let (stage, context) = (self.clone(), cx.clone());
+        let packed = blocking(move || {
+            stage
+                .pack(stage.tree(&root)?, &context)
+                .map_err(PackageError::from)
+        });
+        let packed = packed.await??;
+        if packed.files == 0 {
+            let path = &self.settings.path;
+            return Ok(Outcome::failed(format!(
+                "there is no file in `{path}`: was it built before it was packaged?"
+            )));
+        }
+        if cx.is_cancelled() {
+            return Err(PackError::Stopped.into());
+        }
+        let (store, name) = (Arc::clone(&self.store), self.settings.name.clone());
+        let published = blocking(move || store.publish(&name, &version, &packed.digest)).await?;
+        let outcome = match published {
+            Ok(artifact) => Outcome::succeeded().artifact(artifact),
+            Err(StoreError::Taken {
+                name,
+                version,
+                published,
+                offered,
+            }) => Outcome::failed(format!(
+                "{name} {version} is published with other content already ({} there, {} here): raise the version",
+                published.short(),
+                offered.short(),
+            )),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(outcome
+            .fact("files", packed.files)
+            .fact("bytes", packed.bytes)
+            .fact("digest", packed.digest.to_string()))
+    }
+
+    fn failure(&self, error: &PackageError) -> Failure {
+        match error {
+            // Trying again gives the same answer: the source must change.
+            PackageError::Pack(PackError::Refused { .. })
+            | PackageError::Version { .. }
+            | PackageError::ThroughLink { .. } => Failure::Failed,
+            _ => Failure::Errored,
+        }
+    }
+}
+
+impl Serialize for Package {
+    /// The settings: all that another worker needs besides its store.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.settings.serialize(serializer)
+    }
+}
+
+/// A package that was not made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PackageError {
+    /// The worker has no directory with the code.
+    #[error("this worker has no source to package")]
+    NoSource,
+    /// The file with the version cannot be read.
+    #[error("the version cannot be read")]
+    Source(#[from] SourceError),
+    /// The file's first line is no version.
+    #[error("the first line of `{path}` is `{found}`, which is no version such as `1.2.3`")]
+    Version {
+        /// The file.
+        path: SourcePath,
+        /// Its first line, shortened.
+        found: String,
+        /// What is wrong.
+        source: semver::Error,
+    },
+    /// The directory is reached through a symbolic link.
+    #[error("`{path}` is reached through a symbolic link: name the directory itself")]
+    ThroughLink {
+        /// The directory.
+        path: SourcePath,
+    },
+    /// The directory was not packed.
+    #[error("the source was not packed")]
+    Pack(#[from] PackError),
+    /// The store failed.
+    #[error("the package was not published")]
+    Store(#[from] StoreError),
+}

@@ -1,0 +1,169 @@
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use pipeline_core::{Artifact, ArtifactName, ArtifactRef, ArtifactStore, Digest, StoreError};
+use semver::Version;
+
+use super::blocking;
+use super::disk::{failed, make_dir, seal, sync_dir};
+use super::temp::Session;
+
+/// A store in a directory. Cloning is cheap; clones are the same store. Any number of threads and processes
+/// may use one directory at the same time.
+///
+/// A source of truth: the blobs and the catalog cannot be rebuilt from anything else.
+///
+/// | [`ArtifactStore`], async | here, blocking |
+/// |---|---|
+/// | `resolve` | [`find`](Self::find) |
+/// | `open` | [`artifact`](Self::artifact) |
+/// | `put_blob` | [`add_blob`](Self::add_blob) |
+/// | `blob` | [`read_blob`](Self::read_blob) |
+///
+/// ```
+/// use pipeline_artifacts::LocalStore;
+///
+/// # let dir = tempfile::tempdir()?;
+/// let store = LocalStore::open(dir.path().join("store"))?;
+/// let digest = store.add_blob(b"immutable")?;
+/// assert_eq!(store.read_blob(&digest)?, b"immutable");
+/// assert!(store.verify()?.is_good());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct LocalStore(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    root: PathBuf,
+    /// The directory for what this store writes; begun by the first write, so that reading needs no right
+    /// to write.
+    session: Mutex<Option<Arc<Session>>>,
+}
+
+/// Names the form of the tree on disk.
+pub(super) const MARK_FILE: &str = "store.json";
+/// What is in it.
+pub(super) const MARK: &[u8] = br#"{"format":1}"#;
+
+/// What may lie in the root of a store; `lost+found` when it is a file system of its own.
+pub(super) const IN_ROOT: [&str; 5] = [MARK_FILE, "blobs", "catalog", "tmp", "lost+found"];
+
+impl LocalStore {
+    /// Opens the store in a directory; makes one where there is nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the directory holds other things and no store, or a store of a form that this version does not
+    /// know; when it cannot be created.
+    pub fn open(root: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let root = root.as_ref();
+        let store = Self(Arc::new(Inner {
+            root: root.to_owned(),
+            session: Mutex::new(None),
+        }));
+        let mark = root.join(MARK_FILE);
+        match fs::read(&mark) {
+            Ok(found) if found == MARK => Ok(store),
+            Ok(_) => Err(StoreError::Refused {
+                what: format!("the store {}", root.display()),
+                reason: format!("{MARK_FILE} does not say format 1, the one that this version knows"),
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                store.create()?;
+                Ok(store)
+            }
+            Err(error) => Err(failed("cannot read", &mark)(error)),
+        }
+    }
+
+    /// Makes the directories, and the mark last: so a store that was begun is finished by the next one.
+    fn create(&self) -> Result<(), StoreError> {
+        let root = self.root();
+        fs::create_dir_all(root).map_err(failed("cannot create the directory", root))?;
+        for file in fs::read_dir(root).map_err(failed("cannot read", root))? {
+            let name = file.map_err(failed("cannot read", root))?.file_name();
+            if !IN_ROOT.iter().any(|known| OsStr::new(known) == name) {
+                return Err(StoreError::Refused {
+                    what: format!("a store in {}", root.display()),
+                    reason: format!("the directory is not empty: it holds {name:?}"),
+                });
+            }
+        }
+        for dir in ["blobs", "blobs/sha256", "catalog", "tmp"] {
+            make_dir(&root.join(dir))?;
+        }
+        self.write_new(MARK, &root.join(MARK_FILE))?;
+        root.parent().map_or(Ok(()), sync_dir)
+    }
+
+    /// The directory of the store.
+    pub fn root(&self) -> &Path {
+        &self.0.root
+    }
+
+    /// Whether a directory is this store, whatever it is called.
+    pub(crate) fn is_at(&self, other: &fs::Metadata) -> bool {
+        fs::metadata(self.root()).is_ok_and(|own| (own.dev(), own.ino()) == (other.dev(), other.ino()))
+    }
+
+    pub(super) fn session(&self) -> Result<Arc<Session>, StoreError> {
+        let mut session = self.0.session.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(session) = &*session {
+            return Ok(Arc::clone(session));
+        }
+        let begun = Arc::new(Session::begin(&self.root().join("tmp"))?);
+        *session = Some(Arc::clone(&begun));
+        Ok(begun)
+    }
+
+    /// Writes a file that is not there yet, whole and durable, and tells whether it did; `false` when there is
+    /// one already, which stays as it is.
+    pub(super) fn write_new(&self, bytes: &[u8], path: &Path) -> Result<bool, StoreError> {
+        let session = self.session()?;
+        let mut file = session.file()?;
+        file.write_all(bytes)
+            .and_then(|()| seal(file.as_file()))
+            .map_err(failed("cannot write a new", path))?;
+        let written = match file.persist_noclobber(path) {
+            Ok(_) => true,
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => false,
+            Err(error) => return Err(failed("cannot store", path)(error.error)),
+        };
+        path.parent().map_or(Ok(()), sync_dir)?;
+        Ok(written)
+    }
+}
+
+#[async_trait]
+impl ArtifactStore for LocalStore {
+    async fn resolve(
+        &self,
+        name: &ArtifactName,
+        version: &Version,
+    ) -> Result<Option<ArtifactRef>, StoreError> {
+        let (store, name, version) = (self.clone(), name.clone(), version.clone());
+        blocking(move || store.find(&name, &version)).await?
+    }
+
+    async fn open(&self, artifact: &ArtifactRef) -> Result<Box<dyn Artifact>, StoreError> {
+        let (store, artifact) = (self.clone(), artifact.clone());
+        let opened = blocking(move || store.artifact(&artifact)).await??;
+        Ok(Box::new(opened))
+    }
+
+    async fn put_blob(&self, bytes: &[u8]) -> Result<Digest, StoreError> {
+        let (store, bytes) = (self.clone(), bytes.to_vec());
+        blocking(move || store.add_blob(&bytes)).await?
+    }
+
+    async fn blob(&self, digest: &Digest) -> Result<Vec<u8>, StoreError> {
+        let (store, digest) = (self.clone(), *digest);
+        blocking(move || store.read_blob(&digest)).await?
+    }
+}

@@ -1,0 +1,97 @@
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::PathBuf;
+
+use pipeline_core::ArtifactName;
+use semver::Version;
+
+/// What a verification found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoreReport {
+    /// How many blobs were hashed.
+    pub blobs: u64,
+    /// How many bytes they have together.
+    pub bytes: u64,
+    /// How many records of the catalog were read.
+    pub records: u64,
+    /// Everything that is wrong, sorted by path; at most one problem for each.
+    pub problems: Vec<Problem>,
+}
+
+impl StoreReport {
+    /// Whether nothing is wrong.
+    pub fn is_good(&self) -> bool {
+        self.problems.is_empty()
+    }
+}
+
+impl fmt::Display for StoreReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let found = match self.problems.len() {
+            0 => "no problem".to_owned(),
+            1 => "1 problem".to_owned(),
+            n => format!("{n} problems"),
+        };
+        let Self {
+            blobs,
+            bytes,
+            records,
+            ..
+        } = self;
+        write!(f, "{blobs} blobs with {bytes} bytes, {records} records: {found}")?;
+        self.problems
+            .iter()
+            .try_for_each(|problem| write!(f, "\n{problem}"))
+    }
+}
+
+/// Something that is wrong in a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Problem {
+    /// Where: relative to the root of the store.
+    pub path: PathBuf,
+    /// What kind of problem it is.
+    pub kind: ProblemKind,
+    /// What is wrong, in a sentence.
+    pub what: String,
+    /// The published artifacts that cannot be used because of it.
+    pub breaks: BTreeSet<(ArtifactName, Version)>,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {}", self.kind, self.path.display(), self.what)?;
+        for (at, (name, version)) in self.breaks.iter().enumerate() {
+            let before = if at == 0 { "; it breaks" } else { "," };
+            write!(f, "{before} {name} {version}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The kind of a problem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum ProblemKind {
+    /// Its content is not what was stored. Storing a blob again heals it.
+    Damaged,
+    /// It is needed and is not there. Storing it again heals it.
+    Missing,
+    /// It does not belong there. Nothing reads it.
+    Unexpected,
+    /// The system does not let us read it.
+    Unreadable,
+}
+
+impl fmt::Display for ProblemKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Damaged => "damaged",
+            Self::Missing => "missing",
+            Self::Unexpected => "unexpected",
+            Self::Unreadable => "unreadable",
+        })
+    }
+}

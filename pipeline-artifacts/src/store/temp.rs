@@ -1,0 +1,118 @@
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use fs4::{FileExt, TryLockError};
+use pipeline_core::StoreError;
+use tempfile::{Builder, NamedTempFile};
+
+use super::disk::{failed, is_same};
+
+/// A writer's own directory for what is not finished: `tmp/<id>/`, beside `tmp/<id>.lock`, which the writer
+/// keeps locked. The system drops the lock of a process that dies, so what is locked is in use and everything
+/// else is left over; no clock is asked.
+#[derive(Debug)]
+pub(super) struct Session {
+    dir: PathBuf,
+    lock: PathBuf,
+    /// Holds the lock while it is open.
+    _held: File,
+}
+
+const LOCK: &str = "lock";
+
+impl Session {
+    /// Begins a session, and removes what dead writers left.
+    pub(super) fn begin(tmp: &Path) -> Result<Self, StoreError> {
+        clean(tmp);
+        loop {
+            let file = Builder::new()
+                .rand_bytes(16)
+                .prefix("")
+                .suffix(".lock")
+                .tempfile_in(tmp)
+                .map_err(failed("cannot create a lock file in", tmp))?;
+            let (file, lock) = file
+                .keep()
+                .map_err(|error| failed("cannot keep a lock file in", tmp)(error.error))?;
+            FileExt::lock(&file).map_err(failed("cannot lock", &lock))?;
+            // A cleaner may have locked it first and taken it for a left-over: then begin again.
+            if !is_same(&lock, &file).map_err(failed("cannot read", &lock))? {
+                continue;
+            }
+            let dir = lock.with_extension("");
+            fs::create_dir(&dir).map_err(failed("cannot create the directory", &dir))?;
+            return Ok(Self {
+                dir,
+                lock,
+                _held: file,
+            });
+        }
+    }
+
+    /// A new file; removed when it is dropped.
+    pub(super) fn file(&self) -> Result<NamedTempFile, StoreError> {
+        Builder::new()
+            .rand_bytes(16)
+            .tempfile_in(&self.dir)
+            .map_err(failed("cannot create a file in", &self.dir))
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // What stays is cleaned by the next writer.
+        let _ = fs::remove_dir_all(&self.dir);
+        let _ = fs::remove_file(&self.lock);
+    }
+}
+
+/// Removes the sessions of dead writers. What cannot be removed is left for another time: it is in nobody's
+/// way.
+fn clean(tmp: &Path) {
+    let Ok(files) = fs::read_dir(tmp) else { return };
+    for lock in files.flatten().map(|file| file.path()) {
+        if lock.extension().is_none_or(|extension| extension != LOCK) {
+            continue;
+        }
+        let Ok(file) = File::open(&lock) else { continue };
+        match FileExt::try_lock(&file) {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock | TryLockError::Error(_)) => continue,
+        }
+        // Another cleaner may have been faster.
+        if is_same(&lock, &file).unwrap_or(false) && remove(&lock.with_extension("")) {
+            let _ = fs::remove_file(&lock);
+        }
+    }
+}
+
+/// Removes a directory; whether it is gone.
+fn remove(dir: &Path) -> bool {
+    match fs::remove_dir_all(dir) {
+        Ok(()) => true,
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_dead_writers_left_is_cleaned() {
+        let tmp = tempfile::tempdir().unwrap();
+        let alive = Session::begin(tmp.path()).unwrap();
+        let kept = alive.file().unwrap();
+        // As a killed process leaves it: a lock file without a lock.
+        fs::write(tmp.path().join("dead.lock"), "").unwrap();
+        fs::create_dir(tmp.path().join("dead")).unwrap();
+        fs::write(tmp.path().join("dead/half"), "ha").unwrap();
+
+        let next = Session::begin(tmp.path()).unwrap();
+        assert!(!tmp.path().join("dead").exists() && !tmp.path().join("dead.lock").exists());
+        assert!(kept.path().exists() && alive.dir.exists() && next.dir.exists());
+
+        drop((kept, alive, next));
+        assert_eq!(fs::read_dir(tmp.path()).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,220 @@
+//! Artifacts that somebody made by hand to do harm.
+
+use std::fs;
+
+use pipeline_artifacts::limits;
+use pipeline_core::{ArtifactRef, Digest, StoreError, canonical_json};
+use serde_json::{Value, json};
+
+use crate::{Bench, files, shop, text, v};
+
+/// Stores an artifact made of this table of contents and tar, whatever they say.
+fn forge(bench: &Bench, toc: &Value, tar: &[u8]) -> ArtifactRef {
+    let toc = canonical_json(toc).unwrap();
+    let layer = |kind: &str, bytes: &[u8]| {
+        let digest = bench.store.add_blob(bytes).unwrap();
+        json!({"mediaType": kind, "digest": digest, "size": bytes.len()})
+    };
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "artifactType": "application/vnd.release-pipeline.artifact.v1",
+        "config": layer("application/vnd.oci.empty.v1+json", b"{}"),
+        "layers": [
+            layer("application/vnd.release-pipeline.toc.v1+json", &toc),
+            layer("application/vnd.oci.image.layer.v1.tar", tar),
+        ],
+    });
+    let digest = bench.store.add_blob(&canonical_json(&manifest).unwrap()).unwrap();
+    ArtifactRef {
+        name: shop(),
+        version: v("1.0.0"),
+        digest,
+    }
+}
+
+/// Why an artifact with these entries is refused. It must be refused before anything is written.
+fn refusal(entries: Value) -> String {
+    let bench = Bench::new();
+    let tar = vec![0; 64 * 1024];
+    let artifact = forge(&bench, &json!({"entries": entries, "format": 1}), &tar);
+    let error = bench.store.artifact(&artifact).unwrap_err();
+    assert!(
+        bench
+            .store
+            .publish(&artifact.name, &artifact.version, &artifact.digest)
+            .is_err()
+    );
+    assert!(!bench.store.verify().unwrap().is_good());
+    let message = text(&error, bench.dir.path());
+    message
+        .split_once("table of contents of an artifact: ")
+        .expect(&message)
+        .1
+        .to_owned()
+}
+
+fn file(path: &str) -> Value {
+    json!({
+        "kind": "file", "path": path, "size": 1, "executable": false,
+        "digest": Digest::of("x"), "layer": 1, "offset": 512,
+    })
+}
+
+fn link(path: &str, target: &str) -> Value {
+    json!({"kind": "symlink", "path": path, "target": target})
+}
+
+fn dir(path: &str) -> Value {
+    json!({"kind": "directory", "path": path})
+}
+
+#[test]
+fn a_table_of_contents_that_leads_out_is_refused() {
+    let huge = |size: u64| {
+        json!({
+            "kind": "file", "path": "a", "size": size, "executable": false,
+            "digest": Digest::of("x"), "layer": 1, "offset": 512,
+        })
+    };
+    let shifted = json!({
+        "kind": "file", "path": "a", "size": 1, "executable": false,
+        "digest": Digest::of("x"), "layer": 1, "offset": 1024,
+    });
+    let extra = json!({"kind": "directory", "path": "a", "mode": "4755"});
+    let messages = [
+        refusal(json!([file("/etc/passwd")])),
+        refusal(json!([file("../out")])),
+        refusal(json!([dir("a"), file("a/../../out")])),
+        refusal(json!([file("")])),
+        refusal(json!([file("a\u{0}b")])),
+        refusal(json!([file(&"x".repeat(256))])),
+        refusal(json!([file("a"), file("a")])),
+        refusal(json!([file("b"), file("a")])),
+        refusal(json!([file("a/b")])),
+        refusal(json!([link("a", "."), file("a/b")])),
+        refusal(json!([file("a"), file("a/b")])),
+        refusal(json!([link("a", "/etc")])),
+        refusal(json!([link("a", "..")])),
+        refusal(json!([link("a", "b/../.."), dir("b")])),
+        refusal(json!([
+            dir("a"),
+            dir("a/b"),
+            link("a/b/c", "d/../../x"),
+            link("a/b/d", "../../e"),
+            dir("e")
+        ])),
+        refusal(json!([huge(limits::MAX_FILE)])),
+        refusal(json!([huge(limits::MAX_FILE + 1)])),
+        refusal(json!([shifted])),
+        refusal(json!([extra])),
+        refusal(json!([{"kind": "device", "path": "a"}])),
+    ];
+    insta::assert_snapshot!(messages.join("\n"), @r#"
+    "/etc/passwd": the path is absolute
+    "../out": a part of the path is empty, `.` or `..`
+    "a/../../out": a part of the path is empty, `.` or `..`
+    "": the path is empty
+    "a\0b": the path holds a control character
+    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx": a part of the path is longer than 255 bytes
+    "a" is listed twice or out of order
+    "a" is listed twice or out of order
+    "a/b" does not lie in a directory that is listed
+    "a/b" does not lie in a directory that is listed
+    "a/b" does not lie in a directory that is listed
+    the target of "a": the path is absolute
+    "a" is a link to "..", which leads out of the tree
+    "a" is a link to "b/../..", which leads out of the tree
+    "a/b/c" is a link to "d/../../x", which leads out of the tree
+    the sizes add up to too much
+    "a" is larger than 9007199254740991 bytes
+    an offset, a field or the form of the JSON is not as it is written
+    an offset, a field or the form of the JSON is not as it is written
+    unknown variant `device`, expected one of `file`, `directory`, `symlink` at line 1 column 40
+    "#);
+}
+
+#[test]
+fn a_later_format_is_refused_by_its_number() {
+    let bench = Bench::new();
+    let artifact = forge(&bench, &json!({"slices": [], "format": 2}), &[0; 1024]);
+    let error = bench.store.artifact(&artifact).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .ends_with("it has format 2; this version reads format 1"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_tar_that_says_other_things_than_the_table_of_contents_is_refused() {
+    let bench = Bench::new();
+    let honest = {
+        bench.pack(&bench.tree("tree").file("a", "x"));
+        let blobs = files(&bench.path("store/blobs"));
+        let tar = blobs
+            .iter()
+            .map(|path| fs::read(path).unwrap())
+            .find(|bytes| bytes.len() == 2048);
+        tar.unwrap()
+    };
+    let toc = json!({"entries": [file("a")], "format": 1});
+    let artifact = bench.store.artifact(&forge(&bench, &toc, &honest)).unwrap();
+    artifact.write_to(&bench.path("honest")).unwrap();
+    for (at, what) in [
+        (0, "another path"),
+        (100, "another mode"),
+        (512, "other bytes"),
+        (600, "padding"),
+        (2000, "the end"),
+    ] {
+        let mut bytes = honest.clone();
+        bytes[at] ^= 1;
+        let artifact = bench.store.artifact(&forge(&bench, &toc, &bytes)).unwrap();
+        let live = bench.path(&format!("live-{at}"));
+        let error = artifact.write_to(&live).unwrap_err();
+        assert!(matches!(error, StoreError::Damaged { .. }), "{what}: {error:?}");
+        if at <= 512 {
+            assert_eq!(fs::read_dir(&live).unwrap().count(), 0, "{what}: a file stayed");
+        }
+        assert!(!bench.store.verify().unwrap().is_good(), "{what}");
+    }
+    // Sizes that do not fit are found without reading the tar.
+    for bytes in [
+        &honest[..honest.len() - 512],
+        &[honest.clone(), vec![0; 512]].concat()[..],
+    ] {
+        let error = bench.store.artifact(&forge(&bench, &toc, bytes)).unwrap_err();
+        assert!(
+            error.to_string().contains("describes a tar of 2048 bytes"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn what_is_no_manifest_is_refused() {
+    let bench = Bench::new();
+    for bytes in [
+        &b"{}"[..],
+        b"",
+        b"\xff",
+        b"null",
+        br#"{"artifactType":"application/x"}"#,
+    ] {
+        let artifact = ArtifactRef {
+            name: shop(),
+            version: v("1.0.0"),
+            digest: bench.store.add_blob(bytes).unwrap(),
+        };
+        let error = bench.store.artifact(&artifact).unwrap_err();
+        assert!(
+            error.to_string().contains("it is no manifest of an artifact"),
+            "{error}"
+        );
+    }
+    let deep = "[".repeat(100_000);
+    let digest = bench.store.add_blob(deep.as_bytes()).unwrap();
+    assert!(bench.store.publish(&shop(), &v("1.0.0"), &digest).is_err());
+}

@@ -1,0 +1,407 @@
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::thread;
+
+use pipeline_artifacts::{LocalStore, Packer};
+use pipeline_core::{Artifact, ArtifactRef, ArtifactStore, Digest, StoreError};
+
+use crate::{Bench, damage, files, shop, text, v};
+
+#[test]
+fn a_version_stands_for_one_digest_for_ever() {
+    let bench = Bench::new();
+    let one = bench.publish(&bench.tree("one").file("a", "1"), "1.0.0");
+    let two = bench.pack(&bench.tree("two").file("a", "2"));
+
+    assert_eq!(
+        bench.store.publish(&shop(), &v("1.0.0"), &one.digest).unwrap(),
+        one
+    );
+    let error = bench
+        .store
+        .publish(&shop(), &v("1.0.0"), &two.digest)
+        .unwrap_err();
+    assert!(matches!(error, StoreError::Taken { published, offered, .. }
+        if published == one.digest && offered == two.digest));
+    assert_eq!(bench.store.find(&shop(), &v("1.0.0")).unwrap(), Some(one.clone()));
+
+    // Build metadata does not make another version.
+    assert_eq!(
+        bench.store.publish(&shop(), &v("1.0.0+b"), &one.digest).unwrap(),
+        one
+    );
+    assert!(matches!(
+        bench.store.publish(&shop(), &v("1.0.0+b"), &two.digest),
+        Err(StoreError::Taken { .. })
+    ));
+    assert_eq!(bench.store.find(&shop(), &v("1.0.0+c")).unwrap(), Some(one));
+}
+
+#[test]
+fn versions_are_found_by_order_requirement_and_digest() {
+    let bench = Bench::new();
+    let tree = bench.tree("one").file("a", "1");
+    for version in ["1.10.0", "1.9.0", "2.0.0-rc.1", "1.9.0-rc.2+build", "0.1.0"] {
+        bench.publish(&tree, version);
+    }
+    let other = bench.publish(&bench.tree("two").file("a", "2"), "1.11.0");
+    let store = &bench.store;
+    let listed = store.versions(&shop()).unwrap();
+    let listed: Vec<_> = listed
+        .iter()
+        .map(|artifact| artifact.version.to_string())
+        .collect();
+    assert_eq!(
+        listed,
+        [
+            "0.1.0",
+            "1.9.0-rc.2+build",
+            "1.9.0",
+            "1.10.0",
+            "1.11.0",
+            "2.0.0-rc.1"
+        ]
+    );
+    assert_eq!(store.names().unwrap(), [shop()]);
+
+    let newest = |req: &str| {
+        let found = store.newest(&shop(), &req.parse().unwrap()).unwrap();
+        found.map(|artifact| artifact.version.to_string())
+    };
+    assert_eq!(newest("^1.2").as_deref(), Some("1.11.0"));
+    assert_eq!(newest("~1.9").as_deref(), Some("1.9.0"));
+    assert_eq!(newest("*").as_deref(), Some("1.11.0"));
+    assert_eq!(newest(">=2.0.0-rc.0").as_deref(), Some("2.0.0-rc.1"));
+    assert_eq!(newest("^3"), None);
+
+    assert_eq!(
+        store.by_digest(&other.digest.hex()[..12]).unwrap(),
+        std::slice::from_ref(&other)
+    );
+    assert_eq!(store.by_digest(&other.digest.to_string()).unwrap(), [other]);
+    let five = store.find(&shop(), &v("0.1.0")).unwrap().unwrap();
+    assert_eq!(store.by_digest(&five.digest.hex()).unwrap().len(), 5);
+    for bad in ["", "abc", "sha256:", "ABCD", "wxyz"] {
+        assert!(
+            matches!(store.by_digest(bad), Err(StoreError::Refused { .. })),
+            "{bad:?}"
+        );
+    }
+    assert_eq!(store.versions(&"nobody".parse().unwrap()).unwrap(), []);
+}
+
+#[test]
+fn only_what_is_whole_is_published() {
+    let bench = Bench::new();
+    let packed = bench.pack(&bench.tree("tree").filled());
+    let missing = Digest::of("nothing");
+    let error = bench.store.publish(&shop(), &v("1.0.0"), &missing).unwrap_err();
+    assert!(matches!(error, StoreError::NotFound { .. }), "{error:?}");
+    for blob in files(&bench.path("store/blobs")) {
+        let bytes = fs::read(&blob).unwrap();
+        fs::remove_file(&blob).unwrap();
+        assert!(
+            bench.store.publish(&shop(), &v("1.0.0"), &packed.digest).is_err(),
+            "{blob:?}"
+        );
+        fs::write(&blob, &bytes).unwrap();
+    }
+    assert!(bench.store.names().unwrap().is_empty());
+    let long = v(&format!("1.0.0-{}", "x".repeat(200)));
+    assert!(matches!(
+        bench.store.publish(&shop(), &long, &packed.digest),
+        Err(StoreError::Refused { .. })
+    ));
+    assert_eq!(
+        bench
+            .store
+            .find(&shop(), &v(&format!("1.0.0-{}", "x".repeat(300))))
+            .unwrap(),
+        None
+    );
+    bench.store.publish(&shop(), &v("1.0.0"), &packed.digest).unwrap();
+}
+
+#[test]
+fn every_flipped_byte_is_found_and_named() {
+    let bench = Bench::new();
+    let tree = bench.tree("tree").file("a/conf", "x = 1").link("run", "a");
+    let broken = BTreeSet::from([(shop(), v("1.0.0"))]);
+    bench.publish(&tree, "1.0.0");
+    let root = bench.path("store");
+    assert!(bench.store.verify().unwrap().is_good());
+
+    let mut flips = 0;
+    for path in files(&root)
+        .into_iter()
+        .filter(|path| !path.starts_with(root.join("tmp")))
+    {
+        let relative = path.strip_prefix(&root).unwrap();
+        let bytes = fs::read(&path).unwrap();
+        for at in 0..bytes.len() {
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 1 << (at % 8);
+            damage(&path, &flipped);
+            let report = bench.store.verify().unwrap();
+            let problem = report.problems.iter().find(|problem| problem.path == relative);
+            let problem = problem.unwrap_or_else(|| panic!("byte {at} of {relative:?}: {report}"));
+            if relative != Path::new("store.json") {
+                assert_eq!(problem.breaks, broken, "byte {at}: {report}");
+            }
+            flips += 1;
+        }
+        damage(&path, &bytes);
+        // As does a file that is cut, grows, or is empty.
+        let grown = [&bytes[..], b" "].concat();
+        for wrong in [&bytes[..bytes.len() - 1], &grown, b""] {
+            damage(&path, wrong);
+            assert!(!bench.store.verify().unwrap().is_good(), "{relative:?}");
+        }
+        damage(&path, &bytes);
+    }
+    assert!(flips > 3000, "{flips}");
+    assert!(bench.store.verify().unwrap().is_good());
+}
+
+#[test]
+fn a_report_names_everything_and_what_it_breaks() {
+    let bench = Bench::new();
+    let one = bench.publish(&bench.tree("one").file("a", "1"), "1.0.0");
+    bench.publish(&bench.tree("one"), "1.0.1");
+    bench.publish(&bench.tree("two").file("a", "2"), "2.0.0");
+    let root = bench.path("store");
+    fs::rename(
+        root.join("catalog/shop/2.0.0.json"),
+        root.join("catalog/shop/2.1.0.json"),
+    )
+    .unwrap();
+    fs::write(root.join("catalog/shop/1.0.0.json~"), "").unwrap();
+    fs::write(root.join("catalog/README"), "").unwrap();
+    fs::write(root.join("blobs/sha256/abc"), "").unwrap();
+    fs::create_dir(root.join("blobs/md5")).unwrap();
+    fs::remove_file(root.join("blobs/sha256").join(one.digest.hex())).unwrap();
+    let config = root.join("blobs/sha256").join(Digest::of("{}").hex());
+    damage(&config, b"[]");
+    let report = bench.store.verify().unwrap();
+    assert!(!report.is_good());
+    insta::assert_snapshot!(report, @r"
+    6 blobs with 5073 bytes, 3 records: 7 problems
+    unexpected blobs/md5: only blobs by their SHA-256 are kept here
+    damaged blobs/sha256/44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a: its bytes have digest sha256:4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945
+    missing blobs/sha256/9e3717587e047061d7a6fbf95e1b1bc8094e06279389d6ba7cb4b7dc0e8ebc5d: a record names it; it breaks shop 1.0.0, shop 1.0.1
+    unexpected blobs/sha256/abc: it is not a blob
+    unexpected catalog/README: it is not the directory of a name
+    unexpected catalog/shop/1.0.0.json~: it is not the record of a version
+    damaged catalog/shop/2.1.0.json: it is the record of shop 2.0.0; it breaks shop 2.0.0, shop 2.1.0
+    ");
+}
+
+#[test]
+fn a_damaged_blob_is_never_given_and_heals() {
+    let bench = Bench::new();
+    let tree = bench.tree("tree").filled();
+    let shop = bench.publish(&tree, "1.0.0");
+    let before: Vec<_> = files(&bench.path("store/blobs"));
+    for path in &before {
+        let bytes = fs::read(path).unwrap();
+        let digest: Digest = format!("sha256:{}", path.file_name().unwrap().to_str().unwrap())
+            .parse()
+            .unwrap();
+        let mut flipped = bytes.clone();
+        flipped[0] ^= 1;
+        for wrong in [flipped, Vec::new(), bytes[1..].to_vec()] {
+            damage(path, &wrong);
+            let error = bench.store.read_blob(&digest).unwrap_err();
+            assert!(matches!(&error, StoreError::Damaged { what, .. } if what.contains(&digest.hex())));
+            // Packing again heals, as does adding the blob.
+            bench.pack(&tree);
+            assert_eq!(bench.store.read_blob(&digest).unwrap(), bytes);
+            damage(path, &wrong);
+            assert_eq!(bench.store.add_blob(&bytes).unwrap(), digest);
+            assert_eq!(bench.store.read_blob(&digest).unwrap(), bytes);
+        }
+        assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o444);
+    }
+    assert_eq!(files(&bench.path("store/blobs")), before);
+    bench
+        .store
+        .artifact(&shop)
+        .unwrap()
+        .write_to(&bench.path("live"))
+        .unwrap();
+}
+
+#[test]
+fn a_damaged_file_is_not_given_by_an_open_artifact() {
+    let bench = Bench::new();
+    let shop = bench.publish(&bench.tree("tree").file("a", "aaaa").file("b", "bbbb"), "1.0.0");
+    let artifact = bench.store.artifact(&shop).unwrap();
+    let tar = files(&bench.path("store/blobs"))
+        .into_iter()
+        .max_by_key(|path| path.metadata().unwrap().len());
+    let tar = tar.unwrap();
+    let mut bytes = fs::read(&tar).unwrap();
+    let at = bytes.windows(4).position(|window| window == b"bbbb").unwrap();
+    bytes[at] = b'c';
+    damage(&tar, &bytes);
+
+    assert_eq!(artifact.file("a").unwrap(), b"aaaa");
+    let error = artifact.file("b").unwrap_err();
+    assert!(
+        matches!(&error, StoreError::Damaged { reason, .. } if reason.contains("`b`")),
+        "{error:?}"
+    );
+    let live = bench.path("live");
+    assert!(matches!(
+        artifact.write_to(&live),
+        Err(StoreError::Damaged { .. })
+    ));
+    assert!(!live.join("b").exists(), "wrong bytes stayed");
+    assert!(matches!(artifact.file("c"), Err(StoreError::NotFound { .. })));
+}
+
+#[test]
+fn artifacts_go_only_into_empty_directories() {
+    let bench = Bench::new();
+    let tree = bench.tree("tree").filled();
+    let artifact = bench.store.artifact(&bench.publish(&tree, "1.0.0")).unwrap();
+    let live = bench.tree("live").file("mine", "").0;
+    let error = artifact.write_to(&live).unwrap_err();
+    insta::assert_snapshot!(
+        text(&error, bench.dir.path()),
+        @r#"an artifact in <dir>/live cannot be stored: the directory is not empty: it holds "mine""#
+    );
+    assert_eq!(files(&live).len(), 1);
+
+    let new = bench.path("new/deep");
+    artifact.write_to(&new).unwrap();
+    let mode = |path: &str| fs::metadata(new.join(path)).unwrap().permissions().mode() & 0o7777;
+    assert_eq!(
+        (mode("etc/app.conf"), mode("bin/app"), mode("var/empty")),
+        (0o644, 0o755, 0o755)
+    );
+    assert_eq!(fs::read_link(new.join("run")).unwrap(), Path::new("bin/app"));
+    assert!(artifact.write_to(&new).is_err(), "it is not empty any more");
+}
+
+#[test]
+fn publishers_in_threads_agree() {
+    let bench = Bench::new();
+    let trees: Vec<_> = (0..8)
+        .map(|i| {
+            bench
+                .tree(&format!("{i}"))
+                .file("same", "s")
+                .file("a", format!("{}", i / 2))
+        })
+        .collect();
+    let results: Vec<_> = thread::scope(|scope| {
+        let publish = |tree| {
+            // Half of them have a store of their own in the same directory.
+            let store = LocalStore::open(bench.path("store")).unwrap();
+            let packed = Packer::new(tree).pack(&store).unwrap();
+            (packed.digest, store.publish(&shop(), &v("1.0.0"), &packed.digest))
+        };
+        let threads: Vec<_> = trees
+            .iter()
+            .map(|tree| scope.spawn(move || publish(&tree.0)))
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let published = bench.store.find(&shop(), &v("1.0.0")).unwrap().unwrap();
+    let mut won = 0;
+    for (digest, result) in results {
+        match result {
+            Ok(artifact) => {
+                assert_eq!((&artifact, artifact.digest), (&published, digest));
+                won += 1;
+            }
+            Err(StoreError::Taken { published: there, .. }) => assert_eq!(there, published.digest),
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    assert_eq!(won, 2, "two offered the same");
+    assert!(bench.store.verify().unwrap().is_good());
+    let left: Vec<_> = fs::read_dir(bench.path("store/tmp")).unwrap().collect();
+    assert_eq!(left.len(), 2, "the session of one store is left: {left:?}");
+}
+
+#[test]
+fn only_a_store_or_an_empty_directory_is_opened() {
+    let bench = Bench::new();
+    let home = bench.tree("home").file(".profile", "");
+    let error = LocalStore::open(&home.0).unwrap_err();
+    insta::assert_snapshot!(
+        text(&error, bench.dir.path()),
+        @r#"a store in <dir>/home cannot be stored: the directory is not empty: it holds ".profile""#
+    );
+    assert_eq!(files(&home.0).len(), 1);
+
+    // One that was begun by a process that died.
+    let begun = bench.tree("begun").dir("blobs");
+    LocalStore::open(&begun.0).unwrap().add_blob(b"x").unwrap();
+
+    let later = bench.tree("later").file("store.json", r#"{"format":2}"#);
+    let error = LocalStore::open(&later.0).unwrap_err();
+    assert!(matches!(error, StoreError::Refused { .. }), "{error:?}");
+}
+
+#[test]
+fn reading_needs_no_right_to_write() {
+    let bench = Bench::new();
+    let shop = bench.publish(&bench.tree("tree").filled(), "1.0.0");
+    let store = LocalStore::open(bench.path("store")).unwrap();
+    store.artifact(&shop).unwrap().file("etc/app.conf").unwrap();
+    store.versions(&shop.name).unwrap();
+    assert!(store.verify().unwrap().is_good());
+    let sessions = fs::read_dir(bench.path("store/tmp")).unwrap().count();
+    assert_eq!(
+        sessions, 2,
+        "only the writer has a session: its lock and its directory"
+    );
+}
+
+fn through_the_traits(runtime: impl Fn(std::pin::Pin<Box<dyn Future<Output = ()>>>)) {
+    let bench = Bench::new();
+    let shop = bench.publish(&bench.tree("tree").filled(), "1.0.0");
+    let live = bench.path("live");
+    let store: std::sync::Arc<dyn ArtifactStore> = std::sync::Arc::new(bench.store.clone());
+    runtime(Box::pin(async move {
+        let digest = store.put_blob(b"hello").await.unwrap();
+        assert_eq!(store.blob(&digest).await.unwrap(), b"hello");
+        let found = store.resolve(&shop.name, &shop.version).await.unwrap().unwrap();
+        let artifact: Box<dyn Artifact> = store.open(&found).await.unwrap();
+        assert_eq!(artifact.reference(), &found);
+        assert_eq!(artifact.entries().len(), 7);
+        assert_eq!(artifact.read("etc/app.conf").await.unwrap(), b"threads = 4\n");
+        artifact.materialise(&live).await.unwrap();
+        let missing = ArtifactRef {
+            digest: Digest::ZERO,
+            ..found
+        };
+        assert!(matches!(
+            store.open(&missing).await,
+            Err(StoreError::NotFound { .. })
+        ));
+        assert!(matches!(
+            store.blob(&Digest::ZERO).await,
+            Err(StoreError::NotFound { .. })
+        ));
+    }));
+    assert!(bench.path("live/bin/app").exists());
+}
+
+#[test]
+fn the_traits_work_in_a_runtime_and_without() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    through_the_traits(|future| runtime.block_on(future));
+    through_the_traits(|mut future| {
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(
+            future.as_mut().poll(&mut context).is_ready(),
+            "nothing to wait for"
+        );
+    });
+}
