@@ -1,0 +1,6 @@
+//! The stage that runs a program.
+
+mod settings;
+mod stage;
+
+pub use settings::{Command, InspectProgram};
