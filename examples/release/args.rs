@@ -1,0 +1,168 @@
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// A release pipeline in one program: from a commit to production, with a journal that is the truth.
+#[derive(Debug, Parser)]
+#[command(
+    name = "release",
+    version,
+    after_help = "Exit codes: 0 succeeded, 1 failed, 2 bad input, 3 waiting, 4 needs a decision.\nWithout a command, a story: the bundled sample goes from a commit to production in a store of its own."
+)]
+pub struct Args {
+    /// Where journal, artifacts and directory environments are.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub store: Option<PathBuf>,
+    /// Print one JSON document on standard output, and everything else on standard error.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show what would run and why, and the action plans whose inputs exist.
+    Plan {
+        /// The definition.
+        file: PathBuf,
+    },
+    /// Run a pipeline.
+    Run {
+        /// The definition.
+        file: PathBuf,
+        /// Who asks for it.
+        #[arg(long, default_value = "operator")]
+        by: String,
+        /// It is unplanned work because of an incident.
+        #[arg(long)]
+        rework: bool,
+    },
+    /// Go on with a run after a crash or a wait.
+    Resume {
+        /// The run.
+        run: String,
+    },
+    /// Wake every run whose time has come.
+    Tick,
+    /// Approve what a waiting stage would do.
+    Approve {
+        /// The run.
+        run: String,
+        /// Who approves.
+        #[arg(long)]
+        by: String,
+        /// The stage; needed when several wait.
+        #[arg(long)]
+        stage: Option<String>,
+        /// The digest of the action plan that was looked at; else the one that is shown.
+        #[arg(long, value_name = "DIGEST")]
+        plan: Option<String>,
+        /// How long the approval counts, such as 8h.
+        #[arg(long, default_value = "24h", value_name = "TIME")]
+        valid_for: String,
+        /// What to say.
+        #[arg(long, default_value = "")]
+        comment: String,
+    },
+    /// Stop a run: what is running is asked to stop, what has not begun is skipped.
+    Cancel {
+        /// The run.
+        run: String,
+        /// Who asks.
+        #[arg(long, default_value = "operator")]
+        by: String,
+        /// Why.
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Say whether an effect happened that nobody knows the end of.
+    #[command(group(clap::ArgGroup::new("answer").required(true).args(["happened", "did_not_happen"])))]
+    Decide {
+        /// The run.
+        run: String,
+        /// The stage.
+        stage: String,
+        /// It happened: the stage counts as done.
+        #[arg(long)]
+        happened: bool,
+        /// It did not: the stage is tried again.
+        #[arg(long)]
+        did_not_happen: bool,
+        /// Who says so.
+        #[arg(long)]
+        by: String,
+        /// How that is known.
+        #[arg(long, default_value = "")]
+        comment: String,
+    },
+    /// Show runs, and what is live in each environment.
+    Status {
+        /// One run only.
+        run: Option<String>,
+    },
+    /// Show every gate that holds a run: why, until when, who can change it.
+    Why {
+        /// The run.
+        run: String,
+    },
+    /// Show what a stage said.
+    Output {
+        /// The run.
+        run: String,
+        /// The stage.
+        stage: String,
+    },
+    /// Check the chain of every stream and the digest of every artifact.
+    Verify {
+        /// A checkpoint that was kept elsewhere.
+        #[arg(long, value_name = "FILE")]
+        checkpoint: Option<PathBuf>,
+    },
+    /// Write down the heads of all streams, to keep elsewhere.
+    Checkpoint {
+        /// The file; standard output without it.
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Show the change records of a run.
+    Change {
+        /// The run.
+        run: String,
+    },
+    /// Show the delivery metrics, from the store or from a delivery log.
+    Metrics {
+        /// A delivery log: JSON lines.
+        log: Option<PathBuf>,
+        /// Stop at the first bad line.
+        #[arg(long)]
+        strict: bool,
+        /// The columns of a spreadsheet, one line for each service and week.
+        #[arg(long)]
+        weekly_csv: bool,
+    },
+}
+
+impl Command {
+    /// The word that the user said.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Plan { .. } => "plan",
+            Self::Run { .. } => "run",
+            Self::Resume { .. } => "resume",
+            Self::Tick => "tick",
+            Self::Approve { .. } => "approve",
+            Self::Cancel { .. } => "cancel",
+            Self::Decide { .. } => "decide",
+            Self::Status { .. } => "status",
+            Self::Why { .. } => "why",
+            Self::Output { .. } => "output",
+            Self::Verify { .. } => "verify",
+            Self::Checkpoint { .. } => "checkpoint",
+            Self::Change { .. } => "change",
+            Self::Metrics { .. } => "metrics",
+        }
+    }
+}

@@ -1,0 +1,285 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use pipeline_artifacts::{LocalStore, Package};
+use pipeline_change::{ChangeEvidence, ChangeGate, ChangeLog, WindowGate};
+use pipeline_core::{
+    Checkpoint, Clock, Definition, DirectorySource, EnvironmentDescriptor, Estate, FileJournal, FileLeases,
+    Journal, JournalExt, Lease, Leases, Observer, Pipeline, Registry, RunId, RunRequest, RunState, Runner,
+    RunnerOptions, SystemClock, SystemEntropy,
+};
+use pipeline_stages::{
+    ApprovalGate, Command, Deploy, DirectoryEnvironment, DirectorySettings, EnvironmentSecrets,
+    VerifyDeployment,
+};
+
+use crate::answer::Problem;
+use crate::{revisions, snapshot};
+
+/// Everything that the program needs, in one directory:
+///
+/// ```text
+/// STORE/journal/        the truth
+/// STORE/artifacts/      the bytes that the truth names
+/// STORE/runs/ID/source/ the code of a run that has not ended
+/// STORE/leases/         which process drives which run; no truth
+/// STORE/environments/   where directory environments are whose path is relative
+/// ```
+pub struct Host {
+    root: PathBuf,
+    /// The journal.
+    pub journal: Arc<FileJournal>,
+    /// The artifacts.
+    pub artifacts: Arc<LocalStore>,
+    /// The change records.
+    pub changes: Arc<ChangeLog>,
+    leases: FileLeases,
+}
+
+impl Host {
+    /// Opens a store to write to it, or makes one.
+    pub fn open(root: &Path) -> Result<Self, Problem> {
+        std::fs::create_dir_all(root)?;
+        let root = root.canonicalize()?;
+        let journal = Self::journal_directory(&root);
+        if !journal.join("journal.jsonl").exists() && root.join("artifacts").exists() {
+            // A new journal would say that nothing ever happened here.
+            return Err(Problem::failure(format!(
+                "{} is a store whose journal is missing",
+                root.display()
+            )));
+        }
+        let (journal, report) = FileJournal::open(journal, Arc::new(SystemEntropy))?;
+        if let Some(cut) = report.cut {
+            eprintln!(
+                "note: an interrupted write was cut from the journal and kept in {}",
+                cut.path.display()
+            );
+        }
+        Self::with(root, journal)
+    }
+
+    /// Opens a store to look at it: nothing is made, and nothing is mended.
+    pub fn look_at(root: &Path) -> Result<Self, Problem> {
+        let missing = || {
+            Problem::input(format!(
+                "{} is no store: run something first, or say --store DIR",
+                root.display()
+            ))
+        };
+        let root = root.canonicalize().map_err(|_| missing())?;
+        let directory = Self::journal_directory(&root);
+        if !directory.join("journal.jsonl").exists() {
+            if root.join("artifacts").exists() {
+                return Err(Problem::failure(format!(
+                    "{} is a store whose journal is missing",
+                    root.display()
+                )));
+            }
+            return Err(missing());
+        }
+        let journal = FileJournal::open_read_only(directory)?;
+        Self::with(root, journal)
+    }
+
+    fn with(root: PathBuf, journal: FileJournal) -> Result<Self, Problem> {
+        let journal = Arc::new(journal);
+        Ok(Self {
+            artifacts: Arc::new(LocalStore::open(root.join("artifacts"))?),
+            changes: Arc::new(ChangeLog::new(Arc::clone(&journal) as Arc<dyn Journal>)),
+            leases: FileLeases::new(root.join("leases")),
+            journal,
+            root,
+        })
+    }
+
+    /// Where the journal is.
+    pub fn journal_directory(root: &Path) -> PathBuf {
+        root.join("journal")
+    }
+
+    /// The types that definitions may use: each crate's own.
+    fn registry(&self) -> Registry {
+        let mut registry = Registry::new();
+        registry
+            .stage::<Command>()
+            .stage::<Deploy>()
+            .stage::<VerifyDeployment>();
+        let store = Arc::clone(&self.artifacts);
+        registry.stage_with(move |settings| Package::new(Arc::clone(&store), settings));
+        registry
+            .gate::<ApprovalGate>()
+            .gate::<ChangeGate>()
+            .gate::<WindowGate>();
+        let environments = self.root.join("environments");
+        registry.environment(
+            DirectoryEnvironment::TYPE,
+            move |descriptor: EnvironmentDescriptor, settings: DirectorySettings| {
+                DirectoryEnvironment::new(descriptor, settings.below(&environments))
+            },
+        );
+        registry
+    }
+
+    /// The pipeline that a file defines.
+    pub fn define(&self, file: &Path) -> Result<Pipeline, Problem> {
+        Ok(Definition::load(file)?.pipeline(&self.registry())?)
+    }
+
+    /// The pipeline of a run, from the plan in its journal.
+    pub fn pipeline_of(&self, state: &RunState) -> Result<Pipeline, Problem> {
+        Ok(Pipeline::from_plan(state.plan(), &self.registry())?)
+    }
+
+    /// A runner over some code.
+    pub fn runner(&self, source: &Path, observer: Option<impl Observer + 'static>) -> Arc<Runner> {
+        let runner = Runner::new(Arc::clone(&self.journal) as _, Arc::clone(&self.artifacts) as _)
+            .source(DirectorySource::new(source).exclude(&self.root))
+            .secrets(EnvironmentSecrets)
+            .leases(self.leases.clone())
+            .evidence(ChangeEvidence::new(
+                Arc::clone(&self.changes),
+                Arc::new(SystemClock),
+            ))
+            .options(RunnerOptions {
+                worker: format!("process {}", std::process::id()),
+                ..RunnerOptions::default()
+            });
+        Arc::new(match observer {
+            Some(observer) => runner.observer(observer),
+            None => runner,
+        })
+    }
+
+    /// A runner that only reads and records.
+    pub fn clerk(&self) -> Arc<Runner> {
+        self.runner(&self.root, None::<fn(&pipeline_core::Signal<'_>)>)
+    }
+
+    /// What is live where.
+    pub async fn estate(&self) -> Result<Estate, Problem> {
+        let mut estate = Estate::default();
+        for event in self.journal.read_everything(0).await? {
+            estate.apply(&event)?;
+        }
+        Ok(estate)
+    }
+
+    /// The runs of the journal, the newest first.
+    pub async fn runs(&self) -> Result<Vec<RunId>, Problem> {
+        let events = self.journal.read_everything(0).await?;
+        let created = events.iter().filter(|event| event.kind == "run.created");
+        let mut runs: Vec<_> = created
+            .filter_map(|event| RunId::new(event.stream.name()).ok())
+            .collect();
+        runs.reverse();
+        Ok(runs)
+    }
+
+    /// Creates a run of a definition: takes its source aside, and asks git what is new for each environment.
+    pub async fn create(&self, file: &Path, mut request: RunRequest) -> Result<(RunId, Pipeline), Problem> {
+        let pipeline = self.define(file)?;
+        let root = source_root(file)?;
+        let names = pipeline
+            .environments()
+            .map(|environment| environment.descriptor().name.clone());
+        let revisions = revisions::of(&root, names, &self.estate().await?)?;
+        request.revision = revisions.head;
+        request.revisions = revisions.new;
+        let id = RunId::generate(
+            SystemClock.now(),
+            pipeline_core::Entropy::next_u64(&SystemEntropy),
+        );
+        // Nobody takes it for a left-over meanwhile.
+        let _lease = self.leases.take(&id)?;
+        // First the source, then the event: a run in the journal has its code.
+        self.copy_source(&root, &self.source(&id))?;
+        request.source = Some(source_digest(&self.source(&id)).await?);
+        request.id = Some(id.clone());
+        let run = self.clerk().create(&pipeline, request).await?;
+        Ok((run, pipeline))
+    }
+
+    /// Copies the source aside as a run sees it.
+    pub fn copy_source(&self, root: &Path, into: &Path) -> Result<(), Problem> {
+        Ok(snapshot::take(root, &self.root, into)?)
+    }
+
+    /// Where the code of a run is.
+    pub fn source(&self, run: &RunId) -> PathBuf {
+        self.root.join("runs").join(run.as_str()).join("source")
+    }
+
+    /// Drives a run until it ends or waits, and follows it with its change records.
+    pub async fn drive(
+        &self,
+        runner: &Arc<Runner>,
+        pipeline: &Pipeline,
+        run: &RunId,
+    ) -> Result<RunState, Problem> {
+        let state = runner.drive(pipeline, run).await?;
+        self.settle(&state).await?;
+        Ok(state)
+    }
+
+    /// What follows from where a run stands: its change records, and the end of its source. May be repeated.
+    pub async fn settle(&self, state: &RunState) -> Result<(), Problem> {
+        self.changes.sync(SystemClock.now()).await?;
+        if state.finished().is_some() {
+            let run = state.id();
+            // Nothing reads it again.
+            if let Err(error) = std::fs::remove_dir_all(self.root.join("runs").join(run.as_str()))
+                && error.kind() != std::io::ErrorKind::NotFound
+            {
+                eprintln!("note: the source of run {run} stays in the store: {error}");
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the sources of runs that were killed before the journal knew of them.
+    pub async fn tidy(&self) -> Result<(), Problem> {
+        let known = self.runs().await?;
+        let Ok(directories) = std::fs::read_dir(self.root.join("runs")) else {
+            return Ok(());
+        };
+        for directory in directories {
+            let directory = directory?;
+            let run = directory
+                .file_name()
+                .to_str()
+                .and_then(|name| RunId::new(name).ok());
+            let Some(run) = run.filter(|run| !known.contains(run)) else {
+                continue;
+            };
+            if let Some(_lease) = self.leases.take(&run)? {
+                std::fs::remove_dir_all(directory.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether no process drives the run.
+    pub fn is_free(&self, run: &RunId) -> Result<Option<Lease>, Problem> {
+        Ok(self.leases.take(run)?)
+    }
+
+    /// The heads of all streams.
+    pub async fn checkpoint(&self) -> Result<Checkpoint, Problem> {
+        Ok(self.journal.checkpoint().await?)
+    }
+}
+
+/// The digest of a whole source.
+async fn source_digest(root: &Path) -> Result<pipeline_core::Digest, Problem> {
+    use pipeline_core::{Source, SourcePath};
+    Ok(DirectorySource::new(root).digest(&[SourcePath::root()]).await?)
+}
+
+/// The directory that a definition lies in: the source.
+pub fn source_root(file: &Path) -> Result<PathBuf, Problem> {
+    let file = file
+        .canonicalize()
+        .map_err(|error| Problem::input(format!("{}: {error}", file.display())))?;
+    Ok(file.parent().unwrap_or(Path::new("/")).to_owned())
+}

@@ -1,0 +1,163 @@
+use std::io::{IsTerminal, Write};
+use std::sync::Mutex;
+
+use pipeline_core::{Channel, Event, Observer, RunEvent, Signal, StageResult, Timestamp};
+
+/// Tells a run in the terminal while it goes on: one line for what begins, what is said and what ends.
+pub struct Live {
+    out: Mutex<Out>,
+}
+
+struct Out {
+    sink: Box<dyn Write + Send>,
+    colour: bool,
+}
+
+/// The colours of the few words that have one.
+#[derive(Clone, Copy)]
+enum Colour {
+    Green = 32,
+    Red = 31,
+    Yellow = 33,
+    Grey = 90,
+}
+
+impl Live {
+    /// On standard output, or on standard error when that belongs to a document.
+    pub fn new(json: bool) -> Self {
+        let (sink, terminal): (Box<dyn Write + Send>, bool) = if json {
+            (Box::new(std::io::stderr()), std::io::stderr().is_terminal())
+        } else {
+            (Box::new(std::io::stdout()), std::io::stdout().is_terminal())
+        };
+        Self {
+            out: Mutex::new(Out {
+                sink,
+                colour: terminal,
+            }),
+        }
+    }
+
+    fn line(&self, sign: &str, colour: Colour, stage: &str, text: &str) {
+        let Ok(mut out) = self.out.lock() else { return };
+        // A closed pipe is no reason to stop a release.
+        let _ = if out.colour {
+            writeln!(
+                out.sink,
+                "  \x1b[{}m{sign} {stage:<20}\x1b[0m {text}",
+                colour as u8
+            )
+        } else {
+            writeln!(out.sink, "  {sign} {stage:<20} {text}")
+        };
+    }
+
+    fn event(&self, event: &Event) {
+        let Ok(Some(payload)) = event.read::<RunEvent>() else {
+            return;
+        };
+        match &*payload {
+            RunEvent::StageStarted(started) => {
+                let again = if started.attempt > 1 {
+                    format!(", attempt {}", started.attempt)
+                } else {
+                    String::new()
+                };
+                self.line(
+                    "▶",
+                    Colour::Grey,
+                    started.stage.as_str(),
+                    &format!("begins{again}"),
+                );
+            }
+            RunEvent::StageFinished(finished) => {
+                let (sign, colour, text) = match &finished.result {
+                    StageResult::Completed { outcome } if outcome.is_success() => {
+                        let word = if outcome.status == pipeline_core::OutcomeStatus::Unchanged {
+                            "unchanged"
+                        } else {
+                            "succeeded"
+                        };
+                        ("✔", Colour::Green, said(word, &outcome.reason))
+                    }
+                    StageResult::Completed { outcome } => ("✘", Colour::Red, said("failed", &outcome.reason)),
+                    StageResult::Failed { error, .. } => {
+                        ("✘", Colour::Red, said("errored", &error.join(": ")))
+                    }
+                    StageResult::Cancelled { reason } => ("■", Colour::Yellow, said("cancelled", reason)),
+                };
+                self.line(sign, colour, finished.stage.as_str(), &text);
+            }
+            RunEvent::StageReused(reused) => {
+                let text = format!("reused: nothing changed since run {}", reused.from);
+                self.line("↺", Colour::Green, reused.stage.as_str(), &text);
+            }
+            RunEvent::StageSkipped(skipped) => {
+                self.line(
+                    "–",
+                    Colour::Yellow,
+                    skipped.stage.as_str(),
+                    &said("skipped", &skipped.reason),
+                );
+            }
+            RunEvent::StageUnknown(unknown) => {
+                self.line(
+                    "?",
+                    Colour::Red,
+                    unknown.stage.as_str(),
+                    &said("unknown", &unknown.reason),
+                );
+            }
+            RunEvent::GatesEvaluated(gates) => {
+                for one in &gates.verdicts {
+                    let (sign, colour, word) = match one.verdict.decision {
+                        pipeline_core::Decision::Allow => ("◇", Colour::Green, "allows"),
+                        pipeline_core::Decision::Wait => ("◆", Colour::Yellow, "waits"),
+                        pipeline_core::Decision::Deny => ("◆", Colour::Red, "denies"),
+                    };
+                    let text = format!("gate `{}` {word}: {}", one.gate, one.verdict.reason);
+                    self.line(sign, colour, gates.stage.as_str(), &text);
+                }
+            }
+            RunEvent::Approved(approval) => {
+                let text = format!(
+                    "{} approves {} until {}",
+                    approval.by.name(),
+                    approval.action_plan.short(),
+                    clock(approval.expires)
+                );
+                self.line("◇", Colour::Green, approval.stage.as_str(), &text);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Observer for Live {
+    fn observe(&self, signal: &Signal<'_>) {
+        match signal {
+            Signal::Event(event) => self.event(event),
+            Signal::Output {
+                stage, channel, line, ..
+            } => {
+                let sign = if *channel == Channel::Stderr { "!" } else { "│" };
+                self.line(sign, Colour::Grey, stage.as_str(), line);
+            }
+            Signal::Warning { text, .. } => self.line("!", Colour::Yellow, "warning", text),
+            _ => {}
+        }
+    }
+}
+
+fn said(word: &str, reason: &str) -> String {
+    if reason.is_empty() {
+        word.to_owned()
+    } else {
+        format!("{word}: {reason}")
+    }
+}
+
+/// A time as people read it: to the second, UTC.
+pub fn clock(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}

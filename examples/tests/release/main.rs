@@ -1,0 +1,24 @@
+//! The host program as its users meet it: real processes, real files, and a `kill -9` wherever it hurts.
+//!
+//! `PIPELINE_LONG=1` kills at many more moments and flips every single byte.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod support;
+
+mod approvals;
+mod cancellation;
+mod concurrency;
+mod crash;
+mod decisions;
+mod definitions;
+mod documents;
+mod metrics;
+mod plans;
+mod repetition;
+mod revisions;
+mod rollback;
+mod secrets;
+mod story;
+mod tampering;
+mod windows;
