@@ -31,7 +31,8 @@ pub struct RunCreated {
     /// The revision of the source that it releases.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<Revision>,
-    /// The digest of the whole source, if the run works on one: a run goes on with no other.
+    /// The digest of the whole source, if the run works on one: a run begins with no other. From
+    /// then on the source is the run's own, and its stages may write there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Digest>,
     /// For each environment, the revisions that this run would newly bring to it, the newest first. The

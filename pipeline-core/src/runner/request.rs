@@ -13,7 +13,7 @@ pub struct RunRequest {
     pub id: Option<RunId>,
     /// The revision of the source.
     pub revision: Option<Revision>,
-    /// The digest of the whole source: the run goes on with no other. `None` when it works on none, or the host
+    /// The digest of the whole source: the run begins with no other. `None` when it works on none, or the host
     /// vouches for it otherwise.
     pub source: Option<Digest>,
     /// For each environment, the revisions that the run would newly bring to it, the newest first.

@@ -28,7 +28,7 @@ pub struct StageCall {
     pub deadline: Option<Timestamp>,
     /// The artifacts that it needs.
     pub artifacts: BTreeMap<ArtifactName, ArtifactRef>,
-    /// The facts that stages before it reported.
+    /// The facts of the stages that it waits for directly.
     pub facts: BTreeMap<StageName, BTreeMap<FactName, Value>>,
     /// The environment that it targets.
     pub target: Option<Target>,

@@ -123,7 +123,7 @@ impl StageContext {
         self.0.call.artifacts.get(name)
     }
 
-    /// A fact that a stage before this one reported.
+    /// A fact that a stage reported which this one waits for directly.
     pub fn fact(&self, stage: &str, fact: &str) -> Option<&Value> {
         self.0.call.facts.get(stage)?.get(fact)
     }
