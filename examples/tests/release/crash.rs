@@ -217,16 +217,16 @@ fn a_run_that_is_killed_at_any_moment_finishes_and_nothing_happens_twice() {
     let expected = undisturbed();
     let points = if long() { 200 } else { 30 };
     let mut hits = Hits::default();
-    for point in 0..points {
-        crash(point, points, &expected, &mut hits);
+    // On a busy machine a run may end before the kill comes. Without enough kills, and one that hit an effect which
+    // must not happen twice, the test proves nothing: so it goes on until it has them.
+    let enough = |hits: &Hits| u64::from(hits.killed) >= points / 3 && hits.unknown > 0;
+    let mut tried = 0;
+    while tried < points || !enough(&hits) {
+        assert!(tried < points * 8, "too few kills hit a run: {hits:?}");
+        crash(tried % points, points, &expected, &mut hits);
+        tried += 1;
     }
-    eprintln!("{points} points: {hits:?}");
-    // Else the test proves nothing: some kills must have hit the effects.
-    assert!(u64::from(hits.killed) >= points - 2, "{hits:?}");
-    assert!(
-        hits.unknown > 0,
-        "no kill hit a stage that must not happen twice: {hits:?}"
-    );
+    eprintln!("{tried} runs: {hits:?}");
 }
 
 #[test]
