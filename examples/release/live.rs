@@ -115,7 +115,12 @@ impl Live {
                         pipeline_core::Decision::Wait => ("◆", Colour::Yellow, "waits"),
                         pipeline_core::Decision::Deny => ("◆", Colour::Red, "denies"),
                     };
-                    let text = format!("gate `{}` {word}: {}", one.gate, one.verdict.reason);
+                    let when = if gates.locked {
+                        " with the environment locked"
+                    } else {
+                        ""
+                    };
+                    let text = format!("gate `{}` {word}{when}: {}", one.gate, one.verdict.reason);
                     self.line(sign, colour, gates.stage.as_str(), &text);
                 }
             }
