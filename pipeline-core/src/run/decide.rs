@@ -421,6 +421,20 @@ impl RunState {
         }
     }
 
+    /// The end of a stage that could not even be prepared.
+    fn not_begun(&self, index: StageIndex, error: Vec<String>) -> StageFinished {
+        StageFinished {
+            stage: self.graph.stage(index).name.clone(),
+            attempt: 0,
+            epoch: self.epoch,
+            result: StageResult::Failed {
+                failure: Failure::Errored,
+                error,
+            },
+            output: None,
+        }
+    }
+
     fn prepared(&self, gates: &Gates, preparation: &Preparation, now: Timestamp, out: &mut Decisions) {
         let Some(index) = self.graph.find(&preparation.stage) else {
             return;
@@ -432,16 +446,7 @@ impl RunState {
         }
         let stage = self.graph.stage(index);
         if !preparation.error.is_empty() {
-            return out.run(StageFinished {
-                stage: stage.name.clone(),
-                attempt: 0,
-                epoch: self.epoch,
-                result: StageResult::Failed {
-                    failure: Failure::Errored,
-                    error: preparation.error.clone(),
-                },
-                output: None,
-            });
+            return out.run(self.not_begun(index, preparation.error.clone()));
         }
         let ours = stage.environment.as_ref().is_some_and(|name| self.holds(name));
         if ours && !preparation.locked || self.is_busy_for(index) {
@@ -459,16 +464,7 @@ impl RunState {
             let error = format!(
                 "its action plan was different {MOST_PLANS_IN_A_ROW} times in a row: it holds what changes by itself"
             );
-            return out.run(StageFinished {
-                stage: stage.name.clone(),
-                attempt: 0,
-                epoch: self.epoch,
-                result: StageResult::Failed {
-                    failure: Failure::Errored,
-                    error: vec![error],
-                },
-                output: None,
-            });
+            return out.run(self.not_begun(index, vec![error]));
         }
         if let Some((digest, plan)) = news {
             out.run(ActionPlanned {
