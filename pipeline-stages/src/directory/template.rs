@@ -2,6 +2,7 @@ use std::fs;
 use std::path::Path;
 
 use pipeline_core::{Configuration, ConfigurationValue};
+use strsim::levenshtein;
 
 use super::file::FileError;
 use super::tree::{Node, Tree};
@@ -115,25 +116,9 @@ fn value(key: &str, configuration: &Configuration) -> Result<String, String> {
 
 /// The key that a mistyped one most likely means.
 fn nearest(wrong: &str, keys: &[String]) -> Option<String> {
-    let near = |key: &&String| distance(wrong, key);
+    let near = |key: &&String| levenshtein(wrong, key);
     let nearest = keys.iter().min_by_key(near)?;
-    (distance(wrong, nearest) <= 1 + wrong.chars().count() / 3).then(|| nearest.clone())
-}
-
-/// How many characters must be changed to make one text the other (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
+    (levenshtein(wrong, nearest) <= 1 + wrong.chars().count() / 3).then(|| nearest.clone())
 }
 
 #[cfg(test)]
@@ -177,7 +162,7 @@ mod tests {
             ("käse", "kase", 1),
             ("port", "prot", 2),
         ] {
-            assert_eq!(distance(a, b), far, "{a} {b}");
+            assert_eq!(levenshtein(a, b), far, "{a} {b}");
         }
     }
 }
