@@ -66,23 +66,20 @@ pub async fn verify(store: &Path, checkpoint: Option<&Path>) -> Result<Answer, P
             "the journal is empty, but there are {blobs} blobs: it was replaced"
         ));
     }
-    for (digest, what) in &named.blobs {
-        // Damage was found above; here it only matters whether it is there.
-        if let Some(artifacts) = &artifacts
-            && let Err(StoreError::NotFound { .. }) = artifacts.read_blob(digest)
-        {
-            findings.push(format!("blob {digest} is missing: {what}"));
+    if let Some(artifacts) = &artifacts {
+        for (digest, what) in &named.blobs {
+            // Damage was found above; here it only matters whether it is there.
+            if let Err(StoreError::NotFound { .. }) = artifacts.read_blob(digest) {
+                findings.push(format!("blob {digest} is missing: {what}"));
+            }
         }
-    }
-    // A version that was published stands for its bytes for ever.
-    for one in artifacts.iter().flat_map(|_| &named.versions) {
-        let found = artifacts
-            .as_ref()
-            .map(|store| store.find(&one.name, &one.version));
-        if let Some(Ok(None)) = found {
-            findings.push(format!(
-                "the catalog has no record of {one}, which the journal says was published"
-            ));
+        // A version that was published stands for its bytes for ever.
+        for one in &named.versions {
+            if let Ok(None) = artifacts.find(&one.name, &one.version) {
+                findings.push(format!(
+                    "the catalog has no record of {one}, which the journal says was published"
+                ));
+            }
         }
     }
     let exit = if findings.is_empty() {

@@ -41,15 +41,8 @@ impl Host {
     pub fn open(root: &Path) -> Result<Self, Problem> {
         std::fs::create_dir_all(root)?;
         let root = root.canonicalize()?;
-        let journal = Self::journal_directory(&root);
-        if !journal.join("journal.jsonl").exists() && root.join("artifacts").exists() {
-            // A new journal would say that nothing ever happened here.
-            return Err(Problem::failure(format!(
-                "{} is a store whose journal is missing",
-                root.display()
-            )));
-        }
-        let (journal, report) = FileJournal::open(journal, Arc::new(SystemEntropy))?;
+        has_journal(&root)?;
+        let (journal, report) = FileJournal::open(Self::journal_directory(&root), Arc::new(SystemEntropy))?;
         if let Some(cut) = report.cut {
             eprintln!(
                 "note: an interrupted write was cut from the journal and kept in {}",
@@ -59,26 +52,15 @@ impl Host {
         Self::with(root, journal)
     }
 
+    /// Opens a store that is there, to write to it.
+    pub fn open_existing(root: &Path) -> Result<Self, Problem> {
+        Self::open(&existing(root)?)
+    }
+
     /// Opens a store to look at it: nothing is made, and nothing is mended.
     pub fn look_at(root: &Path) -> Result<Self, Problem> {
-        let missing = || {
-            Problem::input(format!(
-                "{} is no store: run something first, or say --store DIR",
-                root.display()
-            ))
-        };
-        let root = root.canonicalize().map_err(|_| missing())?;
-        let directory = Self::journal_directory(&root);
-        if !directory.join("journal.jsonl").exists() {
-            if root.join("artifacts").exists() {
-                return Err(Problem::failure(format!(
-                    "{} is a store whose journal is missing",
-                    root.display()
-                )));
-            }
-            return Err(missing());
-        }
-        let journal = FileJournal::open_read_only(directory)?;
+        let root = existing(root)?;
+        let journal = FileJournal::open_read_only(Self::journal_directory(&root))?;
         Self::with(root, journal)
     }
 
@@ -267,6 +249,28 @@ impl Host {
     /// The heads of all streams.
     pub async fn checkpoint(&self) -> Result<Checkpoint, Problem> {
         Ok(self.journal.checkpoint().await?)
+    }
+}
+
+/// Whether a store has its journal. Artifacts without one are a store whose journal was lost: a new journal would say
+/// that nothing ever happened there.
+fn has_journal(root: &Path) -> Result<bool, Problem> {
+    let there = Host::journal_directory(root).join("journal.jsonl").exists();
+    if !there && root.join("artifacts").exists() {
+        let text = format!("{} is a store whose journal is missing", root.display());
+        return Err(Problem::failure(text));
+    }
+    Ok(there)
+}
+
+/// The whole path of a store that is there.
+fn existing(root: &Path) -> Result<PathBuf, Problem> {
+    match root.canonicalize() {
+        Ok(root) if has_journal(&root)? => Ok(root),
+        _ => Err(Problem::input(format!(
+            "{} is no store: run something first, or say --store DIR",
+            root.display()
+        ))),
     }
 }
 

@@ -105,7 +105,7 @@ async fn perform(args: &Args) -> Result<Answer, Problem> {
     let store: PathBuf = args.store.clone().unwrap_or_else(|| ".release".into());
     // What only looks makes no store and mends nothing.
     let look = || Host::look_at(&store);
-    let existing = || Host::look_at(&store).and_then(|_| Host::open(&store));
+    let existing = || Host::open_existing(&store);
     match command {
         Command::Plan { file } => commands::plan(&store, file).await,
         Command::Run { file, by, rework } => {

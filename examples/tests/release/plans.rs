@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::support::{PACKAGE, Said, TestSpace, deployment, text};
+use crate::support::{Said, TestSpace, text};
 
 fn pipeline() -> TestSpace {
     let check = r#"
@@ -13,15 +13,7 @@ args = ["-c", "test -s app/VERSION"]
 inputs = ["app"]
 effect = "pure"
 "#;
-    TestSpace::with_app(
-        &[
-            check,
-            PACKAGE,
-            &deployment("staging", "package"),
-            &deployment("production", "verify-staging"),
-        ]
-        .concat(),
-    )
+    TestSpace::to_production(check)
 }
 
 fn verbs(plan: &Said) -> Vec<(String, String)> {

@@ -1,6 +1,6 @@
 //! The second run: what did not change is not done again, and what did change is.
 
-use crate::support::{PACKAGE, TestSpace, deployment};
+use crate::support::TestSpace;
 
 fn pipeline() -> TestSpace {
     let check = r#"
@@ -11,15 +11,7 @@ args = ["-c", "echo ran >> OUTSIDE/checks"]
 inputs = ["app"]
 effect = "pure"
 "#;
-    TestSpace::with_app(
-        &[
-            check,
-            PACKAGE,
-            &deployment("staging", "package"),
-            &deployment("production", "verify-staging"),
-        ]
-        .concat(),
-    )
+    TestSpace::to_production(check)
 }
 
 #[test]

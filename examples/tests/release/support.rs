@@ -93,6 +93,13 @@ impl TestSpace {
         }
     }
 
+    /// A source with an app that is checked by a stage of one's own, packaged, and deployed to both environments.
+    pub fn to_production(check: &str) -> Self {
+        let staging = deployment("staging", "package");
+        let production = deployment("production", "verify-staging");
+        Self::with_app(&[check, PACKAGE, &staging, &production].concat())
+    }
+
     /// A source with an app to package, two environments, and stages of one's own after `PREAMBLE`.
     pub fn with_app(stages: &str) -> Self {
         let space = Self::new();
