@@ -54,7 +54,7 @@
 //!
 //! let due = follower.due();
 //! assert_eq!(due[0].id.as_str(), "20261120-080000-000001.deploy");
-//! let kinds: Vec<_> = due[0].events.iter().map(|event| &*event.kind).collect();
+//! let kinds: Vec<_> = due[0].events.iter().map(|event| event.kind()).collect();
 //! assert_eq!(kinds, ["change.opened", "change.submitted", "change.assessed"]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -22,42 +22,131 @@ impl fmt::Display for EventRef {
 }
 
 /// An event that is to be appended. The journal adds stream, position and time.
+///
+/// It is small (32 bytes and its payload): a journal in memory keeps it as it is.
 #[derive(Debug, Clone)]
 pub struct NewEvent {
-    /// What happened: `prefix.name`, defined by one crate.
-    pub kind: Cow<'static, str>,
-    /// The version of the payload's form.
-    pub version: u16,
-    /// Who caused it.
-    pub actor: Actor,
-    /// The events that led to it, if they lie in other streams or far back.
-    pub causes: Vec<EventRef>,
-    /// What the kind says more.
-    pub payload: Payload,
+    payload: Payload,
+    /// What most events of the engine have no need of.
+    rest: Option<Box<Rest>>,
+}
+
+#[derive(Debug, Clone)]
+struct Rest {
+    /// Kind and version of a payload that does not know them.
+    form: Option<(Cow<'static, str>, u16)>,
+    actor: Actor,
+    causes: Vec<EventRef>,
+}
+
+impl Rest {
+    const EMPTY: Self = Self {
+        form: None,
+        actor: Actor::Engine,
+        causes: Vec::new(),
+    };
 }
 
 impl NewEvent {
     /// An event that an actor caused.
     pub fn new(actor: Actor, payload: impl EventPayload) -> Self {
-        Self {
-            kind: Cow::Borrowed(payload.kind()),
-            version: payload.version(),
-            actor,
-            causes: Vec::new(),
-            payload: Payload::value(payload),
-        }
+        Self::engine(payload).by(actor)
     }
 
     /// An event of the engine itself.
     pub fn engine(payload: impl EventPayload) -> Self {
-        Self::new(Actor::Engine, payload)
+        Self {
+            payload: Payload::value(payload),
+            rest: None,
+        }
+    }
+
+    /// An event whose payload is text, of the engine: what tools write that copy a journal.
+    pub fn raw(kind: impl Into<Cow<'static, str>>, version: u16, payload: Payload) -> Self {
+        Self {
+            payload,
+            rest: Some(Box::new(Rest {
+                form: Some((kind.into(), version)),
+                ..Rest::EMPTY
+            })),
+        }
+    }
+
+    /// The same event, caused by somebody else.
+    #[must_use]
+    pub fn by(mut self, actor: Actor) -> Self {
+        if actor != Actor::Engine || self.rest.is_some() {
+            self.rest().actor = actor;
+        }
+        self
     }
 
     /// The same event with a cause more.
     #[must_use]
     pub fn caused_by(mut self, cause: EventRef) -> Self {
-        self.causes.push(cause);
+        self.rest().causes.push(cause);
         self
+    }
+
+    fn rest(&mut self) -> &mut Rest {
+        self.rest.get_or_insert_with(|| Box::new(Rest::EMPTY))
+    }
+
+    /// What happened: `prefix.name`, defined by one crate.
+    pub fn kind(&self) -> &str {
+        match &self.rest {
+            Some(rest) => match &rest.form {
+                Some((kind, _)) => kind,
+                None => self.says().0,
+            },
+            None => self.says().0,
+        }
+    }
+
+    /// The version of the payload's form.
+    pub fn version(&self) -> u16 {
+        let form = self.rest.as_ref().and_then(|rest| rest.form.as_ref());
+        form.map_or_else(|| self.says().1, |(_, version)| *version)
+    }
+
+    /// A payload without a form of its own is a value that knows it.
+    fn says(&self) -> (&'static str, u16) {
+        self.payload.says().unwrap_or(("", 0))
+    }
+
+    /// Who caused it.
+    pub fn actor(&self) -> &Actor {
+        self.rest.as_ref().map_or(&Actor::Engine, |rest| &rest.actor)
+    }
+
+    /// The events that led to it, if they lie in other streams or far back.
+    pub fn causes(&self) -> &[EventRef] {
+        self.rest.as_ref().map_or(&[], |rest| &rest.causes)
+    }
+
+    /// What the kind says more.
+    pub fn payload(&self) -> &Payload {
+        &self.payload
+    }
+
+    /// The event as a journal gives it, once it has its place there.
+    pub fn placed(&self, stream: &StreamId, position: Position, cursor: Cursor, at: Timestamp) -> Event {
+        let form = self.rest.as_ref().and_then(|rest| rest.form.clone());
+        let (kind, version) = form.unwrap_or_else(|| {
+            let (kind, version) = self.says();
+            (Cow::Borrowed(kind), version)
+        });
+        Event {
+            stream: stream.clone(),
+            position,
+            cursor,
+            at,
+            kind,
+            version,
+            actor: self.actor().clone(),
+            causes: self.causes().to_vec(),
+            payload: self.payload.clone(),
+        }
     }
 }
 

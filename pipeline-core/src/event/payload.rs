@@ -97,11 +97,21 @@ enum Inner {
 
 /// The object-safe twin of [`EventPayload`].
 trait ErasedPayload: Debug + Send + Sync {
+    fn kind(&self) -> &'static str;
+    fn version(&self) -> u16;
     fn encode(&self) -> Result<String, PayloadError>;
     fn as_any(&self) -> &dyn Any;
 }
 
 impl<P: EventPayload> ErasedPayload for P {
+    fn kind(&self) -> &'static str {
+        EventPayload::kind(self)
+    }
+
+    fn version(&self) -> u16 {
+        EventPayload::version(self)
+    }
+
     fn encode(&self) -> Result<String, PayloadError> {
         EventPayload::encode(self)
     }
@@ -130,6 +140,14 @@ impl Payload {
     /// Whether the payload was erased.
     pub fn is_erased(&self) -> bool {
         matches!(self.0, Inner::Erased)
+    }
+
+    /// What a value of this process says of itself: its kind and its version.
+    pub(crate) fn says(&self) -> Option<(&'static str, u16)> {
+        match &self.0 {
+            Inner::Value(value) => Some((value.kind(), value.version())),
+            Inner::Json(_) | Inner::Erased => None,
+        }
     }
 
     /// The payload as JSON text; `null` for a tombstone.

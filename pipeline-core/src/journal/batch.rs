@@ -111,12 +111,33 @@ impl Batch {
     }
 }
 
-/// A batch as it was appended.
-#[derive(Debug, Clone)]
+/// Where a batch was appended.
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub struct Commit {
     /// The cursor after the batch.
     pub cursor: Cursor,
-    /// The events with stream, position and time, in order.
-    pub events: Vec<Event>,
+    /// For each append of the batch, in its order, the position of its stream afterwards.
+    pub heads: Vec<Position>,
+}
+
+impl Commit {
+    /// The events of the batch that was appended so, with stream, position, cursor and time, in order.
+    pub fn events<'a>(&'a self, batch: &'a Batch) -> impl Iterator<Item = Event> + 'a {
+        let mut cursor = self.cursor.saturating_sub(batch.len() as u64);
+        batch
+            .appends
+            .iter()
+            .zip(&self.heads)
+            .flat_map(|(append, head)| {
+                let before = head.saturating_sub(append.events.len() as u64);
+                (before + 1..)
+                    .zip(&append.events)
+                    .map(|(position, event)| (&append.stream, position, event))
+            })
+            .map(move |(stream, position, event)| {
+                cursor += 1;
+                event.placed(stream, position, cursor, batch.at)
+            })
+    }
 }

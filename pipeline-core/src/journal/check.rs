@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 
-use super::{Append, AppendError, Batch, Conflict, Expected};
-use crate::event::{Cursor, Event, Position, StreamId};
+use super::{Append, AppendError, Batch, Commit, Conflict, Expected};
+use crate::event::{Cursor, Position, StreamId};
 
 /// Checks a batch against the streams as they stand: what every journal does before it appends.
 pub(super) fn check(batch: &Batch, position: impl Fn(&StreamId) -> Position) -> Result<(), AppendError> {
@@ -9,7 +9,7 @@ pub(super) fn check(batch: &Batch, position: impl Fn(&StreamId) -> Position) -> 
         return Err(invalid(format!("stream `{stream}` occurs twice")));
     }
     for append in &batch.appends {
-        if append.events.iter().any(|event| event.payload.is_erased()) {
+        if append.events.iter().any(|event| event.payload().is_erased()) {
             return Err(invalid(format!(
                 "an event for stream `{}` has an erased payload",
                 append.stream
@@ -52,28 +52,13 @@ pub(super) fn invalid(reason: String) -> AppendError {
     AppendError::Invalid { reason, source: None }
 }
 
-/// Gives the events of a checked batch their positions and cursors.
-pub(super) fn place(
-    batch: Batch,
-    mut cursor: Cursor,
-    position: impl Fn(&StreamId) -> Position,
-    mut take: impl FnMut(Event),
-) {
-    let at = batch.at;
-    for Append { stream, events, .. } in batch.appends {
-        for (position, new) in (position(&stream) + 1..).zip(events) {
-            cursor += 1;
-            take(Event {
-                stream: stream.clone(),
-                position,
-                cursor,
-                at,
-                kind: new.kind,
-                version: new.version,
-                actor: new.actor,
-                causes: new.causes,
-                payload: new.payload,
-            });
-        }
+/// Where a checked batch will lie: the journal's cursor is still the one before it.
+pub(super) fn commit(batch: &Batch, cursor: Cursor, position: impl Fn(&StreamId) -> Position) -> Commit {
+    let heads = batch.appends.iter();
+    Commit {
+        cursor: cursor + batch.len() as u64,
+        heads: heads
+            .map(|append| position(&append.stream) + append.events.len() as u64)
+            .collect(),
     }
 }

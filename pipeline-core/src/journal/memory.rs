@@ -5,10 +5,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::chain::{NO_SALT, commit_digest, payload_digest, payload_line, write_envelope};
-use super::check::{check, place};
+use super::check::{check, commit};
 use super::{AppendError, Batch, Checkpoint, Commit, Head, Journal, ReadError};
-use crate::Digest;
-use crate::event::{Cursor, Event, Position, StreamId};
+use crate::event::{Cursor, Event, NewEvent, Position, StreamId};
+use crate::{Digest, Timestamp};
 
 /// A journal that lives as long as the process: for tests, simulations and programs that need no more.
 ///
@@ -17,18 +17,12 @@ use crate::event::{Cursor, Event, Position, StreamId};
 ///
 /// ```
 /// use pipeline_core::{Batch, Expected, Journal, MemoryJournal, NewEvent, Payload, StreamId};
-/// # use pipeline_core::{Actor, Timestamp};
+/// # use pipeline_core::Timestamp;
 ///
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 /// let journal = MemoryJournal::new();
 /// let stream: StreamId = "run/first".parse()?;
-/// let event = NewEvent {
-///     kind: "lamp.switched".into(),
-///     version: 1,
-///     actor: Actor::Engine,
-///     causes: Vec::new(),
-///     payload: Payload::json(r#"{"on":true}"#),
-/// };
+/// let event = NewEvent::raw("lamp.switched", 1, Payload::json(r#"{"on":true}"#));
 /// let batch = Batch::new(Timestamp::UNIX_EPOCH).event(&stream, Expected::At(0), event);
 /// let commit = journal.append(batch).await?;
 /// assert_eq!(commit.cursor, 1);
@@ -42,13 +36,31 @@ pub struct MemoryJournal {
     log: Mutex<Log>,
 }
 
+/// Flat, so that an event costs what it says and little more.
 #[derive(Default)]
 struct Log {
-    events: Vec<Event>,
-    /// Where the events of a stream lie in `events`.
-    streams: HashMap<StreamId, Vec<u64>>,
-    /// The cursor after each commit.
-    commits: Vec<Cursor>,
+    events: Vec<NewEvent>,
+    /// The events of one commit in one stream lie together.
+    pieces: Vec<Piece>,
+    commits: Vec<(Cursor, Timestamp)>,
+    streams: Vec<Stream>,
+    numbers: HashMap<StreamId, u32>,
+}
+
+/// Events of one stream that were appended together.
+struct Piece {
+    /// Where they begin in the log.
+    start: u64,
+    stream: u32,
+    commit: u32,
+    /// What the stream held before.
+    before: Position,
+}
+
+struct Stream {
+    id: StreamId,
+    position: Position,
+    pieces: Vec<u32>,
 }
 
 impl MemoryJournal {
@@ -65,78 +77,113 @@ impl MemoryJournal {
 
 impl Log {
     fn position(&self, stream: &StreamId) -> Position {
-        self.streams.get(stream).map_or(0, |events| events.len() as u64)
+        let number = self.numbers.get(stream);
+        number.map_or(0, |&number| self.streams[number as usize].position)
     }
 
     fn append(&mut self, batch: Batch) -> Result<Commit, AppendError> {
         check(&batch, |stream| self.position(stream))?;
-        let first = self.events.len();
-        let count = batch.len();
-        if count == 0 {
-            return Ok(Commit {
-                cursor: first as Cursor,
-                events: Vec::new(),
+        let placed = commit(&batch, self.events.len() as Cursor, |stream| {
+            self.position(stream)
+        });
+        if batch.is_empty() {
+            return Ok(placed);
+        }
+        let commit = self.commits.len() as u32;
+        for append in batch
+            .appends
+            .into_iter()
+            .filter(|append| !append.events.is_empty())
+        {
+            let number = match self.numbers.get(&append.stream) {
+                Some(&number) => number,
+                None => {
+                    let number = self.streams.len() as u32;
+                    self.streams.push(Stream {
+                        id: append.stream.clone(),
+                        position: 0,
+                        pieces: Vec::new(),
+                    });
+                    self.numbers.insert(append.stream, number);
+                    number
+                }
+            };
+            let stream = &mut self.streams[number as usize];
+            stream.pieces.push(self.pieces.len() as u32);
+            self.pieces.push(Piece {
+                start: self.events.len() as u64,
+                stream: number,
+                commit,
+                before: stream.position,
             });
+            stream.position += append.events.len() as u64;
+            self.events.extend(append.events);
         }
-        let Self {
-            events,
-            streams,
-            commits,
-        } = self;
-        events.reserve(count);
-        for append in batch.appends.iter().filter(|append| !append.events.is_empty()) {
-            if !streams.contains_key(&append.stream) {
-                streams.insert(append.stream.clone(), Vec::new());
-            }
-        }
-        place(
-            batch,
-            first as Cursor,
-            |stream| streams.get(stream).map_or(0, |held| held.len() as u64),
-            |event| {
-                events.push(event);
-            },
-        );
-        let mut index = first;
-        while let Some(event) = events.get(index) {
-            let run = events[index..]
-                .iter()
-                .take_while(|next| next.stream == event.stream)
-                .count();
-            if let Some(held) = streams.get_mut(&event.stream) {
-                held.extend((index..index + run).map(|index| index as u64));
-            }
-            index += run;
-        }
-        commits.push(events.len() as Cursor);
-        Ok(Commit {
-            cursor: events.len() as Cursor,
-            events: events[first..].to_vec(),
-        })
+        self.commits.push((self.events.len() as Cursor, batch.at));
+        Ok(placed)
+    }
+
+    /// The events of a piece.
+    fn piece(&self, number: usize) -> &[NewEvent] {
+        let start = self.pieces[number].start as usize;
+        let end = self.pieces.get(number + 1);
+        let end = end.map_or(self.events.len(), |next| next.start as usize);
+        &self.events[start..end]
+    }
+
+    /// The events of a piece after the first `skip`, with their places.
+    fn placed(&self, number: usize, skip: usize) -> impl Iterator<Item = Event> + '_ {
+        let piece = &self.pieces[number];
+        let (_, at) = self.commits[piece.commit as usize];
+        let stream = &self.streams[piece.stream as usize].id;
+        (1..)
+            .zip(self.piece(number))
+            .skip(skip)
+            .map(move |(place, event)| event.placed(stream, piece.before + place, piece.start + place, at))
+    }
+
+    fn read(&self, stream: &StreamId, after: Position, limit: usize) -> Vec<Event> {
+        let Some(&number) = self.numbers.get(stream) else {
+            return Vec::new();
+        };
+        let pieces = &self.streams[number as usize].pieces;
+        let first = pieces.partition_point(|&piece| self.pieces[piece as usize].before <= after);
+        let first = first.saturating_sub(1);
+        let places = pieces[first..].iter().flat_map(|&piece| {
+            let skip = after.saturating_sub(self.pieces[piece as usize].before);
+            self.placed(piece as usize, usize::try_from(skip).unwrap_or(usize::MAX))
+        });
+        places.take(limit).collect()
+    }
+
+    fn read_all(&self, after: Cursor, limit: usize) -> Vec<Event> {
+        let first = self.pieces.partition_point(|piece| piece.start <= after);
+        let first = first.saturating_sub(1);
+        let places = (first..self.pieces.len()).flat_map(|piece| {
+            let skip = after.saturating_sub(self.pieces[piece].start);
+            self.placed(piece, usize::try_from(skip).unwrap_or(usize::MAX))
+        });
+        places.take(limit).collect()
     }
 
     fn checkpoint(&self) -> Result<Checkpoint, ReadError> {
         let mut heads: BTreeMap<StreamId, Head> = BTreeMap::new();
         let mut commit = Digest::ZERO;
         let mut envelope = Vec::new();
+        let mut events = (0..self.pieces.len()).flat_map(|piece| self.placed(piece, 0));
         let mut start = 0;
-        for (number, end) in (1u64..).zip(&self.commits) {
+        for (number, (end, _)) in (1u64..).zip(&self.commits) {
             let mut hashes = Vec::new();
-            for event in &self.events[start as usize..*end as usize] {
+            for event in events.by_ref().take((end - start) as usize) {
                 let payload =
                     payload_line(&event.payload).map_err(|error| ReadError::Other(Box::new(error)))?;
                 let payload = payload_digest(NO_SALT.as_bytes(), payload.as_bytes());
                 let previous = heads.get(&event.stream).map_or(Digest::ZERO, |head| head.hash);
                 envelope.clear();
-                write_envelope(&mut envelope, event, &payload, &previous);
+                write_envelope(&mut envelope, &event, &payload, &previous);
                 let hash = Digest::of(&envelope);
-                heads.insert(
-                    event.stream.clone(),
-                    Head {
-                        position: event.position,
-                        hash,
-                    },
-                );
+                let position = event.position;
+                heads.insert(event.stream, Head { position, hash });
                 hashes.push(hash);
             }
             commit = commit_digest(&commit, number, *end, &hashes);
@@ -152,15 +199,6 @@ impl Log {
     }
 }
 
-/// The part of a list after a position, at most `limit` long.
-fn page<T>(list: &[T], after: u64, limit: usize) -> &[T] {
-    let rest = usize::try_from(after)
-        .ok()
-        .and_then(|after| list.get(after..))
-        .unwrap_or_default();
-    &rest[..rest.len().min(limit)]
-}
-
 #[async_trait]
 impl Journal for MemoryJournal {
     async fn append(&self, batch: Batch) -> Result<Commit, AppendError> {
@@ -168,16 +206,11 @@ impl Journal for MemoryJournal {
     }
 
     async fn read(&self, stream: &StreamId, after: Position, limit: usize) -> Result<Vec<Event>, ReadError> {
-        let log = self.log();
-        let held = log.streams.get(stream).map_or(&[][..], Vec::as_slice);
-        Ok(page(held, after, limit)
-            .iter()
-            .map(|index| log.events[*index as usize].clone())
-            .collect())
+        Ok(self.log().read(stream, after, limit))
     }
 
     async fn read_all(&self, after: Cursor, limit: usize) -> Result<Vec<Event>, ReadError> {
-        Ok(page(&self.log().events, after, limit).to_vec())
+        Ok(self.log().read_all(after, limit))
     }
 
     async fn checkpoint(&self) -> Result<Checkpoint, ReadError> {

@@ -65,6 +65,11 @@ impl<F: Fn(&Signal<'_>) + Send + Sync> Observer for F {
 pub(super) struct Observers(pub(super) Vec<Arc<dyn Observer>>);
 
 impl Observers {
+    /// Whether nobody looks.
+    pub(super) fn is_idle(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn send(&self, signal: &Signal<'_>) {
         for observer in &self.0 {
             observer.observe(signal);

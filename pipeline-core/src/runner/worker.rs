@@ -222,6 +222,7 @@ impl Runner {
 
     /// Appends a batch and shows its events to the observers.
     pub(super) async fn append(&self, run: &RunId, batch: Batch) -> Result<(), RunError> {
+        let shown = (!self.observers.is_idle()).then(|| batch.clone());
         let commit = self
             .journal
             .append(batch)
@@ -230,8 +231,10 @@ impl Runner {
                 run: run.clone(),
                 source,
             })?;
-        for event in &commit.events {
-            self.observers.send(&Signal::Event(event));
+        if let Some(batch) = shown {
+            for event in commit.events(&batch) {
+                self.observers.send(&Signal::Event(&event));
+            }
         }
         Ok(())
     }

@@ -413,10 +413,7 @@ fn text_that_is_no_json_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let journal = small_in(directory.path());
     for bad in ["", "{", "1 2", "{\"a\":\"\n\"}x", "nul", "\"a\nb"] {
-        let new = NewEvent {
-            payload: Payload::json(bad),
-            ..event("")
-        };
+        let new = NewEvent::raw("test.said", 1, Payload::json(bad));
         let batch = Batch::new(Timestamp::UNIX_EPOCH).event(&stream("run/b"), Expected::At(0), event("good"));
         let result = block_on(journal.append(batch.event(&stream("run/a"), Expected::Any, new)));
         assert!(

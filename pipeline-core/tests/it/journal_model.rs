@@ -25,9 +25,12 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![6 => prop::collection::vec(append, 0..4).prop_map(Step::Append), 1 => Just(Step::Reopen)]
 }
 
-fn told(result: Result<Commit, AppendError>) -> Result<(u64, Vec<String>), String> {
+fn told(batch: &Batch, result: Result<Commit, AppendError>) -> Result<(u64, Vec<String>), String> {
     match result {
-        Ok(commit) => Ok((commit.cursor, commit.events.iter().map(plain).collect())),
+        Ok(commit) => Ok((
+            commit.cursor,
+            commit.events(batch).map(|event| plain(&event)).collect(),
+        )),
         Err(error @ (AppendError::Conflict(_) | AppendError::Invalid { .. })) => Err(format!("{error:?}")),
         Err(error) => panic!("{error:?}"),
     }
@@ -112,7 +115,10 @@ proptest! {
                 let events = texts.iter().map(|text| event(text).caused_by(cause.clone())).collect();
                 batch.appends.push(Append { stream, expected, events });
             }
-            prop_assert_eq!(told(block_on(model.append(batch.clone()))), told(block_on(journal.append(batch))));
+            prop_assert_eq!(
+                told(&batch, block_on(model.append(batch.clone()))),
+                told(&batch, block_on(journal.append(batch.clone())))
+            );
             same(&model, &journal);
         }
         same(&model, &open(directory.path()).0);
@@ -145,7 +151,7 @@ fn a_typed_payload_is_read_back() {
     let directory = tempfile::tempdir().unwrap();
     let (journal, _) = open(directory.path());
     let payload = Payload::json("[1]");
-    let new = pipeline_core::NewEvent { payload, ..event("") };
+    let new = pipeline_core::NewEvent::raw("test.said", 1, payload);
     let _commit = block_on(journal.append(Batch::new(Timestamp::UNIX_EPOCH).event(
         &stream("run/a"),
         Expected::Any,

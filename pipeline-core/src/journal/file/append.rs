@@ -8,7 +8,7 @@ use crate::Entropy;
 use crate::event::Event;
 use crate::event::PayloadError;
 use crate::journal::chain::{payload_line, salt};
-use crate::journal::check::{check, invalid, place};
+use crate::journal::check::{check, commit, invalid};
 use crate::journal::{AppendError, Batch, Commit};
 
 impl Store {
@@ -24,25 +24,22 @@ impl Store {
         let position = |stream: &_| image.scan.tip(stream).position;
         check(&batch, position)?;
         let cursor = image.scan.closed.cursor;
-        let mut events = Vec::with_capacity(batch.len());
-        place(batch, cursor, position, |event| events.push(event));
+        let commit = commit(&batch, cursor, position);
+        let events: Vec<_> = commit.events(&batch).collect();
         let Some(entropy) = self.entropy.as_deref().filter(|_| !events.is_empty()) else {
-            return Ok(Commit { cursor, events });
+            return Ok(commit);
         };
-        let appended = stage(image, &events, entropy).and_then(|(commit, closing)| {
+        let appended = stage(image, &events, entropy).and_then(|(text, closing)| {
             let path = self.path().to_owned();
-            write(&*image.file, image.scan.closed.offset, &commit).map_err(|failure| match failure {
+            write(&*image.file, image.scan.closed.offset, &text).map_err(|failure| match failure {
                 Failure::Undone(source) => AppendError::Io { path, source },
                 Failure::Uncertain(source) => {
                     *uncertain = true;
                     AppendError::Uncertain { path, source }
                 }
             })?;
-            image.scan.line(&commit[closing..], &mut image.index);
-            Ok(Commit {
-                cursor: image.scan.closed.cursor,
-                events,
-            })
+            image.scan.line(&text[closing..], &mut image.index);
+            Ok(commit)
         });
         if appended.is_err() {
             image.scan.rollback();

@@ -22,7 +22,7 @@ use crate::{Entropy, Timestamp};
 /// use std::sync::Arc;
 ///
 /// use pipeline_core::{Batch, Expected, FileJournal, Journal, NewEvent, Payload, StreamId, SystemEntropy};
-/// # use pipeline_core::{Actor, Timestamp};
+/// # use pipeline_core::Timestamp;
 ///
 /// # let directory = tempfile::tempdir()?;
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
@@ -30,13 +30,7 @@ use crate::{Entropy, Timestamp};
 /// assert!(report.created && report.cut.is_none());
 ///
 /// let stream: StreamId = "run/first".parse()?;
-/// let event = NewEvent {
-///     kind: "lamp.switched".into(),
-///     version: 1,
-///     actor: Actor::Engine,
-///     causes: Vec::new(),
-///     payload: Payload::json(r#"{"on":true}"#),
-/// };
+/// let event = NewEvent::raw("lamp.switched", 1, Payload::json(r#"{"on":true}"#));
 /// journal.append(Batch::new(Timestamp::UNIX_EPOCH).event(&stream, Expected::At(0), event)).await?;
 ///
 /// let (journal, report) = FileJournal::open(directory.path(), Arc::new(SystemEntropy))?;
