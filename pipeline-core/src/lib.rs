@@ -133,6 +133,7 @@ pub mod incident;
 pub mod journal;
 pub mod name;
 pub mod pipeline;
+pub mod pool;
 mod plan;
 pub mod registry;
 mod release;
@@ -173,18 +174,22 @@ pub use journal::{
     PayloadErased, ReadError, VerifyReport, verify_files,
 };
 pub use name::{
-    ArtifactName, ComponentName, EnvironmentName, EvidenceKind, FactName, NameError, PipelineName, RunId,
+    ArtifactName, ComponentName, EnvironmentName, EvidenceKind, FactName, NameError, PipelineName, PoolName, RunId,
     StageName, TypeName,
 };
 pub use pipeline::{Pipeline, PipelineBuilder, PipelineError, Problem, StageNode, StageSpec};
-pub use plan::{NotPortable, PlannedGate, PlannedStage, RunPlan};
+pub use plan::{
+    Each, FailurePolicy, Items, NotPortable, PlannedGate, PlannedPool, PlannedStage, QueueMode, RetryPolicy, RunLimits,
+    RunPlan, When,
+};
+pub use pool::{PoolEvent, PoolState, Slot, SlotReturned, SlotTaken};
 pub use registry::{BuildError, BuildProblem, PathSegment, Registry, SettingPath, TypeKind};
 pub use release::{Configuration, ConfigurationError, ConfigurationValue, Release};
 pub use run::{
-    ActionPlanned, ApproveRequest, Attempt, CancelRequested, DecideRequest, ENVIRONMENT_LOCK, FoldError,
+    ActionPlanned, ApproveRequest, Attempt, Backoff, CancelRequested, DecideRequest, ENVIRONMENT_LOCK, FoldError,
     GateVerdict, GatesEvaluated, Purpose, Refusal, RunClaimed, RunCreated, RunEvent, RunFinished, RunOutcome,
-    RunState, RunStatus, StageDecided, StageEnd, StageFinished, StageResult, StageReused, StageSkipped,
-    StageStarted, StageState, StageUnknown, StageView,
+    RunParked, RunState, RunStatus, StageDecided, StageEnd, StageExpanded, StageFinished, StageInstance,
+    StageResult, StageReused, StageSkipped, StageStarted, StageState, StageUnknown, StageView, StartDetails,
 };
 #[cfg(feature = "runtime")]
 pub use runner::{
