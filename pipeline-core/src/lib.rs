@@ -133,8 +133,9 @@ pub mod incident;
 pub mod journal;
 pub mod name;
 pub mod pipeline;
-pub mod pool;
 mod plan;
+pub mod pool;
+pub mod queue;
 pub mod registry;
 mod release;
 pub mod run;
@@ -183,11 +184,12 @@ pub use plan::{
     RunPlan, When,
 };
 pub use pool::{PoolEvent, PoolState, Slot, SlotReturned, SlotTaken};
+pub use queue::{PipelineEvent, PipelineQueue, RunDequeued, RunQueued};
 pub use registry::{BuildError, BuildProblem, PathSegment, Registry, SettingPath, TypeKind};
 pub use release::{Configuration, ConfigurationError, ConfigurationValue, Release};
 pub use run::{
     ActionPlanned, ApproveRequest, Attempt, Backoff, CancelRequested, DecideRequest, ENVIRONMENT_LOCK, FoldError,
-    GateVerdict, GatesEvaluated, Purpose, Refusal, RunClaimed, RunCreated, RunEvent, RunFinished, RunOutcome,
+    GateVerdict, GatesEvaluated, NEWER_DEPLOYMENT, Purpose, Refusal, RunClaimed, RunCreated, RunEvent, RunFinished, RunOutcome,
     RunParked, RunState, RunStatus, StageDecided, StageEnd, StageExpanded, StageFinished, StageInstance,
     StageResult, StageReused, StageSkipped, StageStarted, StageState, StageUnknown, StageView, StartDetails,
 };

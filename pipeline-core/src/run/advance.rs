@@ -4,6 +4,7 @@ use super::gates::Gates;
 use super::input::{Input, Moment, Refusal};
 use super::state::RunState;
 use crate::journal::{Append, Batch, Expected};
+use crate::queue::{PipelineEvent, RunDequeued};
 use crate::{NewEvent, Position, StreamId};
 
 impl RunState {
@@ -101,7 +102,7 @@ impl Ahead {
             let some = !decided.0.is_empty();
             let looked_at = std::mem::take(&mut state.attention);
             self.take(state, decided);
-            state.queue(&looked_at, self.moment);
+            state.queue_ready(&looked_at, self.moment);
             if !some {
                 return Ok(());
             }
@@ -132,6 +133,11 @@ impl Ahead {
                     state.apply_environment(&name, position + 1, now, &event);
                     let (stream, expected) = (StreamId::environment(&name), Expected::At(position));
                     self.others.push(&stream, expected, NewEvent::new(actor, event));
+                }
+                DecidedEvent::Dequeued(pipeline, run) => {
+                    let superseded_by = None;
+                    let event = NewEvent::new(actor, PipelineEvent::from(RunDequeued { run, superseded_by }));
+                    self.others.push(&StreamId::pipeline(&pipeline), Expected::Any, event);
                 }
                 DecidedEvent::Pool(name, event) => {
                     let position = state.pools.get(&name).map_or(0, |known| known.position);

@@ -4,6 +4,7 @@
 //! attempts are tasks of their own that report back. Whatever is observed has been committed.
 
 mod attempt;
+mod create;
 mod drive;
 mod error;
 mod forecast;
@@ -13,6 +14,7 @@ mod lanes;
 mod lease;
 mod prepare;
 mod request;
+mod resume;
 mod signal;
 mod slots;
 mod worker;
