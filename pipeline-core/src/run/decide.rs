@@ -32,11 +32,15 @@ pub(crate) enum DecidedEvent {
 
 /// Decisions, collected in order.
 #[derive(Debug, Default)]
-pub(super) struct Decisions(pub(super) Vec<Decided>);
+pub(super) struct Decisions {
+    pub(super) list: Vec<Decided>,
+    /// Whether everything was looked at that asked for attention.
+    pub(super) looked: bool,
+}
 
 impl Decisions {
     fn push(&mut self, actor: Actor, event: DecidedEvent) {
-        self.0.push(Decided { actor, event });
+        self.list.push(Decided { actor, event });
     }
 
     pub(super) fn run(&mut self, event: impl Into<RunEvent>) {
@@ -178,6 +182,7 @@ impl RunState {
         if self.has_to_skip() {
             return self.skip_what_will_not_begin(out);
         }
+        out.looked = true;
         let mut budget = Budget::of(self, moment);
         for &(until, index) in &self.backoffs {
             if until > moment.now {

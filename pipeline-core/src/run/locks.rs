@@ -79,7 +79,7 @@ impl RunState {
     /// What keeps a stage from deploying: something newer is live, and nobody asked by name to go back.
     pub(super) fn newer_verdict(&self, environment: &EnvironmentName) -> Option<GateVerdict> {
         let live = self.environments.get(environment)?.live.as_ref()?;
-        if self.rollback || live.pipeline.as_ref() != Some(&self.graph.plan.pipeline) {
+        if self.rollback || live.rolled_back || live.release.component != self.graph.plan.component {
             return None;
         }
         let (newer, what) = match (&live.revision, &self.revision) {
