@@ -188,8 +188,8 @@ pub use run::{
 };
 #[cfg(feature = "runtime")]
 pub use runner::{
-    FileLeases, Forecast, ForecastPlan, Lease, LeaseError, Leases, MemoryLeases, Observer, RunError,
-    RunRequest, Runner, RunnerOptions, Signal, StageForecast, Verb,
+    FileLeases, Forecast, ForecastPlan, Lagged, Lease, LeaseError, Leases, MemoryLeases, Observer,
+    OwnedSignal, RunError, RunRequest, Runner, RunnerOptions, Signal, StageForecast, Subscription, Verb,
 };
 pub use secret::{Masker, NoSecrets, Secret, SecretError, SecretRef, SecretRefError, SecretSource};
 pub use source::{DirectorySource, NoSource, Revision, Source, SourceError, SourcePath, SourcePathError};

@@ -15,6 +15,7 @@ mod journal_erasure;
 mod journal_files;
 mod journal_model;
 mod journal_processes;
+mod observing;
 mod pipeline;
 mod registry;
 mod run;
