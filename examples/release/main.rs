@@ -7,6 +7,7 @@ mod answer;
 mod args;
 mod checks;
 mod commands;
+mod graph;
 mod host;
 mod live;
 mod reports;
@@ -142,6 +143,10 @@ async fn perform(args: &Args) -> Result<Answer, Problem> {
         Command::Status { run } => commands::status(&look()?, run.as_deref()).await,
         Command::Why { run } => commands::why(&look()?, run).await,
         Command::Output { run, stage } => commands::output(&look()?, run, stage).await,
+        Command::Graph { run, file, format } => match file {
+            Some(file) => graph::of_definition(&store, file, *format),
+            None => graph::of_run(&look()?, run.as_deref(), *format).await,
+        },
         Command::Verify { checkpoint } => checks::verify(&store, checkpoint.as_deref()).await,
         Command::Checkpoint { output } => checks::checkpoint(&look()?, output.as_deref()).await,
         Command::Change { run } => reports::change(&existing()?, run).await,

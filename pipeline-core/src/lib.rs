@@ -123,6 +123,7 @@ mod chain;
 pub mod clock;
 pub mod definition;
 pub mod digest;
+pub mod draw;
 pub mod environment;
 pub mod estate;
 pub mod event;
@@ -151,6 +152,7 @@ pub use chain::{ChainDisplay, error_chain};
 pub use clock::{Clock, Entropy, SignedDuration, SystemClock, SystemEntropy, Timestamp};
 pub use definition::{Definition, DefinitionError, Diagnostic};
 pub use digest::{CanonicalError, Digest, DigestBuilder, DigestParseError, canonical_json};
+pub use draw::Drawing;
 pub use environment::{
     DeployRequest, Environment, EnvironmentDescriptor, EnvironmentError, Fenced, LiveRelease, Observation,
     Tier,

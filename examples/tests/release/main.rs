@@ -13,6 +13,7 @@ mod crash;
 mod decisions;
 mod definitions;
 mod documents;
+mod graphs;
 mod metrics;
 mod plans;
 mod repetition;

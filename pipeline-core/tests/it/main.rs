@@ -9,6 +9,7 @@
 )]
 
 mod definition;
+mod drawing;
 mod environments;
 mod journal;
 mod journal_erasure;
