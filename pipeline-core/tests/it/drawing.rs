@@ -5,14 +5,12 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use pipeline_core::draw::Drawing;
-use pipeline_core::journal::{Batch, Expected};
 use pipeline_core::testing::ScriptedStage;
-use pipeline_core::{
-    Actor, Effect, EventPayload, Journal, JournalExt, MemoryJournal, NewEvent, Pipeline, RunEvent, RunId,
-    RunPlan, RunState, StageSpec, StreamId, Timestamp,
-};
+use pipeline_core::{Effect, Pipeline, RunPlan, RunState, StageSpec};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+
+use crate::support::recorded;
 
 /// Everything that some reader of a drawing might trip over.
 const NASTY: &str =
@@ -62,22 +60,7 @@ fn plan() -> RunPlan {
 
 /// The state after these events.
 async fn state(plan: &RunPlan, events: &[(&str, Value)]) -> RunState {
-    let journal = MemoryJournal::new();
-    let run = RunId::new("20261120-120000-0a1b2c").unwrap();
-    let created = json!({ "plan": plan, "plan_digest": plan.digest().unwrap() });
-    let claimed = json!({ "epoch": 1, "worker": "w" });
-    let begin = [("run.created", created), ("run.claimed", claimed)];
-    let mut batch = Batch::new("2026-11-20T12:00:00Z".parse::<Timestamp>().unwrap());
-    for (kind, data) in begin.iter().chain(events) {
-        let event = RunEvent::decode(kind, 1, &data.to_string()).unwrap().unwrap();
-        batch.push(
-            &StreamId::run(&run),
-            Expected::At(0),
-            NewEvent::new(Actor::Engine, event),
-        );
-    }
-    let _ = journal.append(batch).await.unwrap();
-    let events = journal.read_stream(&StreamId::run(&run), 0).await.unwrap();
+    let (run, events) = recorded(plan, events).await;
     RunState::from_events(&run, &events).unwrap()
 }
 
@@ -391,6 +374,7 @@ fn read_mermaid(text: &str) -> Vec<String> {
 }
 
 /// Lets Graphviz read a drawing, where it is installed.
+#[expect(clippy::print_stderr, reason = "a test that skips says so")]
 fn ask_graphviz(text: &str) {
     let child = Command::new("dot")
         .arg("-Tsvg")

@@ -21,3 +21,5 @@ mod pipeline;
 mod registry;
 mod run;
 mod runner;
+mod spans;
+mod support;
