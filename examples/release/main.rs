@@ -10,6 +10,8 @@ mod commands;
 mod graph;
 mod host;
 mod live;
+mod pace;
+mod progress;
 mod reports;
 mod revisions;
 mod show;
@@ -36,10 +38,12 @@ async fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return refuse(&error),
     };
+    let live = Arc::new(Live::new(args.json));
     let answer = tokio::select! {
-        answer = perform(&args) => answer.unwrap_or_else(Problem::answer),
+        answer = perform(&args, Arc::clone(&live)) => answer.unwrap_or_else(Problem::answer),
         // What runs is dropped, and its processes end with it; the run can be resumed.
         signal = interrupted() => {
+            live.stop();
             eprintln!("interrupted: `release status` tells where it stands, `release resume` goes on");
             return ExitCode::from(128 + signal);
         }
@@ -94,8 +98,7 @@ fn document(args: &Args, answer: Answer) -> Value {
     document
 }
 
-async fn perform(args: &Args) -> Result<Answer, Problem> {
-    let live = Arc::new(Live::new(args.json));
+async fn perform(args: &Args, live: Arc<Live>) -> Result<Answer, Problem> {
     let Some(command) = &args.command else {
         let store = match &args.store {
             Some(store) => store.clone(),

@@ -16,6 +16,7 @@ mod documents;
 mod graphs;
 mod metrics;
 mod plans;
+mod progress;
 mod repetition;
 mod revisions;
 mod rollback;
