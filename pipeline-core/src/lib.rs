@@ -66,6 +66,8 @@
 //! | action plan | [`ActionPlan`], [`Approval`] | what exactly would be done to an environment; what is approved |
 //! | run | [`RunState`] | one life of a pipeline, as a fold |
 //! | runner | [`Runner`] | commits what a run decides, and does what is due |
+//! | signal | [`Observer`], [`Subscription`] | what a runner tells while it works; nobody who listens can hold it up |
+//! | drawing | [`Drawing`] | a pipeline or a run for Graphviz and Mermaid |
 //! | journal | [`Journal`], [`FileJournal`], [`MemoryJournal`] | the truth |
 //! | estate | [`Estate`] | what is live where |
 //!
@@ -106,6 +108,8 @@
 //! | feature | default | what |
 //! |---|---|---|
 //! | `runtime` | yes | [`Runner`] on tokio; without it there is no tokio |
+//! | `tracing` | no | `TracingObserver` in the module `observe`: runs and attempts as spans of `tracing` |
+//! | `otel-names` | no | the module `observe::names`: OpenTelemetry's names for pipelines, as constants; part of `tracing` |
 //! | `testing` | no | the module `testing`: manual clock, scripted stages, artifacts in memory, conformance suites |
 //!
 //! # Where next
@@ -123,6 +127,7 @@ mod chain;
 pub mod clock;
 pub mod definition;
 pub mod digest;
+pub mod draw;
 pub mod environment;
 pub mod estate;
 pub mod event;
@@ -132,6 +137,8 @@ pub mod gate;
 pub mod incident;
 pub mod journal;
 pub mod name;
+#[cfg(feature = "otel-names")]
+pub mod observe;
 pub mod pipeline;
 mod plan;
 pub mod pool;
@@ -153,6 +160,7 @@ pub use chain::{ChainDisplay, error_chain};
 pub use clock::{Clock, Entropy, SignedDuration, SystemClock, SystemEntropy, Timestamp};
 pub use definition::{Definition, DefinitionError, Diagnostic};
 pub use digest::{CanonicalError, Digest, DigestBuilder, DigestParseError, canonical_json};
+pub use draw::Drawing;
 pub use environment::{
     DeployRequest, Environment, EnvironmentDescriptor, EnvironmentError, Fenced, LiveRelease, Observation,
     Tier,
@@ -195,8 +203,8 @@ pub use run::{
 };
 #[cfg(feature = "runtime")]
 pub use runner::{
-    FileLeases, Forecast, ForecastPlan, Lease, LeaseError, Leases, MemoryLeases, Observer, RunError,
-    RunRequest, Runner, RunnerOptions, Signal, StageForecast, Verb,
+    FileLeases, Forecast, ForecastPlan, Lagged, Lease, LeaseError, Leases, MemoryLeases, Observer,
+    OwnedSignal, RunError, RunRequest, Runner, RunnerOptions, Signal, StageForecast, Subscription, Verb,
 };
 pub use secret::{Masker, NoSecrets, Secret, SecretError, SecretRef, SecretRefError, SecretSource};
 pub use source::{DirectorySource, NoSource, Revision, Source, SourceError, SourcePath, SourcePathError};

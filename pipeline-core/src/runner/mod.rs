@@ -23,5 +23,5 @@ pub use error::RunError;
 pub use forecast::{Forecast, ForecastPlan, StageForecast, Verb};
 pub use lease::{FileLeases, Lease, LeaseError, Leases, MemoryLeases};
 pub use request::RunRequest;
-pub use signal::{Observer, Signal};
+pub use signal::{Lagged, Observer, OwnedSignal, Signal, Subscription};
 pub use worker::{Runner, RunnerOptions};

@@ -134,7 +134,7 @@ impl Runner {
     /// With an observer more.
     #[must_use]
     pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
-        self.observers.0.push(Arc::new(observer));
+        self.observers.add(Arc::new(observer));
         self
     }
 
