@@ -206,29 +206,55 @@ impl fmt::Display for Report {
     }
 }
 
-/// How two descriptions of the world differ: both when they are short, else the first line that differs.
+/// How two descriptions of the world differ: both when they are short, else the first line that differs, from a little
+/// before the place where it does.
 pub(super) fn difference(expected: &str, found: &str) -> String {
     const SHORT: usize = 120;
+    const BEFORE: usize = 20;
     if expected.len() <= SHORT && found.len() <= SHORT {
         return format!("expected `{expected}`, found `{found}`");
     }
-    let mut lines = (expected.lines(), found.lines());
+    let (mut ours, mut theirs) = (expected.lines(), found.lines());
     for number in 1.. {
-        match (lines.0.next(), lines.1.next()) {
+        let (ours, theirs) = match (ours.next(), theirs.next()) {
             (None, None) => break,
-            (expected, found) if expected == found => {}
-            (expected, found) => {
-                let text = |line: Option<&str>| match line {
-                    Some(line) => format!("`{}`", line.chars().take(SHORT).collect::<String>()),
-                    None => "nothing".to_owned(),
-                };
-                return format!(
-                    "line {number}: expected {}, found {}",
-                    text(expected),
-                    text(found)
-                );
+            (ours, theirs) if ours == theirs => continue,
+            lines => lines,
+        };
+        let both = ours
+            .unwrap_or_default()
+            .chars()
+            .zip(theirs.unwrap_or_default().chars());
+        let equal = both.take_while(|(one, other)| one == other).count();
+        let text = |line: Option<&str>| match line {
+            Some(line) => {
+                let cut = equal.saturating_sub(BEFORE);
+                let shown: String = line.chars().skip(cut).take(SHORT).collect();
+                format!("`{}{shown}`", if cut > 0 { "…" } else { "" })
             }
-        }
+            None => "nothing".to_owned(),
+        };
+        return format!("line {number}: expected {}, found {}", text(ours), text(theirs));
     }
     "they differ in the ends of their lines".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_is_shown_where_it_is() {
+        assert_eq!(difference("a", "b"), "expected `a`, found `b`");
+        let long = "0123456789".repeat(20);
+        let (one, other) = (format!("first\n{long}1"), format!("first\n{long}2"));
+        assert_eq!(
+            difference(&one, &other),
+            "line 2: expected `…012345678901234567891`, found `…012345678901234567892`"
+        );
+        assert_eq!(
+            difference(&one, "first"),
+            format!("line 2: expected `{}`, found nothing", &long[..120])
+        );
+    }
 }

@@ -64,7 +64,8 @@ impl StoreWorld {
         self
     }
 
-    /// How the bytes behind a digest are spoilt, behind the store's back.
+    /// How the bytes behind a digest are spoilt, behind the store's back: the digest of a blob, or that of a file of
+    /// the artifact.
     #[must_use]
     pub fn damage<F, Fut>(mut self, damage: F) -> Self
     where

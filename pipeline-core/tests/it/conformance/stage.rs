@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pipeline_core::testing::conformance::{Report, StageSuite, StageWorld};
-use pipeline_core::testing::{ManualClock, MemoryArtifacts, TestCall, services};
+use pipeline_core::testing::{ManualClock, MemoryArtifacts, ScriptedStage, TestCall, services};
 use pipeline_core::{
     Abilities, Action, ActionPlan, ArtifactRef, Configuration, Digest, Effect, Environment, Failure, Fence,
     Inspect, Inspection, Outcome, PlanActions, Reads, Secret, SecretError, SecretRef, SecretSource, Source,
@@ -437,11 +437,23 @@ fn each_flaw_is_found_under_its_name_and_no_other() {
     }
     for promise in StageSuite::PROMISES {
         assert!(
-            FLAWS.iter().any(|(_, _, name)| *name == promise.name),
+            promise.name == "worlds-alike" || FLAWS.iter().any(|(_, _, name)| *name == promise.name),
             "nothing shows that `{}` is looked at",
             promise.name
         );
     }
+}
+
+#[test]
+fn worlds_that_differ_are_no_flaw_of_the_stage() {
+    let number = AtomicU32::new(0);
+    let fresh = || {
+        let number = number.fetch_add(1, Ordering::SeqCst);
+        async move { bad("slow").probe(move || async move { number.to_string() }) }
+    };
+    let report = block_on(StageSuite::new(fresh).run());
+    assert_only(&report, "worlds-alike");
+    assert!(report.not_tried_names().contains(&"stops"), "{report}");
 }
 
 #[test]
@@ -492,12 +504,12 @@ fn bad(what: &'static str) -> StageWorld {
 
 #[test]
 fn a_stage_that_does_not_end_does_not_hold_the_suite() {
-    for (what, says) in [
-        ("panics", "it panicked: on purpose"),
-        ("hangs", "nothing is left that could wake it"),
-        ("waits", "it did not end within 1ms"),
+    for (what, limit, says) in [
+        ("panics", 60_000, "it panicked: on purpose"),
+        ("hangs", 60_000, "nothing is left that could wake it"),
+        ("waits", 1, "it did not end within 1ms"),
     ] {
-        let suite = StageSuite::new(|| async { bad(what) }).time_limit(Duration::from_millis(1));
+        let suite = StageSuite::new(|| async { bad(what) }).time_limit(Duration::from_millis(limit));
         let report = block_on(suite.run());
         assert_only(&report, "ends");
         assert!(report.to_string().contains(says), "{report}");
@@ -526,6 +538,7 @@ fn without_a_probe_what_needs_one_is_not_tried() {
     assert_eq!(
         report.kept(),
         [
+            "worlds-alike",
             "ends",
             "produces",
             "outcome-round-trips",
@@ -535,4 +548,27 @@ fn without_a_probe_what_needs_one_is_not_tried() {
         ]
     );
     assert_eq!(report.not_tried_names(), ["stops-whole"]);
+}
+
+#[test]
+fn our_own_scripted_stage() {
+    for effect in [
+        Effect::Pure,
+        Effect::Idempotent,
+        Effect::Inspectable,
+        Effect::AtMostOnce,
+    ] {
+        let fresh = || async move {
+            let services = services(
+                ManualClock::at("2026-11-20T12:00:00Z"),
+                Arc::new(MemoryArtifacts::new()),
+                Arc::new(Blank),
+                Arc::new(Planted),
+            );
+            // It changes nothing.
+            StageWorld::new(ScriptedStage::new(effect), TestCall::new("scripted"), services)
+                .probe(|| async { String::new() })
+        };
+        assert_all_kept(&block_on(StageSuite::new(fresh).run()));
+    }
 }

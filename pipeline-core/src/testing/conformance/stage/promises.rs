@@ -1,6 +1,7 @@
 use crate::testing::conformance::promises::promises;
 
 promises! {
+    WORLDS_ALIKE = "worlds-alike": "two fresh worlds look the same, so that others can be compared; this one is the author's of the test";
     ENDS = "ends": "an undisturbed call ends with an outcome";
     PRODUCES = "produces": "the artifacts that it reports are in the store, and those that it should produce are reported";
     ROUND_TRIPS = "outcome-round-trips": "its outcome is written and read back without a change";

@@ -120,6 +120,12 @@ where
             return session.report;
         }
         drop(world);
+        if !session.alike().await {
+            session
+                .report
+                .stop("two fresh worlds do not look the same, so nothing can be compared");
+            return session.report;
+        }
         session.again().await;
         session.inspected().await;
         session.dropped().await;
@@ -244,6 +250,15 @@ where
             );
             report.note("without a way to look at the world, only outcomes were compared");
         }
+    }
+
+    /// Whether worlds can be compared with each other.
+    async fn alike(&mut self) -> bool {
+        let other = self.fresh().await.look().await;
+        let found = same(self.reference.before.as_ref(), other.as_ref());
+        let alike = found.is_ok();
+        self.report.check(p::WORLDS_ALIKE, found);
+        alike
     }
 
     pub(super) async fn fresh(&self) -> StageWorld {
