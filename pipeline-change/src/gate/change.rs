@@ -20,7 +20,8 @@ use crate::{ChangeEvidence, ChangeFinding, ChangeId, ChangeState, PlannedWindow,
 /// | review, closed, canceled | deny | deny | deny |
 /// | of another type or stage | deny | deny | deny |
 ///
-/// Once all have authorised, a record that has not heard of it yet is looked at again. A window without a start has always begun, one without an end never ends. The order is that of Octopus Deploy's change
+/// Once all have authorised, a record that has not heard of it yet is looked at again.
+/// A window without a start has always begun, one without an end never ends. The order is that of Octopus Deploy's change
 /// control (its documentation, `approvals/servicenow`), but that it deploys in `implement` only: here the start of the
 /// stage is what takes the record from `scheduled` to `implement`.
 ///

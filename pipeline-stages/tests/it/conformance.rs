@@ -49,7 +49,7 @@ async fn commands_keep_what_their_settings_say() {
     let append = "echo done >> out";
     let found = || InspectProgram {
         program: "sh".to_owned(),
-        args: vec!["-c".to_owned(), "test -e out".to_owned()],
+        args: vec!["-c".to_owned(), "test -s out".to_owned()],
     };
     for make in [
         &(|| token(sh(lines)).pure()) as &dyn Fn() -> Command,

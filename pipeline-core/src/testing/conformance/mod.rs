@@ -7,8 +7,8 @@
 //!
 //! # A stage of one's own
 //!
-//! A test says how to make a fresh world: the stage, its call, what its worker offers, and a *probe*, which tells as text
-//! what the stage changed. The suite does the rest.
+//! A test says how to make a fresh world: the stage, its call, what its worker offers, and a *probe*, which tells as
+//! text what the stage changed. The suite does the rest.
 //!
 //! ```
 //! use std::collections::BTreeMap;
