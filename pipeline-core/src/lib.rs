@@ -114,7 +114,8 @@
 //!
 //! # Where next
 //!
-//! The contract of a [`Stage`] and of an [`Environment`] before you write one; `examples/` in the repository for whole
+//! The contract of a [`Stage`] and of an [`Environment`] before you write one, and `testing::conformance` to check what
+//! you wrote against it; `examples/` in the repository for whole
 //! programs, the largest of which, `release`, is a complete host; the crates `pipeline-stages`, `pipeline-artifacts`,
 //! `pipeline-change` and `pipeline-metrics` for what you need not write yourself.
 

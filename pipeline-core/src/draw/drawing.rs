@@ -165,8 +165,8 @@ impl Node {
         let word = view.state().word();
         let look = Look::of(word);
         let (verdicts, reason) = match view.state() {
-            StageState::Held { verdicts, .. } => (verdicts.as_slice(), what_holds(verdicts)),
-            StageState::Unknown { reason, .. } => (evaluated(view), reason.clone()),
+            StageState::Held { verdicts, .. } => (&**verdicts, what_holds(verdicts)),
+            StageState::Unknown { reason, .. } => (evaluated(view), reason.to_string()),
             _ => (
                 evaluated(view),
                 view.end().map(|end| end.reason()).unwrap_or_default(),
@@ -245,6 +245,7 @@ fn status_word(status: RunStatus) -> &'static str {
         RunStatus::Running => "running",
         RunStatus::Waiting => "waiting",
         RunStatus::NeedsDecision => "needs a decision",
+        RunStatus::Parked => "parked",
         RunStatus::Succeeded => "succeeded",
         RunStatus::Failed => "failed",
         RunStatus::Cancelled => "cancelled",

@@ -28,6 +28,7 @@ impl Look {
             "pending" => ('○', Form::Dormant),
             "ready" => ('◎', Form::Ahead),
             "waiting" => ('◆', Form::Waiting),
+            "retrying" => ('↻', Form::Waiting),
             "running" => ('▶', Form::Running),
             "unknown" => ('?', Form::Unknown),
             "succeeded" => ('✔', Form::Good),

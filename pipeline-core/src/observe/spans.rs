@@ -357,7 +357,7 @@ impl Run {
         );
         let attempt = Attempt {
             number: started.attempt,
-            deadline: started.deadline,
+            deadline: started.details().deadline,
             span,
         };
         if let Some(before) = self.attempts.insert(stage.clone(), attempt) {

@@ -8,6 +8,7 @@
     reason = "tests"
 )]
 
+mod conformance;
 mod definition;
 mod drawing;
 mod environments;

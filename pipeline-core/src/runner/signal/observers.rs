@@ -226,17 +226,8 @@ mod tests {
                 outcome: crate::RunOutcome::Failed,
             }),
         );
-        let event = Event {
-            stream: "pool/licences".parse::<StreamId>().unwrap(),
-            position: 1,
-            cursor: 1,
-            at: Timestamp::UNIX_EPOCH,
-            kind: new.kind,
-            version: new.version,
-            actor: new.actor,
-            causes: new.causes,
-            payload: new.payload,
-        };
+        let stream = "pool/licences".parse::<StreamId>().unwrap();
+        let event = new.placed(&stream, 1, 1, Timestamp::UNIX_EPOCH);
         observers.send(&Signal::Event(&event));
         assert!(seen.lock().unwrap().is_empty());
         warn(&observers, "first");
