@@ -1,38 +1,41 @@
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
-use crate::journal::{Journal, JournalExt};
-use crate::run::{RunEvent, StageResult};
-use crate::{Cursor, Digest, Effect, Event, Outcome, RunId, StageName, StreamKind};
-
-use super::RunError;
+use crate::run::{RunEvent, RunOutcome, StageResult};
+use crate::{Cursor, Digest, Effect, Event, Outcome, PipelineName, RunId, StageName, StreamKind};
 
 /// Outcomes that may be used again: those of pure stages, by fingerprint. Rebuilt from the journal.
 #[derive(Debug, Default)]
 pub(super) struct History {
     cursor: Cursor,
-    outcomes: HashMap<Digest, (RunId, Outcome)>,
+    outcomes: HashMap<Digest, (RunId, Arc<Outcome>)>,
+    /// The last run of each pipeline that succeeded.
+    last: HashMap<PipelineName, RunId>,
     /// Of runs that have not ended: which stages are pure, and what the attempts going on depend on.
     open: HashMap<RunId, OpenRun>,
 }
 
 #[derive(Debug, Default)]
 struct OpenRun {
+    pipeline: Option<PipelineName>,
     pure: HashSet<StageName>,
     begun: HashMap<StageName, (u32, Digest)>,
 }
 
 impl History {
-    /// Reads what is new in the journal.
-    pub(super) async fn refresh(&mut self, journal: &dyn Journal) -> Result<(), RunError> {
-        for event in journal
-            .read_everything(self.cursor)
-            .await
-            .map_err(RunError::Read)?
-        {
-            self.apply(&event);
-            self.cursor = event.cursor;
+    /// How far it has read.
+    pub(super) fn cursor(&self) -> Cursor {
+        self.cursor
+    }
+
+    /// Applies events that follow what it has read; those that it knows change nothing.
+    pub(super) fn extend(&mut self, events: &[Event]) {
+        for event in events {
+            if event.cursor > self.cursor {
+                self.apply(event);
+                self.cursor = event.cursor;
+            }
         }
-        Ok(())
     }
 
     /// What cannot be read is no outcome to reuse; whoever needs it will say so.
@@ -54,6 +57,7 @@ impl History {
                 self.open.insert(
                     run,
                     OpenRun {
+                        pipeline: Some(created.plan.pipeline.clone()),
                         pure,
                         begun: HashMap::new(),
                     },
@@ -63,7 +67,7 @@ impl History {
                 let Some(open) = self.open.get_mut(&run) else {
                     return;
                 };
-                if let Some(fingerprint) = started.fingerprint.filter(|_| open.pure.contains(&started.stage))
+                if let Some(fingerprint) = started.details().fingerprint.filter(|_| open.pure.contains(&started.stage))
                 {
                     open.begun
                         .insert(started.stage.clone(), (started.attempt, fingerprint));
@@ -80,18 +84,28 @@ impl History {
                     && attempt == finished.attempt
                     && outcome.is_success()
                 {
-                    self.outcomes.insert(fingerprint, (run, (**outcome).clone()));
+                    self.outcomes.insert(fingerprint, (run, Arc::clone(outcome)));
                 }
             }
-            RunEvent::Finished(_) => {
-                self.open.remove(&run);
+            RunEvent::Finished(finished) => {
+                let open = self.open.remove(&run);
+                if let Some(pipeline) = open.and_then(|open| open.pipeline)
+                    && finished.outcome == RunOutcome::Succeeded
+                {
+                    self.last.insert(pipeline, run);
+                }
             }
             _ => {}
         }
     }
 
+    /// The last run of a pipeline that succeeded.
+    pub(super) fn last(&self, pipeline: &PipelineName) -> Option<RunId> {
+        self.last.get(pipeline).cloned()
+    }
+
     /// An old outcome with this fingerprint, and the run that it comes from.
-    pub(super) fn find(&self, fingerprint: &Digest) -> Option<(RunId, Outcome)> {
+    pub(super) fn find(&self, fingerprint: &Digest) -> Option<(RunId, Arc<Outcome>)> {
         self.outcomes.get(fingerprint).cloned()
     }
 }

@@ -4,20 +4,24 @@
 //! attempts are tasks of their own that report back. Whatever is observed has been committed.
 
 mod attempt;
+mod create;
 mod drive;
 mod error;
 mod forecast;
 mod guard;
 mod history;
+mod lanes;
 mod lease;
 mod prepare;
 mod request;
+mod resume;
 mod signal;
+mod slots;
 mod worker;
 
 pub use error::RunError;
 pub use forecast::{Forecast, ForecastPlan, StageForecast, Verb};
 pub use lease::{FileLeases, Lease, LeaseError, Leases, MemoryLeases};
 pub use request::RunRequest;
-pub use signal::{Observer, Signal};
+pub use signal::{Lagged, Observer, OwnedSignal, Signal, Subscription};
 pub use worker::{Runner, RunnerOptions};

@@ -8,14 +8,19 @@
     reason = "tests"
 )]
 
+mod conformance;
 mod definition;
+mod drawing;
 mod environments;
 mod journal;
 mod journal_erasure;
 mod journal_files;
 mod journal_model;
 mod journal_processes;
+mod observing;
 mod pipeline;
 mod registry;
 mod run;
 mod runner;
+mod spans;
+mod support;
