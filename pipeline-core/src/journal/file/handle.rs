@@ -1,5 +1,6 @@
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 
@@ -88,6 +89,12 @@ impl FileJournal {
     /// had stopped in the middle of an append.
     pub fn cuts(&self) -> Vec<Cut> {
         self.store.state().cuts.clone()
+    }
+
+    /// How often this handle waited for the disk to keep what was appended (`fdatasync`): once for each commit, or
+    /// less often when appends arrive together and share a write.
+    pub fn syncs(&self) -> u64 {
+        self.store.syncs.load(Ordering::Relaxed)
     }
 
     /// Erases the payload of an event for ever; its envelope stays, and so do all hashes. Blocks, and takes

@@ -3,6 +3,7 @@
 mod append;
 mod cut;
 mod directory;
+mod erasures;
 mod error;
 mod finding;
 mod handle;
@@ -10,6 +11,7 @@ mod image;
 mod index;
 mod line;
 mod lines;
+mod queue;
 mod rewrite;
 mod scan;
 mod store;

@@ -2,6 +2,7 @@ use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::cut::{Cut, cut};
@@ -10,6 +11,7 @@ use super::error::{OpenError, corrupt, unreadable};
 use super::image::{Fetch, Image, Tail};
 use super::index::{Entry, Index};
 use super::line::HEADER;
+use super::queue::Queue;
 use super::rewrite::rewrite;
 use super::scan::{Fault, Scan};
 use crate::Entropy;
@@ -37,6 +39,8 @@ pub(super) struct Store {
     pub(super) directory: Directory,
     /// Nothing when the journal was opened for reading only.
     pub(super) entropy: Option<Arc<dyn Entropy>>,
+    pub(super) queue: Queue,
+    pub(super) syncs: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -100,6 +104,8 @@ impl Store {
             Self {
                 directory,
                 entropy: Some(entropy),
+                queue: Queue::default(),
+                syncs: AtomicU64::new(0),
                 state: Mutex::new(state),
             },
             report,
@@ -125,6 +131,8 @@ impl Store {
         Ok(Self {
             directory,
             entropy: None,
+            queue: Queue::default(),
+            syncs: AtomicU64::new(0),
             state: Mutex::new(state),
         })
     }
