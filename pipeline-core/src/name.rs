@@ -178,6 +178,10 @@ name! {
     FactName, "fact"
 }
 name! {
+    /// The name of a fold whose state is kept beside a journal.
+    FoldName, "fold"
+}
+name! {
     /// The type of a stage, gate or environment, such as `command`; a registry maps it to code.
     TypeName, "type"
 }

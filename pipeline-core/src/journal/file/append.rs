@@ -2,7 +2,7 @@ use std::io;
 
 use super::erasures::recorded;
 use super::line::{EventLine, MAX_LINE, write_event};
-use super::queue::{EncodedPayload, Prepared};
+use super::queue::{Answer, EncodedPayload, Prepared, Turn};
 use super::scan::{Closed, Scan, Sealed};
 use super::store::{State, Store};
 use super::write::{Disk, Failure, write};
@@ -17,20 +17,19 @@ const FULL: usize = 4 * 1024 * 1024;
 impl Store {
     /// Appends a batch. Batches that arrive while another one is written share the next write and its sync.
     pub(super) fn append(&self, batch: Batch) -> Result<Commit, AppendError> {
-        let ticket = self.queue.enter(Prepared::new(batch, self.entropy.as_deref()));
-        let mut state = self.state();
-        // One write takes only so much, so this batch may belong to the next.
-        while self.queue.holds(&ticket) {
-            match self.begin(&mut state) {
-                Ok(_lock) => self.append_waiting(&mut state),
-                Err(error) => {
-                    self.queue.leave(&ticket);
-                    return Err(error);
-                }
+        let prepared = Prepared::new(batch, self.entropy.as_deref());
+        let result = match self.queue.enter(prepared) {
+            Answer::End(result) => result,
+            Answer::Turn(turn) => {
+                let mut state = self.state();
+                let lock = self.begin(&mut state);
+                let own = turn.next();
+                let _lock = lock?;
+                own.map(|(_, own)| self.append_all(&mut state, own, &turn))
             }
-        }
+        };
         let lost = || Failure::Uncertain(io::Error::other("the writer stopped"));
-        ticket.take().unwrap_or_else(|| Err(self.failed(&lost())))
+        result.unwrap_or_else(|| Err(self.failed(&lost())))
     }
 
     /// Appends a batch; the lock is held and everything was read.
@@ -46,25 +45,29 @@ impl Store {
         }
     }
 
-    /// Appends the batches that wait: each is a commit of its own, or refused; all share a write. The lock is held
-    /// and everything was read.
-    fn append_waiting(&self, state: &mut State) {
+    /// Appends a batch and those that wait: each is a commit of its own, or refused; all share a write. The lock is
+    /// held and everything was read.
+    fn append_all(&self, state: &mut State, own: Prepared, turn: &Turn<'_>) -> Result<Commit, AppendError> {
         let mut group = Group::new(&state.image.scan);
-        let mut decided = Vec::new();
+        let own = group.add(&mut state.image.scan, own);
+        let own_waits = !group.sealed.is_empty();
+        let mut others = Vec::new();
         while group.text.len() < FULL
-            && let Some((ticket, prepared)) = self.queue.next()
+            && let Some((taken, prepared)) = turn.next()
         {
             let result = group.add(&mut state.image.scan, prepared);
-            decided.push((ticket, result, !group.sealed.is_empty()));
+            others.push((taken, result, !group.sealed.is_empty()));
         }
         let written = self.write(state, group);
-        for (ticket, result, waits) in decided {
-            ticket.fill(match &written {
-                // What was decided behind a commit that was not written was decided wrongly.
-                Err(failure) if waits => Err(self.failed(failure)),
-                _ => result,
-            });
+        // What was decided behind a commit that was not written was decided wrongly.
+        let told = |result, waits| match &written {
+            Err(failure) if waits => Err(self.failed(failure)),
+            _ => result,
+        };
+        for (taken, result, waits) in others {
+            taken.fill(told(result, waits));
         }
+        told(own, own_waits)
     }
 
     /// Writes a group with one sync, or takes it back.
@@ -84,6 +87,7 @@ impl Store {
                 for commit in sealed {
                     image.scan.confirm(commit, &mut image.index);
                 }
+                self.note(state);
             }
             Err(failure) => {
                 image.scan.unseal(sealed, before);

@@ -1,3 +1,4 @@
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,7 +9,10 @@ use super::Cut;
 use super::error::OpenError;
 use super::store::{OpenReport, Store};
 use crate::event::{Actor, Cursor, Event, EventRef, Position, StreamId};
-use crate::journal::{AppendError, Batch, Checkpoint, Commit, EraseError, Journal, ReadError};
+use crate::journal::{
+    AppendError, Batch, Checkpoint, Commit, EraseError, FoldSnapshot, Journal, ReadError, StoreFoldError,
+};
+use crate::name::FoldName;
 use crate::{Entropy, Timestamp};
 
 /// A journal in a directory, shared by any number of handles and processes on one computer.
@@ -60,12 +64,10 @@ impl FileJournal {
         entropy: Arc<dyn Entropy>,
     ) -> Result<(Self, OpenReport), OpenError> {
         let (store, report) = Store::open(directory.as_ref(), entropy)?;
-        Ok((
-            Self {
-                store: Arc::new(store),
-            },
-            report,
-        ))
+        let store = Arc::new(store);
+        store.note(&store.state());
+        Store::save_behind(&store);
+        Ok((Self { store }, report))
     }
 
     /// Opens a journal for reading. Nothing on the disk is made or changed; a last commit that is not
@@ -78,6 +80,20 @@ impl FileJournal {
         Ok(Self {
             store: Arc::new(Store::open_read_only(directory.as_ref())?),
         })
+    }
+
+    /// Writes an index beside the journal, so that opening it need not read what is there now. Blocks.
+    ///
+    /// A handle for writing does so by itself: now and then in the background, and when the last clone of it is
+    /// dropped, which may take some milliseconds, when enough was appended. A handle for reading does nothing. The
+    /// [form on disk](super) says what is checked when a journal is opened with an index, and what only when its
+    /// events are read, or by [`verify_files`](super::verify_files).
+    ///
+    /// # Errors
+    ///
+    /// When the index could not be written. Nothing is lost by it but time.
+    pub fn save_index(&self) -> io::Result<()> {
+        self.store.save_index()
     }
 
     /// The file that holds the events.
@@ -115,7 +131,7 @@ impl FileJournal {
     /// Does work that blocks where it blocks nobody.
     async fn blocking<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Store) -> T + Send + 'static,
+        work: impl FnOnce(&Arc<Store>) -> T + Send + 'static,
     ) -> Result<T, Box<dyn std::error::Error + Send + Sync>> {
         let store = Arc::clone(&self.store);
         crate::blocking::unblock(move || work(&store)).await
@@ -125,9 +141,12 @@ impl FileJournal {
 #[async_trait]
 impl Journal for FileJournal {
     async fn append(&self, batch: Batch) -> Result<Commit, AppendError> {
-        self.blocking(move |store| store.append(batch))
-            .await
-            .map_err(AppendError::Other)?
+        let append = move |store: &Arc<Store>| {
+            let commit = store.append(batch)?;
+            Store::save_behind(store);
+            Ok(commit)
+        };
+        self.blocking(append).await.map_err(AppendError::Other)?
     }
 
     async fn read(&self, stream: &StreamId, after: Position, limit: usize) -> Result<Vec<Event>, ReadError> {
@@ -144,6 +163,20 @@ impl Journal for FileJournal {
     }
 
     async fn checkpoint(&self) -> Result<Checkpoint, ReadError> {
-        self.blocking(Store::checkpoint).await.map_err(ReadError::Other)?
+        self.blocking(|store| store.checkpoint())
+            .await
+            .map_err(ReadError::Other)?
+    }
+
+    async fn load_fold(&self, name: &FoldName, version: u32) -> Option<FoldSnapshot> {
+        let name = name.clone();
+        let loaded = self.blocking(move |store| store.load_fold(&name, version)).await;
+        loaded.unwrap_or_default()
+    }
+
+    async fn store_fold(&self, fold: FoldSnapshot) -> Result<(), StoreFoldError> {
+        let name = fold.name.clone();
+        let stored = self.blocking(move |store| store.store_fold(&fold)).await;
+        stored.map_err(|source| StoreFoldError::Other { name, source })?
     }
 }

@@ -2,6 +2,7 @@
 
 mod append;
 mod cut;
+mod derived;
 mod directory;
 mod erasures;
 mod error;
@@ -13,6 +14,9 @@ mod line;
 mod lines;
 mod queue;
 mod rewrite;
+mod saved_fold;
+mod saved_index;
+mod saving;
 mod scan;
 mod store;
 mod text;

@@ -1,5 +1,5 @@
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use serde::de::IgnoredAny;
 
@@ -66,46 +66,111 @@ fn text(stream: &StreamId, event: &NewEvent) -> Result<String, AppendError> {
     Ok(text.into_owned())
 }
 
-/// The batches that wait to be written, in the order in which they came.
+/// The batches that wait to be written, in the order in which they came. One of those who wait writes for all.
 #[derive(Default)]
-pub(super) struct Queue(Mutex<VecDeque<(Arc<Ticket>, Prepared)>>);
+pub(super) struct Queue(Mutex<Waiting>);
 
-/// Where the result of an append is left.
 #[derive(Default)]
-pub(super) struct Ticket(Mutex<Option<Result<Commit, AppendError>>>);
+struct Waiting {
+    batches: VecDeque<(Arc<Ticket>, Prepared)>,
+    /// Whether somebody's turn is not over.
+    writing: bool,
+}
+
+/// Tells one who waits what became of the batch, or that it is his turn.
+#[derive(Default)]
+struct Ticket {
+    news: Mutex<News>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+enum News {
+    #[default]
+    Nothing,
+    Turn,
+    /// Nothing more will come: the result, unless whoever wrote it panicked.
+    End(Option<Result<Commit, AppendError>>),
+}
+
+/// A batch that is being written; dropped without a word, whoever waits for it is told so.
+pub(super) struct Taken(Option<Arc<Ticket>>);
+
+/// The right to write for all who wait; dropped, it goes to the next.
+pub(super) struct Turn<'a>(&'a Queue);
+
+/// What comes to one who waits.
+pub(super) enum Answer<'a> {
+    /// His batch is the first that waits, and he writes.
+    Turn(Turn<'a>),
+    /// Somebody wrote for him. `None` if that one panicked.
+    End(Option<Result<Commit, AppendError>>),
+}
 
 impl Queue {
-    pub(super) fn enter(&self, prepared: Prepared) -> Arc<Ticket> {
+    /// Waits until the batch was written by somebody else, or is to be written here.
+    pub(super) fn enter(&self, prepared: Prepared) -> Answer<'_> {
         let ticket = Arc::new(Ticket::default());
-        lock(&self.0).push_back((Arc::clone(&ticket), prepared));
-        ticket
-    }
-
-    pub(super) fn next(&self) -> Option<(Arc<Ticket>, Prepared)> {
-        lock(&self.0).pop_front()
-    }
-
-    pub(super) fn holds(&self, ticket: &Arc<Ticket>) -> bool {
-        lock(&self.0).iter().any(|(held, _)| Arc::ptr_eq(held, ticket))
+        let mut waiting = lock(&self.0);
+        waiting.batches.push_back((Arc::clone(&ticket), prepared));
+        if !std::mem::replace(&mut waiting.writing, true) {
+            return Answer::Turn(Turn(self));
+        }
+        drop(waiting);
+        let mut news = lock(&ticket.news);
+        loop {
+            match std::mem::take(&mut *news) {
+                News::Turn => return Answer::Turn(Turn(self)),
+                News::End(result) => return Answer::End(result),
+                News::Nothing => news = ticket.changed.wait(news).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
     }
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        lock(&self.0).len()
+        lock(&self.0).batches.len()
     }
+}
 
-    pub(super) fn leave(&self, ticket: &Arc<Ticket>) {
-        lock(&self.0).retain(|(held, _)| !Arc::ptr_eq(held, ticket));
+impl Turn<'_> {
+    /// The next batch; the first one is one's own.
+    pub(super) fn next(&self) -> Option<(Taken, Prepared)> {
+        let (ticket, prepared) = lock(&self.0.0).batches.pop_front()?;
+        Some((Taken(Some(ticket)), prepared))
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut waiting = lock(&self.0.0);
+        match waiting.batches.front() {
+            Some((next, _)) => next.tell(News::Turn),
+            None => waiting.writing = false,
+        }
+    }
+}
+
+impl Taken {
+    pub(super) fn fill(mut self, result: Result<Commit, AppendError>) {
+        if let Some(ticket) = self.0.take() {
+            ticket.tell(News::End(Some(result)));
+        }
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.0.take() {
+            ticket.tell(News::End(None));
+        }
     }
 }
 
 impl Ticket {
-    pub(super) fn fill(&self, result: Result<Commit, AppendError>) {
-        *lock(&self.0) = Some(result);
-    }
-
-    pub(super) fn take(&self) -> Option<Result<Commit, AppendError>> {
-        lock(&self.0).take()
+    fn tell(&self, news: News) {
+        *lock(&self.news) = news;
+        self.changed.notify_one();
     }
 }
 

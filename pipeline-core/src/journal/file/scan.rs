@@ -95,11 +95,34 @@ pub(super) struct Scan {
     alternative: Option<Digest>,
 }
 
-const START: Tip = Tip {
-    position: 0,
-    hash: Digest::ZERO,
-    line: 0,
-};
+impl Tip {
+    /// Before the first event.
+    pub(super) const START: Self = Self {
+        position: 0,
+        hash: Digest::ZERO,
+        line: 0,
+    };
+
+    /// Goes on to the next event.
+    pub(super) fn follow(&mut self, hash: Digest, line: u64) {
+        *self = Self {
+            position: self.position + 1,
+            hash,
+            line,
+        };
+    }
+}
+
+impl Stream {
+    pub(super) fn new(id: StreamId, tip: Tip) -> Self {
+        Self {
+            id,
+            tip,
+            seen: 0,
+            doubted: false,
+        }
+    }
+}
 
 impl Scan {
     pub(super) fn new(strict: bool) -> Self {
@@ -125,6 +148,23 @@ impl Scan {
         }
     }
 
+    /// A strict scan that has read so much already. `None` if a stream occurs twice.
+    pub(super) fn restore(closed: Closed, streams: Vec<Stream>, erasures: Erasures) -> Option<Self> {
+        let numbered = (0..).zip(&streams);
+        let by_text: HashMap<_, _> = numbered
+            .map(|(number, stream)| (stream.id.as_str().into(), number))
+            .collect();
+        (by_text.len() == streams.len()).then_some(Self {
+            by_text,
+            streams,
+            erasures,
+            line: closed.line,
+            offset: closed.offset,
+            closed,
+            ..Self::new(true)
+        })
+    }
+
     /// Where the next line starts.
     pub(super) fn offset(&self) -> u64 {
         self.offset
@@ -142,7 +182,7 @@ impl Scan {
     /// The last event of a stream, that of an open commit included.
     pub(super) fn tip(&self, stream: &StreamId) -> Tip {
         self.stream(stream)
-            .map_or(START, |index| self.streams[index as usize].tip)
+            .map_or(Tip::START, |index| self.streams[index as usize].tip)
     }
 
     /// The heads of all streams.
@@ -242,7 +282,7 @@ impl Scan {
             hash,
             offset,
             len: len as u32, // lines are shorter than `MAX_LINE`
-            before: START,
+            before: Tip::START,
             line: self.line,
             erased,
             record,
@@ -273,7 +313,7 @@ impl Scan {
             hash,
             offset,
             len,
-            before: START,
+            before: Tip::START,
             line: self.line,
             erased: false,
             record,
@@ -296,10 +336,8 @@ impl Scan {
         let index = u32::try_from(self.streams.len()).ok()?;
         self.by_text.insert(id.as_str().into(), index);
         self.streams.push(Stream {
-            id,
-            tip: START,
             seen: self.damage,
-            doubted: false,
+            ..Stream::new(id, Tip::START)
         });
         Some(index)
     }
