@@ -13,6 +13,8 @@ mod environments;
 mod journal;
 mod journal_erasure;
 mod journal_files;
+mod journal_folds;
+mod journal_index;
 mod journal_model;
 mod journal_processes;
 mod pipeline;

@@ -1,4 +1,4 @@
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process;
@@ -48,28 +48,31 @@ impl Derived {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let mut name = path.as_os_str().to_owned();
         name.push(format!(".{}-{number}.tmp", process::id()));
-        let draft = Draft {
-            from: name.into(),
+        let from = PathBuf::from(name);
+        let file = OpenOptions::new().write(true).create_new(true).open(&from)?;
+        let mut draft = Draft {
+            from,
             to: path.to_owned(),
+            file,
         };
+        // It says that the writer is at work; where files cannot be locked, it is not tidied up either.
+        let _ = fs4::FileExt::try_lock(&draft.file);
         let digest = Digest::of(&bytes);
         bytes.extend_from_slice(digest.as_bytes());
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&draft.from)?;
-        file.write_all(&bytes)?;
-        file.sync_data()?;
+        draft.file.write_all(&bytes)?;
+        draft.file.sync_data()?;
         Ok(draft)
     }
 
-    /// Removes what killed writers left. One that is at work fails and leaves all as it was.
+    /// Removes what killed writers left.
     pub(super) fn tidy(&self) {
         let Ok(entries) = fs::read_dir(&self.root) else {
             return;
         };
         for path in entries.flatten().map(|entry| entry.path()) {
-            if path.extension().is_some_and(|extension| extension == "tmp") {
+            let left = path.extension().is_some_and(|extension| extension == "tmp")
+                && File::open(&path).is_ok_and(|file| fs4::FileExt::try_lock(&file).is_ok());
+            if left {
                 let _ = fs::remove_file(path);
             }
         }
@@ -96,6 +99,7 @@ impl Derived {
 pub(super) struct Draft {
     from: PathBuf,
     to: PathBuf,
+    file: File,
 }
 
 impl Draft {

@@ -58,7 +58,8 @@ impl FileJournal {
     ///
     /// # Errors
     ///
-    /// [`OpenError::Corrupt`] when the journal is damaged: nothing is changed then.
+    /// [`OpenError::Corrupt`] when the journal is damaged: nothing is changed then. Damage in what an index vouches for
+    /// is found when it is read, or by [`verify_files`](super::verify_files).
     pub fn open(
         directory: impl AsRef<Path>,
         entropy: Arc<dyn Entropy>,

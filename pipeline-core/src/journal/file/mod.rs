@@ -10,6 +10,7 @@ mod finding;
 mod handle;
 mod image;
 mod index;
+mod index_check;
 mod line;
 mod lines;
 mod queue;
