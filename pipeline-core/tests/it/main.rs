@@ -10,6 +10,7 @@
 
 mod definition;
 mod environments;
+mod fuzz;
 mod journal;
 mod journal_erasure;
 mod journal_files;

@@ -3,9 +3,9 @@ use std::borrow::Cow;
 use serde::de::IgnoredAny;
 
 use super::text::{Stop, Text};
-use crate::Digest;
 use crate::event::{Actor, Cursor, Event, EventRef, Payload, StreamId};
 use crate::journal::chain::{EnvelopeParts, SALT_LEN, payload_digest, put_all, put_digest, put_number};
+use crate::{Digest, Timestamp};
 
 /// The first line of a journal, with its end.
 pub(super) const HEADER: &str = "{\"journal\":\"release-pipeline\",\"format\":1}\n";
@@ -167,6 +167,36 @@ impl<'a> EventLine<'a> {
         }
     }
 
+    /// Why [`event`](Self::event) would refuse. `known` is a time that is one, and becomes this event's: the events of
+    /// a commit share theirs.
+    pub(super) fn unreadable(&self, known: &mut String) -> Option<String> {
+        let Envelope {
+            at, actor, causes, ..
+        } = &self.envelope;
+        if known != at {
+            if at.parse::<Timestamp>().is_err() {
+                return Some(format!("`{at}` is not a time"));
+            }
+            known.clear();
+            known.push_str(at);
+        }
+        if actor != "engine"
+            && let Err(error) = actor.parse::<Actor>()
+        {
+            return Some(error.to_string());
+        }
+        if let Some((stream, _)) = causes
+            .iter()
+            .find(|(stream, _)| stream.parse::<StreamId>().is_err())
+        {
+            return Some(format!("`{stream}` is not a stream"));
+        }
+        match self.body {
+            Body::Data { payload } => utf8(payload).err(),
+            Body::Erased | Body::Damaged => None,
+        }
+    }
+
     /// The event with everything that it says.
     pub(super) fn event(&self, stream: StreamId, cursor: Cursor) -> Result<Event, String> {
         let Envelope {
@@ -202,7 +232,7 @@ impl<'a> EventLine<'a> {
     }
 }
 
-pub(super) fn utf8(bytes: &[u8]) -> Result<&str, String> {
+fn utf8(bytes: &[u8]) -> Result<&str, String> {
     std::str::from_utf8(bytes).map_err(|_| "the payload is not UTF-8".to_owned())
 }
 

@@ -93,6 +93,8 @@ pub(super) struct Scan {
     lost: u64,
     /// Another digest that the commit before may have had.
     alternative: Option<Digest>,
+    /// The last time that was read, as text: the events of a commit share it.
+    at: String,
 }
 
 impl Tip {
@@ -145,6 +147,7 @@ impl Scan {
             damage: 0,
             lost: 0,
             alternative: None,
+            at: String::new(),
         }
     }
 
@@ -268,6 +271,10 @@ impl Scan {
         {
             self.fault(reason);
         }
+        if let Some(reason) = read.unreadable(&mut self.at) {
+            self.fault(reason);
+        }
+        let envelope = &read.envelope;
         let erased = matches!(read.body, Body::Erased);
         let record = record(&read);
         if erased && envelope.stream == JournalEvent::erasures().as_str() {
