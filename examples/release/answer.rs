@@ -44,7 +44,7 @@ impl From<RunStatus> for Exit {
             RunStatus::Succeeded => Self::Succeeded,
             RunStatus::Failed | RunStatus::Cancelled => Self::Failed,
             RunStatus::Running | RunStatus::Waiting => Self::Waiting,
-            RunStatus::NeedsDecision => Self::NeedsDecision,
+            RunStatus::NeedsDecision | RunStatus::Parked => Self::NeedsDecision,
         }
     }
 }

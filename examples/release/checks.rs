@@ -140,7 +140,8 @@ fn name_blobs(event: &Event, named: &mut Named) -> Result<(), DecodeError> {
         named.blobs.extend(
             finished
                 .output
-                .map(|output| (output, format!("output of {place}"))),
+                .as_deref()
+                .map(|output| (*output, format!("output of {place}"))),
         );
         if let StageResult::Completed { outcome } = &finished.result
             && outcome.status != OutcomeStatus::Failed

@@ -208,6 +208,7 @@ pub fn status_word(status: RunStatus) -> &'static str {
         RunStatus::Running => "running",
         RunStatus::Waiting => "waiting",
         RunStatus::NeedsDecision => "needs a decision",
+        RunStatus::Parked => "parked",
         RunStatus::Succeeded => "succeeded",
         RunStatus::Failed => "failed",
         RunStatus::Cancelled => "cancelled",

@@ -134,6 +134,7 @@ pub mod journal;
 pub mod name;
 pub mod pipeline;
 mod plan;
+pub mod pool;
 pub mod registry;
 mod release;
 pub mod run;
@@ -174,17 +175,22 @@ pub use journal::{
 };
 pub use name::{
     ArtifactName, ComponentName, EnvironmentName, EvidenceKind, FactName, FoldName, NameError, PipelineName,
-    RunId, StageName, TypeName,
+    PoolName, RunId, StageName, TypeName,
 };
 pub use pipeline::{Pipeline, PipelineBuilder, PipelineError, Problem, StageNode, StageSpec};
-pub use plan::{NotPortable, PlannedGate, PlannedStage, RunPlan};
+pub use plan::{
+    Each, FailurePolicy, Items, NotPortable, PlannedGate, PlannedPool, PlannedStage, QueueMode, RetryPolicy,
+    RunLimits, RunPlan, When,
+};
+pub use pool::{PoolEvent, PoolState, Slot, SlotReturned, SlotTaken};
 pub use registry::{BuildError, BuildProblem, PathSegment, Registry, SettingPath, TypeKind};
 pub use release::{Configuration, ConfigurationError, ConfigurationValue, Release};
 pub use run::{
-    ActionPlanned, ApproveRequest, Attempt, CancelRequested, DecideRequest, ENVIRONMENT_LOCK, FoldError,
-    GateVerdict, GatesEvaluated, Purpose, Refusal, RunClaimed, RunCreated, RunEvent, RunFinished, RunOutcome,
-    RunState, RunStatus, StageDecided, StageEnd, StageFinished, StageResult, StageReused, StageSkipped,
-    StageStarted, StageState, StageUnknown, StageView,
+    ActionPlanned, ApproveRequest, Attempt, Backoff, CancelRequested, DecideRequest, ENVIRONMENT_LOCK,
+    FoldError, GateVerdict, GatesEvaluated, Purpose, Refusal, RunClaimed, RunCreated, RunEvent, RunFinished,
+    RunOutcome, RunParked, RunState, RunStatus, StageDecided, StageEnd, StageExpanded, StageFinished,
+    StageInstance, StageResult, StageReused, StageSkipped, StageStarted, StageState, StageUnknown, StageView,
+    StartDetails,
 };
 #[cfg(feature = "runtime")]
 pub use runner::{

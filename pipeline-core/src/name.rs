@@ -182,6 +182,10 @@ name! {
     FoldName, "fold"
 }
 name! {
+    /// The name of a pool: something of which there is only so much.
+    PoolName, "pool"
+}
+name! {
     /// The type of a stage, gate or environment, such as `command`; a registry maps it to code.
     TypeName, "type"
 }

@@ -240,7 +240,7 @@ fn findings_of(event: &Event, finished: &StageFinished) -> Vec<EvidenceRef> {
         subject: format!("stage `{}`", finished.stage),
         finding,
         event: event.reference(),
-        digest: finished.output,
+        digest: finished.output.as_deref().copied(),
     }];
     found.extend(artifacts.into_iter().map(|artifact| EvidenceRef {
         subject: format!("artifact `{} {}`", artifact.name, artifact.version),

@@ -161,7 +161,7 @@ impl GatedStage {
         if self.is_over() {
             return;
         }
-        for &index in &started.approvals {
+        for &index in &started.details().approvals {
             if let Some(approval) = self.approvals.get_mut(index) {
                 approval.used = true;
             }

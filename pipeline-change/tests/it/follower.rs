@@ -348,6 +348,7 @@ fn a_run_that_is_cancelled_after_the_work_leaves_issues() {
     let mut story = deployed(ChangeType::Standard);
     story.tell(CancelRequested {
         reason: "enough".into(),
+        ..CancelRequested::default()
     });
     story.end(RunOutcome::Cancelled);
     assert_eq!(code(&story.settle().unwrap()), CloseCode::SuccessfulWithIssues);
@@ -368,6 +369,7 @@ fn what_is_not_begun_is_canceled_with_the_reason() {
         canceled(&|story| {
             story.tell(CancelRequested {
                 reason: "not today".into(),
+                ..CancelRequested::default()
             });
             story.end(RunOutcome::Cancelled);
         }),

@@ -8,8 +8,8 @@ use pipeline_change::{ChangeFollower, ChangeGate, ChangeId, ChangeRecord, Change
 use pipeline_core::{
     Action, ActionPlan, ActionPlanned, Actor, Append, AppendError, Approval, ArtifactRef, Batch, Checkpoint,
     Commit, Conflict, Digest, Event, EventPayload, Expected, Journal, NewEvent, Outcome, Payload, Position,
-    Purpose, ReadError, Revision, RunCreated, RunEvent, RunFinished, RunId, RunOutcome, SignedDuration,
-    StageFinished, StageName, StageResult, StageStarted, StreamId, Timestamp,
+    ReadError, Revision, RunCreated, RunEvent, RunFinished, RunId, RunOutcome, SignedDuration,
+    StageFinished, StageName, StageResult, StageStarted, StartDetails, StreamId, Timestamp,
 };
 use serde_json::json;
 
@@ -166,7 +166,7 @@ impl Story {
     /// A run with the stages `build`, `test` and `deploy`; the last one has a change gate.
     pub(crate) fn new(settings: ChangeSettings) -> Self {
         let gate = ChangeGate::new(settings).unwrap();
-        let plan = serde_json::from_value(json!({
+        let plan: Result<pipeline_core::RunPlan, _> = serde_json::from_value(json!({
             "format": 1, "pipeline": "edge", "component": "edge-proxy",
             "environments": {"production": {
                 "name": "production", "tier": "production", "type": "directory", "settings": {},
@@ -196,12 +196,9 @@ impl Story {
         story.tell_by(
             person("carol"),
             RunCreated {
-                plan: plan.unwrap(),
-                plan_digest: Digest::of(b"plan"),
-                purpose: Purpose::Planned,
-                source: None,
                 revision: Some(revision.clone()),
                 revisions: BTreeMap::from([("production".try_into().unwrap(), vec![revision])]),
+                ..RunCreated::new(plan.unwrap()).unwrap()
             },
         );
         story
@@ -265,17 +262,12 @@ impl Story {
     }
 
     pub(crate) fn start_stage(&mut self, name: &str, attempt: u32, plan: Option<u32>, approvals: Vec<usize>) {
-        self.tell(StageStarted {
-            stage: stage(name),
-            attempt,
-            generation: 1,
-            epoch: 1,
-            fence: None,
-            fingerprint: None,
+        let details = StartDetails {
             action_plan: plan.map(|number| actions(number).digest().unwrap()),
             approvals,
-            deadline: None,
-        });
+            ..StartDetails::default()
+        };
+        self.tell(StageStarted::new(stage(name), attempt, 1, 1, details));
     }
 
     pub(crate) fn finish_stage(&mut self, name: &str, attempt: u32, result: StageResult) {
@@ -285,7 +277,8 @@ impl Story {
             attempt,
             epoch: 1,
             result,
-            output,
+            output: output.map(Box::new),
+            retry_at: None,
         });
     }
 
@@ -341,7 +334,7 @@ pub(crate) fn approval(who: &str, number: u32, now: Timestamp, expires: Timestam
 
 pub(crate) fn done(outcome: Outcome) -> StageResult {
     StageResult::Completed {
-        outcome: Box::new(outcome),
+        outcome: Arc::new(outcome),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::name::NameError;
-use crate::{EnvironmentName, PipelineName, RunId};
+use crate::{EnvironmentName, PipelineName, PoolName, RunId};
 
 /// How many events a stream held: the number of its last event, 0 for an empty stream.
 pub type Position = u64;
@@ -27,6 +27,8 @@ impl StreamKind {
     pub const ENVIRONMENT: StreamKind = StreamKind::known("environment");
     /// What concerns a pipeline as a whole: its queue, what superseded what.
     pub const PIPELINE: StreamKind = StreamKind::known("pipeline");
+    /// A pool: who has a slot of it.
+    pub const POOL: StreamKind = StreamKind::known("pool");
     /// A change record (ITIL).
     pub const CHANGE: StreamKind = StreamKind::known("change");
     /// An incident.
@@ -108,6 +110,11 @@ impl StreamId {
     /// The stream of a pipeline.
     pub fn pipeline(pipeline: &PipelineName) -> Self {
         Self::of(&StreamKind::PIPELINE, pipeline.as_str())
+    }
+
+    /// The stream of a pool.
+    pub fn pool(pool: &PoolName) -> Self {
+        Self::of(&StreamKind::POOL, pool.as_str())
     }
 
     /// The whole id: kind, slash, name.

@@ -1,10 +1,11 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::check::check;
 use super::graph::assemble;
 use super::{Pipeline, PipelineError, Problem, StageSpec};
-use crate::Environment;
 use crate::registry::SettingPath;
+use crate::{Environment, FailurePolicy, PlannedPool, PoolName, QueueMode, RunLimits};
 
 /// Collects the parts of a [`Pipeline`], and checks them all at the end.
 #[derive(Debug)]
@@ -13,6 +14,10 @@ pub struct PipelineBuilder {
     pub(super) component: Option<String>,
     pub(super) environments: Vec<EnvironmentSpec>,
     pub(super) stages: Vec<StageSpec>,
+    pub(super) pools: BTreeMap<PoolName, PlannedPool>,
+    pub(super) limits: RunLimits,
+    pub(super) on_failure: FailurePolicy,
+    pub(super) runs: QueueMode,
     found: Vec<Found>,
 }
 
@@ -37,6 +42,10 @@ impl PipelineBuilder {
             component: None,
             environments: Vec::new(),
             stages: Vec::new(),
+            pools: BTreeMap::new(),
+            limits: RunLimits::default(),
+            on_failure: FailurePolicy::default(),
+            runs: QueueMode::default(),
             found: Vec::new(),
         }
     }
@@ -55,6 +64,41 @@ impl PipelineBuilder {
             name: environment.descriptor().name.to_string(),
             environment: Some(environment),
         });
+        self
+    }
+
+    /// A pool that stages take slots of, and how many it has.
+    #[must_use]
+    pub fn pool(mut self, name: &str, capacity: u32) -> Self {
+        let path = SettingPath::root().key("pools").key(name);
+        match PoolName::new(name) {
+            Ok(_) if capacity == 0 => self.problem(path, Problem::EmptyPool { pool: name.to_owned() }),
+            Ok(name) => {
+                self.pools.insert(name, PlannedPool { capacity });
+            }
+            Err(error) => self.problem(path, error.into()),
+        }
+        self
+    }
+
+    /// How much of a run may go on at once, and for how long.
+    #[must_use]
+    pub fn limits(mut self, limits: RunLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// What the first failure does to the rest of a run.
+    #[must_use]
+    pub fn on_failure(mut self, policy: FailurePolicy) -> Self {
+        self.on_failure = policy;
+        self
+    }
+
+    /// What runs of the pipeline do with each other.
+    #[must_use]
+    pub fn runs(mut self, mode: QueueMode) -> Self {
+        self.runs = mode;
         self
     }
 
@@ -99,7 +143,7 @@ impl PipelineBuilder {
         let whole = self.stages.iter().all(StageSpec::is_built)
             && self.environments.iter().all(|spec| spec.environment.is_some());
         match checked.order {
-            Some(order) if found.is_empty() && whole => assemble(self, &checked.dependencies, &order)
+            Some(order) if found.is_empty() && whole => assemble(self, checked.dependencies, &order)
                 .map_err(|problem| {
                     vec![Found {
                         path: SettingPath::root(),

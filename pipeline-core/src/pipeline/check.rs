@@ -5,7 +5,7 @@ use super::order::sort;
 use super::spec::{Listed, StageSpec};
 use super::{Problem, exact};
 use crate::registry::{SettingPath, Suggestions};
-use crate::{ArtifactName, ComponentName, Effect, NameError, PipelineName, StageName, TypeKind, TypeName};
+use crate::{ArtifactName, ComponentName, Effect, Items, NameError, PipelineName, StageName, TypeKind, TypeName};
 
 /// What checking a pipeline gives.
 pub(super) struct Checked {
@@ -25,6 +25,7 @@ pub(super) fn check(pipeline: &PipelineBuilder) -> Checked {
         environments: HashSet::new(),
     };
     check.names(pipeline);
+    check.limits(pipeline);
     if u32::try_from(pipeline.stages.len()).is_err() {
         let count = pipeline.stages.len();
         check.report(SettingPath::root(), Problem::TooManyStages { count });
@@ -44,10 +45,17 @@ pub(super) fn check(pipeline: &PipelineBuilder) -> Checked {
     for (at, spec) in (0..).zip(&pipeline.stages) {
         let mut edges = check.after(at, spec, &pipeline.stages);
         edges.extend(check.needs(at, spec));
+        edges.extend(check.each(at, spec, &pipeline.stages));
+        if edges.is_empty() && spec.when.is_clean_up() {
+            let work = (0..).zip(&pipeline.stages).filter(|(_, other)| !other.when.is_clean_up());
+            edges.extend(work.map(|(other, _)| other));
+        }
         edges.sort_unstable();
         edges.dedup();
         dependencies.push(edges);
         check.environment(spec, pipeline);
+        check.pools(spec, pipeline);
+        check.retry(spec);
     }
     let order = match sort(&dependencies) {
         Ok(order) => Some(order),
@@ -252,6 +260,98 @@ impl<'a> Check<'a> {
                 .nearest(environment, pipeline.environments.len(), known),
         };
         self.report(place(spec).key("environment"), problem);
+    }
+
+    fn limits(&mut self, pipeline: &PipelineBuilder) {
+        let limits = pipeline.limits;
+        let zero = [
+            ("parallel", limits.parallel.map(u64::from)),
+            ("timeout-seconds", limits.timeout_seconds),
+            ("clean-up-seconds", limits.clean_up_seconds),
+        ];
+        for (limit, value) in zero {
+            if value == Some(0) {
+                let path = SettingPath::root().key("limits").key(limit);
+                self.report(path, Problem::ZeroLimit { limit });
+            }
+        }
+    }
+
+    fn pools(&mut self, spec: &StageSpec, pipeline: &PipelineBuilder) {
+        for (at, pool) in spec.pools.iter().enumerate() {
+            let path = || place(spec).key("pools").index(at);
+            if let Err(error) = crate::PoolName::new(pool) {
+                self.report(path(), error.into());
+            } else if !pipeline.pools.contains_key(pool.as_str()) {
+                let known = pipeline.pools.keys().map(crate::PoolName::as_str);
+                let problem = Problem::UnknownPool {
+                    stage: spec.name.clone(),
+                    pool: pool.clone(),
+                    nearest: self.suggestions.nearest(pool, pipeline.pools.len(), known),
+                };
+                self.report(path(), problem);
+            }
+        }
+    }
+
+    fn retry(&mut self, spec: &StageSpec) {
+        let Some(policy) = &spec.retry else { return };
+        let mut bad = |reason| {
+            let stage = spec.name.clone();
+            self.found.push(Found {
+                path: place(spec).key("retry"),
+                problem: Problem::BadRetry { stage, reason },
+            });
+        };
+        if policy.attempts < 2 {
+            bad("`attempts` counts the first one, so it is 2 or more");
+        }
+        if policy.on.is_empty() {
+            bad("`on` names no failure");
+        }
+        if policy.factor == 0 {
+            bad("`factor` is 1 or more");
+        }
+        if policy.jitter_percent > 100 {
+            bad("`jitter-percent` is 100 or less");
+        }
+    }
+
+    fn each(&mut self, at: u32, spec: &StageSpec, stages: &[StageSpec]) -> Option<u32> {
+        let each = spec.each.as_ref()?;
+        let path = || place(spec).key("each");
+        let bad = |reason: &str| Problem::BadEach {
+            stage: spec.name.clone(),
+            reason: reason.to_owned(),
+        };
+        if !spec.produces.is_empty() {
+            self.report(path(), bad("it produces artifacts, and only one stage may produce each"));
+        }
+        match &each.items {
+            Items::Values(values) if values.len() > each.most as usize => {
+                let text = format!("it has {} items, and {} are the most", values.len(), each.most);
+                self.report(path(), bad(&text));
+                None
+            }
+            Items::Values(_) => None,
+            Items::Fact { stage, .. } => match self.stages.get(stage.as_str()) {
+                Some(&before) if before == at => {
+                    self.report(path(), bad("the list comes from itself"));
+                    None
+                }
+                Some(&before) => Some(before),
+                None => {
+                    let names = stages.iter().map(|other| other.name.as_str());
+                    let problem = Problem::UnknownStage {
+                        stage: spec.name.clone(),
+                        after: stage.to_string(),
+                        nearest: self.suggestions.nearest(stage.as_str(), stages.len(), names),
+                    };
+                    self.report(path(), problem);
+                    None
+                }
+            },
+        }
     }
 
     fn cycle(&mut self, cycle: &[u32], stages: &[StageSpec]) {

@@ -1,14 +1,16 @@
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::builder::PipelineBuilder;
 use super::exact::canonical;
-use super::order::reverse;
+use super::node::StageCode;
 use super::spec::{Listed, StageSpec};
 use super::{Problem, StageNode};
+use crate::digest::CanonicalError;
+use crate::run::RunGraph;
 use crate::{
-    ArtifactName, ComponentName, Environment, EnvironmentName, NameError, PipelineName, PlannedGate,
-    PlannedStage, RunPlan, SignedDuration, StageName, TypeName,
+    ArtifactName, ComponentName, Digest, Environment, EnvironmentName, NameError, PipelineName, PlannedGate,
+    PlannedStage, PoolName, RunPlan, SignedDuration, StageName, TypeName,
 };
 
 /// The form of plans.
@@ -56,12 +58,15 @@ pub(super) const FORMAT: u32 = 1;
 pub struct Pipeline(Arc<Graph>);
 
 #[derive(Debug)]
-struct Graph {
-    name: PipelineName,
-    component: ComponentName,
+pub(super) struct Graph {
     environments: BTreeMap<EnvironmentName, Arc<dyn Environment>>,
-    stages: Vec<StageNode>,
-    index: HashMap<StageName, u32>,
+    /// The plan with its edges: what every run of the pipeline shares.
+    pub(super) run: Arc<RunGraph>,
+    /// The code of the stages, in the order of the plan.
+    pub(super) code: Vec<StageCode>,
+    digest: OnceLock<Digest>,
+    /// For each stage, the digest of what never changes of its fingerprint.
+    fixed: OnceLock<Vec<Digest>>,
 }
 
 impl Pipeline {
@@ -72,38 +77,43 @@ impl Pipeline {
 
     /// Its name.
     pub fn name(&self) -> &PipelineName {
-        &self.0.name
+        &self.0.run.plan.pipeline
     }
 
     /// What it releases.
     pub fn component(&self) -> &ComponentName {
-        &self.0.component
+        &self.0.run.plan.component
     }
 
     /// Its stages, each after all that it depends on; where the graph leaves a choice, as they were declared.
-    pub fn stages(&self) -> impl ExactSizeIterator<Item = &StageNode> {
-        self.0.stages.iter()
+    pub fn stages(&self) -> impl ExactSizeIterator<Item = StageNode<'_>> {
+        let graph = &*self.0;
+        (0..graph.code.len()).map(move |index| StageNode {
+            graph,
+            index: index as u32,
+        })
     }
 
     /// A stage by name.
-    pub fn stage(&self, name: &str) -> Option<&StageNode> {
+    pub fn stage(&self, name: &str) -> Option<StageNode<'_>> {
         self.get(self.index_of(name)?)
     }
 
     /// A stage by index.
-    pub fn get(&self, index: u32) -> Option<&StageNode> {
-        self.0.stages.get(index as usize)
+    pub fn get(&self, index: u32) -> Option<StageNode<'_>> {
+        let graph = &*self.0;
+        ((index as usize) < graph.code.len()).then_some(StageNode { graph, index })
     }
 
     /// The index of a stage.
     pub fn index_of(&self, name: &str) -> Option<u32> {
-        self.0.index.get(name).copied()
+        self.0.run.find(name)
     }
 
     /// How many stages it has; never 0.
     #[expect(clippy::len_without_is_empty, reason = "a pipeline is never empty")]
     pub fn len(&self) -> usize {
-        self.0.stages.len()
+        self.0.code.len()
     }
 
     /// An environment by name.
@@ -117,96 +127,123 @@ impl Pipeline {
     }
 
     /// The pipeline as data: what a run stores, and [`from_plan`](Pipeline::from_plan) reads.
-    pub fn plan(&self) -> RunPlan {
-        let environments = self.0.environments.iter();
-        RunPlan {
-            format: FORMAT,
-            pipeline: self.0.name.clone(),
-            component: self.0.component.clone(),
-            environments: environments
-                .map(|(name, environment)| {
-                    let mut descriptor = environment.descriptor().clone();
-                    canonical(&mut descriptor.settings);
-                    (name.clone(), descriptor)
-                })
-                .collect(),
-            stages: self.0.stages.iter().map(|node| self.planned(node)).collect(),
-        }
+    pub fn plan(&self) -> Arc<RunPlan> {
+        Arc::clone(&self.0.run.plan)
     }
 
-    fn planned(&self, node: &StageNode) -> PlannedStage {
-        let dependencies = node.dependencies.iter().filter_map(|&at| self.get(at));
-        let mut after: Vec<StageName> = dependencies.map(|node| node.name.clone()).collect();
-        after.sort_unstable();
-        PlannedStage {
-            name: node.name.clone(),
-            type_name: node.type_name.clone(),
-            version: node.stage.version(),
-            settings: node.settings.clone(),
-            effect: node.stage.effect(),
-            after,
-            needs: node.needs.clone(),
-            produces: node.produces.clone(),
-            environment: node.environment.clone(),
-            gates: node.planned_gates.clone(),
-            timeout_seconds: node.timeout_seconds,
-            plans: node.stage.can_plan(),
-            portable: node.stage.portable(),
+    /// The digest of its plan, computed once.
+    ///
+    /// # Errors
+    ///
+    /// Never in practice: a plan has a canonical form.
+    pub fn plan_digest(&self) -> Result<Digest, CanonicalError> {
+        if let Some(digest) = self.0.digest.get() {
+            return Ok(*digest);
         }
+        let digest = self.plan().digest()?;
+        Ok(*self.0.digest.get_or_init(|| digest))
     }
+
+    #[cfg(feature = "runtime")]
+    pub(crate) fn graph(&self) -> &Arc<RunGraph> {
+        &self.0.run
+    }
+
+    /// What never changes of a stage's fingerprint: its type, its settings, where it runs. Computed once for all.
+    #[cfg(feature = "runtime")]
+    pub(crate) fn fixed(&self, index: u32) -> Digest {
+        let fixed = self.0.fixed.get_or_init(|| {
+            let stages = self.0.run.plan.stages.iter();
+            stages.map(|stage| fixed(stage, self.component())).collect()
+        });
+        fixed.get(index as usize).copied().unwrap_or(Digest::ZERO)
+    }
+}
+
+#[cfg(feature = "runtime")]
+fn fixed(stage: &PlannedStage, component: &ComponentName) -> Digest {
+    if stage.effect != crate::Effect::Pure && stage.gates.is_empty() && stage.environment.is_none() {
+        // Nobody asks for its fingerprint.
+        return Digest::ZERO;
+    }
+    let parts = serde_json::json!({
+        "type": stage.type_name,
+        "version": stage.version,
+        "settings": stage.settings,
+        "component": component,
+        "environment": stage.environment,
+    });
+    // What is in a plan has a canonical form.
+    Digest::of_data(&parts).unwrap_or(Digest::ZERO)
 }
 
 /// Puts checked parts together. Indices change from places in the declaration to places in the order.
 pub(super) fn assemble(
     builder: PipelineBuilder,
-    dependencies: &[Vec<u32>],
+    dependencies: Vec<Vec<u32>>,
     order: &[u32],
 ) -> Result<Pipeline, Problem> {
-    let mut place = vec![0_u32; order.len()];
-    for (new, &old) in (0..).zip(order) {
-        place[old as usize] = new;
-    }
-    let renumbered: Vec<Vec<u32>> = order
-        .iter()
-        .map(|&old| {
-            let edges = dependencies[old as usize].iter();
-            let mut edges: Vec<u32> = edges.map(|&edge| place[edge as usize]).collect();
-            edges.sort_unstable();
-            edges
-        })
-        .collect();
-    let dependents = reverse(&renumbered);
-
     let mut specs: Vec<Option<StageSpec>> = builder.stages.into_iter().map(Some).collect();
-    let mut stages = Vec::with_capacity(specs.len());
-    let mut index = HashMap::with_capacity(specs.len());
-    for ((&old, dependencies), dependents) in order.iter().zip(renumbered).zip(dependents) {
-        let Some(spec) = specs[old as usize].take() else {
-            continue;
-        };
-        let Some(node) = node(spec, dependencies, dependents)? else {
-            continue;
-        };
-        index.insert(node.name.clone(), place[old as usize]);
-        stages.push(node);
+    let mut names = Vec::with_capacity(specs.len());
+    for spec in &specs {
+        let name = spec.as_ref().map_or("", |spec| &spec.name);
+        names.push(StageName::new(name)?);
     }
+    let mut code = Vec::with_capacity(specs.len());
+    let mut plan = RunPlan {
+        pools: builder.pools,
+        limits: builder.limits,
+        on_failure: builder.on_failure,
+        runs: builder.runs,
+        ..RunPlan::new(
+            PipelineName::new(&builder.name)?,
+            ComponentName::new(builder.component.as_ref().unwrap_or(&builder.name))?,
+        )
+    };
+    plan.stages.reserve_exact(specs.len());
+    let mut types = HashMap::new();
+    for &place in order {
+        let Some(spec) = specs[place as usize].take() else {
+            continue;
+        };
+        let dependencies = dependencies[place as usize].iter();
+        let mut after: Vec<_> = dependencies.map(|&before| names[before as usize].clone()).collect();
+        after.sort_unstable();
+        let Some((planned, parts)) = stage(spec, names[place as usize].clone(), after, &mut types)? else {
+            continue;
+        };
+        plan.stages.push(planned);
+        code.push(parts);
+    }
+    drop((specs, names, dependencies));
     let environments = builder
         .environments
         .into_iter()
         .filter_map(|spec| spec.environment);
+    let environments: BTreeMap<_, _> = environments
+        .map(|environment| (environment.descriptor().name.clone(), environment))
+        .collect();
+    for (name, environment) in &environments {
+        let mut descriptor = environment.descriptor().clone();
+        canonical(&mut descriptor.settings);
+        plan.environments.insert(name.clone(), descriptor);
+    }
     Ok(Pipeline(Arc::new(Graph {
-        component: ComponentName::new(builder.component.as_ref().unwrap_or(&builder.name))?,
-        name: PipelineName::new(builder.name)?,
-        environments: environments
-            .map(|environment| (environment.descriptor().name.clone(), environment))
-            .collect(),
-        stages,
-        index,
+        environments,
+        run: Arc::new(RunGraph::new(Arc::new(plan))?),
+        code,
+        digest: OnceLock::new(),
+        fixed: OnceLock::new(),
     })))
 }
 
 /// `None` for what was not built, which is never assembled.
-fn node(spec: StageSpec, dependencies: Vec<u32>, dependents: Vec<u32>) -> Result<Option<StageNode>, Problem> {
+fn stage(
+    spec: StageSpec,
+    name: StageName,
+    after: Vec<StageName>,
+    types: &mut HashMap<&'static str, TypeName>,
+) -> Result<Option<(PlannedStage, StageCode)>, Problem> {
     let Some(stage) = spec.stage else {
         return Ok(None);
     };
@@ -227,20 +264,39 @@ fn node(spec: StageSpec, dependencies: Vec<u32>, dependents: Vec<u32>) -> Result
         });
         gates.push(gate);
     }
-    Ok(Some(StageNode {
-        name: StageName::new(spec.name)?,
-        type_name: TypeName::new(stage.type_name())?,
-        stage,
+    let mut pools = Vec::with_capacity(spec.pools.len());
+    for pool in spec.pools {
+        pools.push(PoolName::new(pool)?);
+    }
+    pools.sort_unstable();
+    pools.dedup();
+    // One text for each type, not one for each stage.
+    let type_name = match types.get(stage.type_name()) {
+        Some(known) => known.clone(),
+        None => {
+            let name = TypeName::new(stage.type_name())?;
+            types.insert(stage.type_name(), name.clone());
+            name
+        }
+    };
+    let planned = PlannedStage {
+        version: stage.version(),
         settings,
-        gates,
-        planned_gates,
-        dependencies,
-        dependents,
+        after,
         needs: artifacts(spec.needs)?,
         produces: artifacts(spec.produces)?,
         environment: spec.environment.map(EnvironmentName::new).transpose()?,
+        gates: planned_gates,
+        pools,
+        when: spec.when,
+        retry: spec.retry,
+        each: spec.each,
         timeout_seconds: spec.timeout.map(whole_seconds),
-    }))
+        plans: stage.can_plan(),
+        portable: stage.portable(),
+        ..PlannedStage::new(name, type_name, stage.effect())
+    };
+    Ok(Some((planned, StageCode { stage, gates })))
 }
 
 fn artifacts(listed: Vec<Listed>) -> Result<Vec<ArtifactName>, NameError> {

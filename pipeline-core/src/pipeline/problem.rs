@@ -141,6 +141,47 @@ pub enum Problem {
         /// The limit.
         timeout: SignedDuration,
     },
+    /// A pool that has nothing to give.
+    #[error("pool `{pool}` has no slots")]
+    EmptyPool {
+        /// The pool.
+        pool: String,
+    },
+    /// A stage that takes a slot of a pool that does not exist.
+    #[error("stage `{stage}` uses pool `{pool}`, which does not exist")]
+    UnknownPool {
+        /// The stage.
+        stage: String,
+        /// The pool.
+        pool: String,
+        /// The pool whose name is most like it.
+        nearest: Option<String>,
+    },
+    /// A limit under which nothing could ever run.
+    #[error("the limit `{limit}` of the pipeline is 0")]
+    ZeroLimit {
+        /// The limit.
+        limit: &'static str,
+    },
+    /// A retry policy that makes no sense.
+    #[error("stage `{stage}` cannot be retried so: {reason}")]
+    BadRetry {
+        /// The stage.
+        stage: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// A stage that runs over a list, and cannot.
+    #[error("stage `{stage}` cannot run over a list: {reason}")]
+    BadEach {
+        /// The stage.
+        stage: String,
+        /// Why not.
+        reason: String,
+    },
+    /// What the parts of a pipeline are together is no plan.
+    #[error(transparent)]
+    Unsound(#[from] crate::run::UnsoundPlan),
     /// A stored plan in a form that this program does not know.
     #[error("the plan has format {format}, this program reads format 1")]
     UnknownFormat {
@@ -208,9 +249,12 @@ impl Problem {
         match self {
             Self::UnknownStage { nearest, .. }
             | Self::UnknownArtifact { nearest, .. }
+            | Self::UnknownPool { nearest, .. }
             | Self::UnknownEnvironment { nearest, .. } => nearest
                 .as_ref()
                 .map(|nearest| format!("did you mean `{nearest}`?")),
+            Self::EmptyPool { .. } => Some("give it a capacity of 1 or more".to_owned()),
+            Self::ZeroLimit { .. } => Some("leave it out if nothing is to be limited".to_owned()),
             Self::InexactNumber { .. } => Some("write it as a text".to_owned()),
             Self::TwoProducers { .. } => Some("give one of the artifacts another name".to_owned()),
             Self::Cycle { .. } => {

@@ -1,7 +1,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{AnyGate, AnyStage, Gate, SignedDuration, Stage};
+use crate::{AnyGate, AnyStage, Each, Gate, RetryPolicy, SignedDuration, Stage, When};
 
 /// A stage of a pipeline in the making: the stage, and its place in the graph.
 ///
@@ -18,6 +18,10 @@ pub struct StageSpec {
     pub(crate) environment: Option<String>,
     pub(super) gates: Vec<GateSpec>,
     pub(crate) timeout: Option<SignedDuration>,
+    pub(crate) pools: Vec<String>,
+    pub(crate) when: When,
+    pub(crate) retry: Option<Box<RetryPolicy>>,
+    pub(crate) each: Option<Box<Each>>,
 }
 
 pub(super) type Settings = Result<Value, serde_json::Error>;
@@ -73,6 +77,10 @@ impl StageSpec {
             environment: None,
             gates: Vec::new(),
             timeout: None,
+            pools: Vec::new(),
+            when: When::default(),
+            retry: None,
+            each: None,
         }
     }
 
@@ -131,6 +139,35 @@ impl StageSpec {
             gate: None,
             settings: Ok(Value::Null),
         });
+        self
+    }
+
+    /// An attempt takes a slot of each of these pools.
+    #[must_use]
+    pub fn pools(mut self, pools: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.pools.extend(pools.into_iter().map(Into::into));
+        self
+    }
+
+    /// When it runs, by how the stages before it ended. One of the clean-up that comes after nothing in particular
+    /// comes after all that is not clean-up.
+    #[must_use]
+    pub fn when(mut self, when: When) -> Self {
+        self.when = when;
+        self
+    }
+
+    /// What happens after a failed attempt.
+    #[must_use]
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = Some(Box::new(policy));
+        self
+    }
+
+    /// It runs once for each item of a list; [`StageContext::item`](crate::StageContext::item) gives the item.
+    #[must_use]
+    pub fn each(mut self, each: Each) -> Self {
+        self.each = Some(Box::new(each));
         self
     }
 

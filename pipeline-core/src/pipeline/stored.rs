@@ -31,6 +31,13 @@ impl Pipeline {
                 }
             };
         }
+        builder = builder
+            .limits(plan.limits)
+            .on_failure(plan.on_failure)
+            .runs(plan.runs);
+        for (name, pool) in &plan.pools {
+            builder = builder.pool(name.as_str(), pool.capacity);
+        }
         for planned in &plan.stages {
             let spec = spec(planned, registry, &mut builder);
             builder = builder.stage(spec);
@@ -59,6 +66,10 @@ fn spec(planned: &PlannedStage, registry: &Registry, builder: &mut PipelineBuild
     }
     spec.environment = planned.environment.as_ref().map(ToString::to_string);
     spec.timeout = planned.timeout();
+    spec.pools = planned.pools.iter().map(ToString::to_string).collect();
+    spec.when = planned.when;
+    spec.retry.clone_from(&planned.retry);
+    spec.each.clone_from(&planned.each);
     spec.after(planned.after.iter().map(|stage| stage.as_str()))
         .needs(planned.needs.iter().map(|artifact| artifact.as_str()))
         .produces(planned.produces.iter().map(|artifact| artifact.as_str()))

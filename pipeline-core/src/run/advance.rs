@@ -1,9 +1,10 @@
-use super::decide::{Decided, DecidedEvent};
+use super::decide::{Decided, DecidedEvent, Decisions};
+use super::event::RunEvent;
 use super::gates::Gates;
-use super::input::{Input, Refusal};
+use super::input::{Input, Moment, Refusal};
 use super::state::RunState;
-use crate::journal::{Batch, Expected};
-use crate::{EnvironmentName, NewEvent, Position, StreamId, Timestamp};
+use crate::journal::{Append, Batch, Expected};
+use crate::{NewEvent, Position, StreamId};
 
 impl RunState {
     /// Decides on an input and on everything that follows from it, changes the state accordingly, and returns
@@ -15,14 +16,16 @@ impl RunState {
     /// # Errors
     ///
     /// When the run refuses the input; the state is as before.
-    pub fn advance(&mut self, gates: &Gates, input: &Input, now: Timestamp) -> Result<Batch, Refusal> {
-        let mut ahead = Ahead::of(self, now);
-        let mut decided = self.decide(gates, input, now)?;
-        while !decided.is_empty() {
-            ahead.take(self, decided);
-            decided = self.decide(gates, &Input::Tick, now)?;
-        }
-        Ok(ahead.batch)
+    pub fn advance(
+        &mut self,
+        gates: &Gates,
+        input: &Input,
+        moment: impl Into<Moment>,
+    ) -> Result<Batch, Refusal> {
+        let mut ahead = Ahead::of(self, moment.into());
+        ahead.decide(self, gates, input)?;
+        ahead.settle(self, gates)?;
+        Ok(ahead.into_batch(self))
     }
 
     /// Decides on an input and on nothing that follows from it. For those who speak to a run that somebody else
@@ -31,69 +34,125 @@ impl RunState {
     /// # Errors
     ///
     /// When the run refuses the input; the state is as before.
-    pub fn record_only(&mut self, gates: &Gates, input: &Input, now: Timestamp) -> Result<Batch, Refusal> {
-        let mut ahead = Ahead::of(self, now);
-        let decided = self.decide(gates, input, now)?;
-        ahead.take(self, decided);
-        Ok(ahead.batch)
+    pub fn record_only(
+        &mut self,
+        gates: &Gates,
+        input: &Input,
+        moment: impl Into<Moment>,
+    ) -> Result<Batch, Refusal> {
+        let mut ahead = Ahead::of(self, moment.into());
+        ahead.decide(self, gates, input)?;
+        Ok(ahead.into_batch(self))
     }
 }
 
-/// A batch in the making, with what its streams held before.
-struct Ahead {
-    batch: Batch,
-    run: StreamId,
+/// A batch in the making, with what the run's stream held before.
+#[derive(Debug)]
+pub(crate) struct Ahead {
+    moment: Moment,
     position: Position,
-    environments: Vec<(EnvironmentName, Position)>,
+    begun: u32,
+    events: Vec<NewEvent>,
+    /// How many other streams were touched before the run's own: the journal keeps the order.
+    place: usize,
+    /// What goes to other streams.
+    others: Batch,
 }
 
 impl Ahead {
-    fn of(state: &RunState, now: Timestamp) -> Self {
-        let environments = state
-            .environments
-            .iter()
-            .map(|(name, known)| (name.clone(), known.position));
+    pub(crate) fn of(state: &RunState, moment: Moment) -> Self {
         Self {
-            batch: Batch::new(now),
-            run: StreamId::run(&state.id),
+            moment,
             position: state.position,
-            environments: environments.collect(),
+            begun: 0,
+            events: Vec::new(),
+            place: 0,
+            others: Batch::new(moment.now),
         }
     }
 
-    /// What the stream of an environment held before anything was decided.
-    fn before(&self, name: &EnvironmentName) -> Expected {
-        let known = self.environments.iter().find(|(known, _)| known == name);
-        Expected::At(known.map_or(0, |(_, position)| *position))
+    /// How many attempts begin with it.
+    pub(crate) fn begun(&self) -> u32 {
+        self.begun
     }
 
-    fn take(&mut self, state: &mut RunState, decided: Vec<Decided>) {
-        let now = self.batch.at;
-        for Decided { actor, event } in decided {
+    /// How many events it holds.
+    pub(crate) fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Decides on one input, and changes the state accordingly.
+    pub(crate) fn decide(&mut self, state: &mut RunState, gates: &Gates, input: &Input) -> Result<(), Refusal> {
+        let decided = state.decide(gates, input, self.moment)?;
+        let some = !decided.0.is_empty();
+        self.take(state, decided);
+        if let Input::Prepared(preparation) = input
+            && !some
+        {
+            state.queue_prepared(preparation.stage, self.moment);
+        }
+        Ok(())
+    }
+
+    /// Decides whatever follows, until nothing does.
+    pub(crate) fn settle(&mut self, state: &mut RunState, gates: &Gates) -> Result<(), Refusal> {
+        loop {
+            let decided = state.decide(gates, &Input::Tick, self.moment)?;
+            let some = !decided.0.is_empty();
+            let looked_at = std::mem::take(&mut state.attention);
+            self.take(state, decided);
+            state.queue(&looked_at, self.moment);
+            if !some {
+                return Ok(());
+            }
+        }
+    }
+
+    fn take(&mut self, state: &mut RunState, decided: Decisions) {
+        let now = self.moment.now;
+        for Decided { actor, event } in decided.0 {
+            if let DecidedEvent::Run(RunEvent::StageStarted(_), _) = &event {
+                self.moment.free = self.moment.free.saturating_sub(1);
+                self.begun += 1;
+            }
             match event {
-                DecidedEvent::Run(event) => {
-                    state.apply_run(state.position + 1, now, &actor, &event);
-                    self.batch.push(
-                        &self.run,
-                        Expected::At(self.position),
-                        NewEvent::new(actor, event),
-                    );
+                DecidedEvent::Run(event, stage) => {
+                    if self.events.is_empty() {
+                        self.place = self.others.appends.len();
+                    }
+                    state.apply_run(state.position + 1, now, &actor, &event, stage);
+                    self.events.push(NewEvent::new(actor, event));
                 }
                 DecidedEvent::Unmoved(name) => {
-                    let expected = self.before(&name);
-                    self.batch.expect(&StreamId::environment(&name), expected);
+                    let position = state.environments.get(&name).map_or(0, |known| known.position);
+                    self.others.expect(&StreamId::environment(&name), Expected::At(position));
                 }
                 DecidedEvent::Environment(name, event) => {
                     let position = state.environments.get(&name).map_or(0, |known| known.position);
                     state.apply_environment(&name, position + 1, now, &event);
-                    let expected = self.before(&name);
-                    self.batch.push(
-                        &StreamId::environment(&name),
-                        expected,
-                        NewEvent::new(actor, event),
-                    );
+                    let (stream, expected) = (StreamId::environment(&name), Expected::At(position));
+                    self.others.push(&stream, expected, NewEvent::new(actor, event));
+                }
+                DecidedEvent::Pool(name, event) => {
+                    let position = state.pools.get(&name).map_or(0, |known| known.position);
+                    state.apply_pool(&name, position + 1, now, &event);
+                    let (stream, expected) = (StreamId::pool(&name), Expected::At(position));
+                    self.others.push(&stream, expected, NewEvent::new(actor, event));
                 }
             }
         }
+    }
+
+    pub(crate) fn into_batch(self, state: &RunState) -> Batch {
+        let mut batch = self.others;
+        if !self.events.is_empty() {
+            let append = Append {
+                stream: state.stream.clone(),
+                expected: Expected::At(self.position),
+                events: self.events,
+            };
+            batch.appends.insert(self.place, append);
+        }
+        batch
     }
 }

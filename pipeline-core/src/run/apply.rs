@@ -1,12 +1,20 @@
-use super::decide::ENVIRONMENT_LOCK;
-use super::event::{RunEvent, RunOutcome, StageResult};
-use super::graph::StageIndex;
-use super::stage_state::{Attempt, StageEnd, StageState};
-use super::state::{Cancel, RunState};
-use crate::estate::EnvironmentEvent;
-use crate::{Actor, Decision, Effect, EnvironmentName, EventRef, Failure, Position, StreamId, Timestamp};
+use std::cmp::Reverse;
+use std::sync::Arc;
 
-/// Every change of a run's state. An event that does not fit the state (a report of an older attempt or
+use super::decide::ENVIRONMENT_LOCK;
+use super::event::{RunEvent, StageFinished, StageResult, StageStarted};
+use super::graph::StageIndex;
+use super::stage_state::{Attempt, Backoff, StageEnd, StageState};
+use super::state::{RunState, Stamp};
+use super::view::Cancel;
+use crate::estate::EnvironmentEvent;
+use crate::pool::PoolEvent;
+use crate::{
+    Actor, Decision, Effect, EnvironmentName, EventRef, Failure, FailurePolicy, PoolName, Position, StageName,
+    StreamId, Timestamp,
+};
+
+/// What the events of a run change. An event that does not fit the state (a report of an older attempt or
 /// delivery, a second end) changes nothing, so events may be repeated and come late.
 impl RunState {
     pub(super) fn apply_environment(
@@ -34,214 +42,150 @@ impl RunState {
         match event {
             EnvironmentEvent::Released(_) => self.wake_environment(name, at),
             EnvironmentEvent::Locked(locked) if locked.run == self.id => {
-                let concerned: Vec<_> = self.graph.on_environment(name).to_vec();
+                let concerned: Vec<_> = self.on_environment(name).collect();
                 self.touched.extend(concerned);
             }
             _ => {}
         }
     }
 
-    pub(crate) fn apply_run(&mut self, position: Position, at: Timestamp, actor: &Actor, event: &RunEvent) {
+    pub(super) fn apply_pool(&mut self, name: &PoolName, position: Position, at: Timestamp, event: &PoolEvent) {
+        let Some(state) = self.pools.get_mut(name) else {
+            return;
+        };
+        if position <= state.position {
+            return;
+        }
+        state.position = position;
+        state.change(event, at);
+    }
+
+    /// Applies an event of the run's own stream. `stage` is the stage that it is about, if that is known.
+    pub(crate) fn apply_run(
+        &mut self,
+        position: Position,
+        at: Timestamp,
+        actor: &Actor,
+        event: &RunEvent,
+        stage: Option<StageIndex>,
+    ) {
         if position <= self.position {
             return;
         }
         self.position = position;
+        let find = |state: &Self, name: &StageName| stage.or_else(|| state.find(name));
         match event {
             // The first event made the state.
             RunEvent::Created(_) => {}
             RunEvent::Claimed(claimed) => {
                 if claimed.epoch > self.epoch {
                     self.epoch = claimed.epoch;
+                    self.parked = None;
                     self.look_again(at);
                 }
             }
+            RunEvent::Parked(parked) => self.parked = Some(parked.missing.clone()),
             RunEvent::ActionPlanned(planned) => {
-                if let Some(index) = self.graph.find(&planned.stage) {
+                if let Some(index) = find(self, &planned.stage) {
                     let extra = self.extra(index);
                     extra.plans_in_a_row = extra.plans_in_a_row.saturating_add(1);
-                    extra.planned = Some(planned.clone());
+                    extra.planned = Some((**planned).clone());
                     // What the gates said was about another plan.
-                    if matches!(self.stages[index as usize].state, StageState::Held { .. }) {
+                    if matches!(self.stage_state(index), StageState::Held { .. }) {
                         self.set(index, StageState::Ready, at);
                     }
                 }
             }
             RunEvent::GatesEvaluated(evaluated) => {
-                let Some(index) = self.graph.find(&evaluated.stage) else {
+                let Some(index) = find(self, &evaluated.stage) else {
                     return;
                 };
                 let extra = self.extra(index);
                 extra.plans_in_a_row = 0;
-                extra.gates = Some(evaluated.clone());
-                let waits = evaluated
-                    .verdicts
+                extra.gates = Some((**evaluated).clone());
+                let verdicts = &evaluated.verdicts;
+                let waits = verdicts
                     .iter()
                     .any(|gate| gate.verdict.decision != Decision::Allow);
-                if matches!(
-                    self.stages[index as usize].state,
-                    StageState::Ready | StageState::Held { .. }
-                ) {
-                    let earliest = evaluated
-                        .verdicts
-                        .iter()
-                        .filter_map(|gate| gate.verdict.earliest)
-                        .min();
+                if self.may_begin(index) {
                     let held = StageState::Held {
-                        verdicts: evaluated.verdicts.clone(),
-                        earliest,
+                        verdicts: verdicts.as_slice().into(),
+                        earliest: verdicts.iter().filter_map(|gate| gate.verdict.earliest).min(),
                     };
                     self.set(index, if waits { held } else { StageState::Ready }, at);
                 }
             }
             RunEvent::Approved(approval) => {
-                let Some(index) = self.graph.find(&approval.stage) else {
+                let Some(index) = find(self, &approval.stage) else {
                     return;
                 };
-                self.extra(index).approvals.push(approval.clone());
-                if matches!(self.stages[index as usize].state, StageState::Held { .. }) {
+                self.extra(index).approvals.push((**approval).clone());
+                if matches!(self.stage_state(index), StageState::Held { .. }) {
                     self.set(index, StageState::Ready, at);
                 }
             }
             RunEvent::StageStarted(started) => {
-                let Some(index) = self.graph.find(&started.stage) else {
-                    return;
-                };
-                let record = self.record(index);
-                let may_start = match &record.state {
-                    StageState::Ready | StageState::Held { .. } => true,
-                    // Begun again by a later delivery.
-                    StageState::Running(attempt) | StageState::Lost(attempt) => {
-                        started.attempt > attempt.attempt && started.epoch >= attempt.epoch
-                    }
-                    _ => false,
-                };
-                if !may_start || started.attempt <= record.attempts {
-                    return;
+                if let Some(index) = find(self, &started.stage) {
+                    self.started(index, started, at);
                 }
-                record.attempts = started.attempt;
-                record.generation = started.generation;
-                record.started = Some(at);
-                let attempt = Attempt {
-                    attempt: started.attempt,
-                    generation: started.generation,
-                    epoch: started.epoch,
-                    since: at,
-                    deadline: started.deadline,
-                    fence: started.fence,
-                    fingerprint: started.fingerprint,
-                    action_plan: started.action_plan,
-                };
-                if !started.approvals.is_empty() {
-                    let extra = self.extra(index);
-                    for &used in &started.approvals {
-                        if let Some(approval) = extra.approvals.get_mut(used) {
-                            approval.used = true;
-                        }
-                    }
-                }
-                self.set(index, StageState::Running(attempt), at);
             }
             RunEvent::StageFinished(finished) => {
-                let Some(index) = self.graph.find(&finished.stage) else {
-                    return;
-                };
-                let effect = self.graph.stage(index).effect;
-                let attempt = match &self.stages[index as usize].state {
-                    StageState::Running(attempt) | StageState::Lost(attempt) => Some(attempt.clone()),
-                    StageState::Ready | StageState::Held { .. } if finished.attempt == 0 => None,
-                    _ => return,
-                };
-                if let Some(attempt) = &attempt
-                    && (attempt.attempt != finished.attempt || finished.epoch < attempt.epoch)
-                {
-                    return;
+                if let Some(index) = find(self, &finished.stage) {
+                    self.ended(index, finished, at);
                 }
-                let record = self.record(index);
-                record.output = finished.output.or(record.output);
-                let next = match (&finished.result, attempt) {
-                    (StageResult::Completed { outcome }, _) => StageState::Done(StageEnd::Completed {
-                        outcome: (**outcome).clone(),
-                    }),
-                    (
-                        StageResult::Failed {
-                            failure: Failure::Unknown,
-                            error,
-                        },
-                        Some(attempt),
-                    ) => match effect {
-                        Effect::Inspectable => StageState::Lost(attempt),
-                        Effect::AtMostOnce => StageState::Unknown {
-                            attempt,
-                            reason: error.join(": "),
-                        },
-                        // Doing it again is harmless, but nobody asked for it.
-                        Effect::Pure | Effect::Idempotent => StageState::Done(StageEnd::Failed {
-                            failure: Failure::Errored,
-                            error: error.clone(),
-                        }),
-                    },
-                    (StageResult::Failed { failure, error }, _) => StageState::Done(StageEnd::Failed {
-                        failure: *failure,
-                        error: error.clone(),
-                    }),
-                    (StageResult::Cancelled { reason }, _) => StageState::Done(StageEnd::Cancelled {
-                        reason: reason.clone(),
-                    }),
-                };
-                self.set(index, next, at);
             }
             RunEvent::StageReused(reused) => {
-                let Some(index) = self.graph.find(&reused.stage) else {
-                    return;
-                };
-                if self.may_begin(index) {
+                if let Some(index) = find(self, &reused.stage)
+                    && self.may_begin(index)
+                {
                     let end = StageEnd::Reused {
-                        outcome: reused.outcome.clone(),
+                        outcome: Arc::clone(&reused.outcome),
                         from: reused.from.clone(),
                     };
                     self.set(index, StageState::Done(end), at);
                 }
             }
+            RunEvent::StageExpanded(expanded) => {
+                if let Some(index) = find(self, &expanded.stage)
+                    && self.may_begin(index)
+                {
+                    self.expand(index, &expanded.instances, at);
+                }
+            }
             RunEvent::StageSkipped(skipped) => {
-                let Some(index) = self.graph.find(&skipped.stage) else {
+                let Some(index) = find(self, &skipped.stage) else {
                     return;
                 };
-                let pending = matches!(self.stages[index as usize].state, StageState::Pending { .. });
+                let pending = matches!(self.stage_state(index), StageState::Pending { .. });
                 if pending || self.may_begin(index) {
                     let end = StageEnd::Skipped {
                         cause: skipped.cause.clone(),
-                        reason: skipped.reason.clone(),
+                        reason: skipped.reason.as_str().into(),
                         denied: skipped.denied,
                     };
                     self.set(index, StageState::Done(end), at);
                 }
             }
             RunEvent::StageUnknown(unknown) => {
-                let Some(index) = self.graph.find(&unknown.stage) else {
+                let Some(index) = find(self, &unknown.stage) else {
                     return;
                 };
-                let (StageState::Running(attempt) | StageState::Lost(attempt)) =
-                    &self.stages[index as usize].state
-                else {
+                let (StageState::Running(attempt) | StageState::Lost(attempt)) = self.stage_state(index) else {
                     return;
                 };
                 if attempt.attempt == unknown.attempt {
-                    let attempt = attempt.clone();
-                    self.set(
-                        index,
-                        StageState::Unknown {
-                            attempt,
-                            reason: unknown.reason.clone(),
-                        },
-                        at,
-                    );
+                    let next = StageState::Unknown {
+                        attempt: attempt.clone(),
+                        reason: unknown.reason.as_str().into(),
+                    };
+                    self.set(index, next, at);
                 }
             }
             RunEvent::StageDecided(decided) => {
-                let Some(index) = self.graph.find(&decided.stage) else {
+                let Some(index) = find(self, &decided.stage) else {
                     return;
                 };
-                let StageState::Unknown { attempt, .. } = &self.stages[index as usize].state else {
+                let StageState::Unknown { attempt, .. } = self.stage_state(index) else {
                     return;
                 };
                 if attempt.attempt != decided.attempt {
@@ -253,12 +197,13 @@ impl RunState {
                     } else {
                         format!("{} says that it happened: {}", actor.name(), decided.comment)
                     };
-                    if self.graph.stage(index).effect == Effect::Inspectable {
+                    if self.planned(index).effect == Effect::Inspectable {
                         // What came of it is worth a look: the environment's history depends on it.
                         let attempt = attempt.clone();
                         self.extra(index).vouched = Some(comment);
                         self.set(index, StageState::Lost(attempt), at);
                     } else {
+                        let comment = comment.into();
                         self.set(index, StageState::Done(StageEnd::Accepted { comment }), at);
                     }
                 } else {
@@ -267,13 +212,17 @@ impl RunState {
                     self.set(index, StageState::Ready, at);
                 }
             }
-            RunEvent::CancelRequested(cancel) => {
-                if self.cancel.is_none() {
+            RunEvent::CancelRequested(request) => {
+                let force = self.cancel.as_ref().is_some_and(|cancel| cancel.force);
+                if self.cancel.is_none() || request.force && !force {
+                    let timed_out = self.cancel.as_ref().map(|cancel| cancel.timed_out);
                     self.cancel = Some(Cancel {
                         by: actor.clone(),
-                        reason: cancel.reason.clone(),
+                        reason: request.reason.clone(),
+                        force: request.force,
+                        timed_out: timed_out.unwrap_or(request.timed_out),
                     });
-                    self.look_again(at);
+                    self.stop(at);
                 }
             }
             RunEvent::Finished(finished) => {
@@ -284,111 +233,266 @@ impl RunState {
         }
     }
 
-    fn may_begin(&self, index: StageIndex) -> bool {
-        matches!(
-            self.stages[index as usize].state,
-            StageState::Ready | StageState::Held { .. }
-        )
+    fn started(&mut self, index: StageIndex, started: &StageStarted, at: Timestamp) {
+        let record = self.record(index);
+        let may_start = match &record.state {
+            StageState::Ready | StageState::Held { .. } | StageState::Backoff(_) => true,
+            // Begun again by a later delivery.
+            StageState::Running(attempt) | StageState::Lost(attempt) => {
+                started.attempt > attempt.attempt && started.epoch >= attempt.epoch
+            }
+            _ => false,
+        };
+        if !may_start || started.attempt <= record.attempts {
+            return;
+        }
+        record.attempts = started.attempt;
+        record.generation = started.generation;
+        record.started = at.into();
+        let attempt = Attempt {
+            attempt: started.attempt,
+            generation: started.generation,
+            epoch: started.epoch,
+            since: at,
+            details: started.details.clone(),
+        };
+        if !started.details().approvals.is_empty() {
+            let extra = self.extra(index);
+            for &used in &started.details().approvals {
+                if let Some(approval) = extra.approvals.get_mut(used) {
+                    approval.used = true;
+                }
+            }
+        }
+        self.set(index, StageState::Running(attempt), at);
+    }
+
+    fn ended(&mut self, index: StageIndex, finished: &StageFinished, at: Timestamp) {
+        let effect = self.planned(index).effect;
+        let attempt = match self.stage_state(index) {
+            StageState::Running(attempt) | StageState::Lost(attempt) => Some(attempt),
+            StageState::Backoff(backoff) => Some(&backoff.attempt),
+            StageState::Ready | StageState::Held { .. } if finished.attempt == 0 => None,
+            _ => return,
+        };
+        if let Some(attempt) = attempt
+            && (attempt.attempt != finished.attempt || finished.epoch < attempt.epoch)
+        {
+            return;
+        }
+        if let (Some(until), Some(attempt)) = (&finished.retry_at, attempt) {
+            let backoff = Backoff {
+                until: **until,
+                attempt: attempt.clone(),
+                result: finished.result.clone(),
+            };
+            return self.back_off(index, finished, backoff, at);
+        }
+        let next = match (&finished.result, attempt) {
+            (StageResult::Completed { outcome }, _) => StageState::Done(StageEnd::Completed {
+                outcome: Arc::clone(outcome),
+            }),
+            (
+                StageResult::Failed {
+                    failure: Failure::Unknown,
+                    error,
+                },
+                Some(attempt),
+            ) => match effect {
+                Effect::Inspectable => StageState::Lost(attempt.clone()),
+                Effect::AtMostOnce => StageState::Unknown {
+                    attempt: attempt.clone(),
+                    reason: error.join(": ").into(),
+                },
+                // Doing it again is harmless, but nobody asked for it.
+                Effect::Pure | Effect::Idempotent => StageState::Done(StageEnd::Failed {
+                    failure: Failure::Errored,
+                    error: error.clone(),
+                }),
+            },
+            (StageResult::Failed { failure, error }, _) => StageState::Done(StageEnd::Failed {
+                failure: *failure,
+                error: error.clone(),
+            }),
+            (StageResult::Cancelled { reason }, _) => StageState::Done(StageEnd::Cancelled {
+                reason: reason.as_str().into(),
+            }),
+        };
+        self.keep_output(index, finished);
+        self.set(index, next, at);
+    }
+
+    fn keep_output(&mut self, index: StageIndex, finished: &StageFinished) {
+        if let Some(output) = &finished.output {
+            self.record(index).output = Some(output.clone());
+        }
+    }
+
+    fn back_off(&mut self, index: StageIndex, finished: &StageFinished, backoff: Backoff, at: Timestamp) {
+        self.keep_output(index, finished);
+        let definite = !matches!(
+            finished.result,
+            StageResult::Failed {
+                failure: Failure::Unknown,
+                ..
+            }
+        );
+        if definite {
+            self.record(index).generation += 1;
+        }
+        let extra = self.extra(index);
+        extra.failures += 1;
+        extra.first_began.get_or_insert(backoff.attempt.since);
+        self.set(index, StageState::Backoff(Box::new(backoff)), at);
+    }
+
+    pub(super) fn may_begin(&self, index: StageIndex) -> bool {
+        matches!(self.stage_state(index), StageState::Ready | StageState::Held { .. })
     }
 
     pub(super) fn extra(&mut self, index: StageIndex) -> &mut super::state::StageExtra {
         self.stages[index as usize].extra.get_or_insert_default()
     }
 
+    /// From now on only the clean-up begins; with a second request not even that.
+    fn stop(&mut self, at: Timestamp) {
+        self.stopped_at.get_or_insert(at);
+        self.look_again(at);
+    }
+
     /// Puts what can go on before `decide` again: a new delivery, or a request to stop.
     fn look_again(&mut self, at: Timestamp) {
         for index in 0..self.stages.len() as StageIndex {
-            match self.stages[index as usize].state {
+            match self.stage_state(index) {
                 StageState::Held { .. } => self.set(index, StageState::Ready, at),
-                StageState::Ready | StageState::Running(_) | StageState::Lost(_) => {
-                    self.attention.insert(index);
+                StageState::Ready
+                | StageState::Running(_)
+                | StageState::Lost(_)
+                | StageState::Backoff(_) => {
+                    self.attention.push(index);
                     self.touched.push(index);
                 }
-                StageState::Pending { .. } | StageState::Unknown { .. } | StageState::Done(_) => {}
+                StageState::Pending { .. }
+                | StageState::Expanded { .. }
+                | StageState::Unknown { .. }
+                | StageState::Done(_) => {}
             }
         }
     }
 
     /// What waits for an environment looks again: somebody gave it back, or it is known again what is there.
     fn wake_environment(&mut self, name: &EnvironmentName, at: Timestamp) {
-        let concerned: Vec<_> = self.graph.on_environment(name).to_vec();
+        let concerned: Vec<_> = self.on_environment(name).collect();
         for index in concerned {
-            match &self.stages[index as usize].state {
+            match self.stage_state(index) {
                 StageState::Held { verdicts, .. }
                     if verdicts.iter().any(|gate| gate.gate == ENVIRONMENT_LOCK) =>
                 {
                     self.set(index, StageState::Ready, at);
                 }
-                StageState::Ready => self.touched.push(index),
+                StageState::Ready => {
+                    self.attention.push(index);
+                    self.touched.push(index);
+                }
                 _ => {}
             }
         }
     }
 
-    /// The one place where a stage's state changes; it keeps the counters and sets in step.
-    fn set(&mut self, index: StageIndex, next: StageState, at: Timestamp) {
-        let count = |state: &StageState| match state {
-            StageState::Running(_) | StageState::Lost(_) => (1, 0),
-            StageState::Unknown { .. } => (0, 1),
-            _ => (0, 0),
-        };
-        let (was_running, was_unknown) = count(&self.stages[index as usize].state);
-        let (is_running, is_unknown) = count(&next);
-        self.running = self.running + is_running - was_running;
-        self.unknown = self.unknown + is_unknown - was_unknown;
-        if matches!(next, StageState::Ready | StageState::Lost(_)) {
-            self.attention.insert(index);
-        } else {
-            self.attention.remove(&index);
+    /// The one place where a stage's state changes; it keeps the counters and lists in step.
+    pub(super) fn set(&mut self, index: StageIndex, next: StageState, at: Timestamp) {
+        let was = std::mem::replace(&mut self.record(index).state, next);
+        if !self.queued.is_empty() && matches!(was, StageState::Ready) {
+            self.queued.remove(&(Reverse(self.priorities[index as usize]), index));
         }
-        self.touched.push(index);
-        let freed = (was_running, was_unknown) != (0, 0) && (is_running, is_unknown) == (0, 0);
-        let end = if let StageState::Done(end) = &next {
-            Some(end.is_success())
-        } else {
-            None
+        let is = &self.stages[index as usize].state;
+        let (at_work_before, ahead_before) = (at_work(&was), is_ahead(&was));
+        let (at_work_now, ahead_now) = (at_work(is), is_ahead(is));
+        match (at_work_before, at_work_now) {
+            (true, false) => self.counts.running -= 1,
+            (false, true) => self.counts.running += 1,
+            _ => {}
+        }
+        match (matches!(was, StageState::Ready), matches!(is, StageState::Ready)) {
+            (true, false) => self.counts.ready -= 1,
+            (false, true) => self.counts.ready += 1,
+            _ => {}
+        }
+        let was_unknown = matches!(was, StageState::Unknown { .. });
+        let is_unknown = matches!(is, StageState::Unknown { .. });
+        match (was_unknown, is_unknown) {
+            (true, false) => self.counts.unknown -= 1,
+            (false, true) => self.counts.unknown += 1,
+            _ => {}
+        }
+        if ahead_before != ahead_now {
+            let clean_up = self.graph.traits(self.template(index)).clean_up;
+            let ahead = self.counts.ahead(clean_up);
+            *ahead = if ahead_now { *ahead + 1 } else { *ahead - 1 };
+        }
+        if let StageState::Backoff(backoff) = &was {
+            self.backoffs.remove(&(backoff.until, index));
+        }
+        let is = &self.stages[index as usize].state;
+        if let StageState::Backoff(backoff) = is {
+            self.backoffs.insert((backoff.until, index));
+        }
+        if matches!(is, StageState::Ready | StageState::Lost(_)) {
+            self.attention.push(index);
+        }
+        let success = match is {
+            StageState::Done(end) => Some((end.is_success(), end.is_failure())),
+            _ => None,
         };
-        self.record(index).state = next;
-        if freed && let Some(environment) = self.graph.stage(index).environment.clone() {
+        self.touched.push(index);
+        if !self.environments.is_empty()
+            && (at_work_before && !at_work_now || was_unknown && !is_unknown)
+            && let Some(environment) = self.planned(index).environment.clone()
+        {
             self.wake_environment(&environment, at);
         }
-        let Some(success) = end else { return };
-        let record = self.record(index);
-        record.ended = Some(at);
-        self.not_done -= 1;
-        if success {
-            let dependents = self.graph.dependents(index).to_vec();
-            for dependent in dependents {
-                if let StageState::Pending { open } = self.stages[dependent as usize].state {
-                    match open {
-                        0 | 1 => self.set(dependent, StageState::Ready, at),
-                        _ => self.record(dependent).state = StageState::Pending { open: open - 1 },
-                    }
-                }
-            }
-        } else if self.failed.is_none() {
-            self.failed = Some(index);
+        if let Some((success, failure)) = success {
+            self.done(index, success, failure, at);
         }
     }
 
-    /// How the run ends, now that every stage has.
-    pub(super) fn outcome_when_done(&self) -> RunOutcome {
-        match self.failed {
-            None => RunOutcome::Succeeded,
-            Some(_)
-                if self.cancel.is_some() && !self.stages.iter().any(|stage| failed_itself(&stage.state)) =>
-            {
-                RunOutcome::Cancelled
+    /// What the end of a stage means for the others.
+    fn done(&mut self, index: StageIndex, success: bool, failure: bool, at: Timestamp) {
+        self.record(index).ended = Stamp::from(at);
+        self.counts.not_done -= 1;
+        if !success {
+            self.counts.unsuccessful += 1;
+        }
+        if failure && self.failed.is_none() {
+            self.failed = Some(index);
+            if self.graph.plan.on_failure != FailurePolicy::Continue {
+                self.stop(at);
             }
-            Some(_) => RunOutcome::Failed,
+        }
+        let template = self.template(index);
+        if template != index {
+            return self.instance_ended(template, at);
+        }
+        for place in self.graph.dependents_range(index) {
+            let dependent = self.graph.dependent(place);
+            if let StageState::Pending { open } = &mut self.record(dependent).state {
+                *open -= 1;
+                if *open == 0 {
+                    self.set(dependent, StageState::Ready, at);
+                }
+            }
         }
     }
 }
 
-fn failed_itself(state: &StageState) -> bool {
-    match state {
-        StageState::Done(StageEnd::Completed { outcome }) => !outcome.is_success(),
-        StageState::Done(StageEnd::Failed { .. } | StageEnd::Skipped { denied: true, .. }) => true,
-        _ => false,
-    }
+fn at_work(state: &StageState) -> bool {
+    matches!(state, StageState::Running(_) | StageState::Lost(_))
+}
+
+/// Whether a stage has not begun.
+fn is_ahead(state: &StageState) -> bool {
+    matches!(
+        state,
+        StageState::Pending { .. } | StageState::Ready | StageState::Held { .. } | StageState::Backoff(_)
+    )
 }

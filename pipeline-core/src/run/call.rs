@@ -4,13 +4,13 @@ use super::graph::StageIndex;
 use super::stage_state::StageState;
 use super::state::RunState;
 use crate::stage::{StageCall, Target};
-use crate::{Configuration, IdempotencyKey};
+use crate::Configuration;
 
 /// The call of a stage, put together from the state.
 impl RunState {
     /// What a stage is called with. Without an attempt going on, the call is for planning: it has no fence.
     pub fn call(&self, index: StageIndex, configuration: Option<Configuration>) -> StageCall {
-        let stage = self.graph.stage(index);
+        let stage = self.planned(index);
         let record = &self.stages[index as usize];
         let attempt = match &record.state {
             StageState::Running(attempt) | StageState::Lost(attempt) => Some(attempt),
@@ -23,7 +23,7 @@ impl RunState {
             .collect();
         let facts: BTreeMap<_, _> = self
             .graph
-            .dependencies(index)
+            .dependencies(self.template(index))
             .iter()
             .filter_map(|&before| {
                 Some((
@@ -40,7 +40,7 @@ impl RunState {
             Some(Target {
                 descriptor,
                 configuration: configuration.unwrap_or_else(|| Configuration::empty(name.clone())),
-                fence: attempt.and_then(|attempt| attempt.fence),
+                fence: attempt.and_then(|attempt| attempt.details().fence),
                 action_plan: attempt.and(planned).map(|planned| planned.plan.clone()),
                 live: state
                     .live
@@ -58,8 +58,9 @@ impl RunState {
             component: self.graph.plan.component.clone(),
             stage: stage.name.clone(),
             attempt: attempt.map_or(record.attempts + 1, |attempt| attempt.attempt),
-            key: IdempotencyKey::new(&self.id, &stage.name, record.generation),
-            deadline: attempt.and_then(|attempt| attempt.deadline),
+            generation: attempt.map_or(record.generation, |attempt| attempt.generation),
+            deadline: attempt.and_then(|attempt| attempt.deadline()),
+            item: self.item(index).cloned(),
             artifacts,
             facts,
             target,

@@ -1,7 +1,10 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use crate::digest::CanonicalError;
 use crate::{
     ActionPlan, Approval, Digest, EnvironmentName, EvidenceSet, Failure, Fence, Outcome, Revision, RunId,
     RunPlan, StageName, Timestamp, Verdict,
@@ -22,7 +25,7 @@ pub enum Purpose {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunCreated {
     /// What it will do.
-    pub plan: RunPlan,
+    pub plan: Arc<RunPlan>,
     /// The digest of the plan.
     pub plan_digest: Digest,
     /// Why it was asked for.
@@ -39,6 +42,39 @@ pub struct RunCreated {
     /// same revision may be listed by several runs; it counts as delivered by the first that deploys it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub revisions: BTreeMap<EnvironmentName, Vec<Revision>>,
+    /// The run that this one begins again: what succeeded there is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<RunId>,
+    /// How long stages took in earlier runs, in milliseconds: where not all can begin at once, the longest way to
+    /// the end comes first.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub durations: BTreeMap<StageName, u32>,
+}
+
+impl RunCreated {
+    /// The beginning of a run that is nothing but its plan.
+    ///
+    /// # Errors
+    ///
+    /// Never in practice: a plan has a canonical form.
+    pub fn new(plan: impl Into<Arc<RunPlan>>) -> Result<Self, CanonicalError> {
+        let plan = plan.into();
+        Ok(Self::with_digest(plan.digest()?, plan))
+    }
+
+    /// The beginning of a run whose plan has a digest that is known.
+    pub(crate) fn with_digest(plan_digest: Digest, plan: Arc<RunPlan>) -> Self {
+        Self {
+            plan,
+            plan_digest,
+            purpose: Purpose::default(),
+            revision: None,
+            source: None,
+            revisions: BTreeMap::new(),
+            again: None,
+            durations: BTreeMap::new(),
+        }
+    }
 }
 
 /// A worker took the run.
@@ -89,6 +125,7 @@ pub struct GatesEvaluated {
 
 /// A stage is about to begin: written before its effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StartedForm", into = "StartedForm")]
 pub struct StageStarted {
     /// The stage.
     pub stage: StageName,
@@ -98,21 +135,111 @@ pub struct StageStarted {
     pub generation: u32,
     /// Which delivery of the run.
     pub epoch: u64,
+    /// What not every stage has: [`StageStarted::details`] gives it.
+    pub(super) details: Option<Arc<StartDetails>>,
+}
+
+/// What an attempt is bound to.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct StartDetails {
     /// The fence, when it targets an environment.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub fence: Option<Fence>,
     /// What decides whether a later run may reuse the outcome.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<Digest>,
     /// The digest of the action plan that it carries out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub action_plan: Option<Digest>,
     /// The approvals that are used up by it: their numbers in the run's approvals for the stage, from 0.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub approvals: Vec<usize>,
     /// When the attempt must have ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Timestamp>,
+}
+
+/// What a plain attempt is bound to.
+pub(super) static NO_DETAILS: StartDetails = StartDetails {
+    fence: None,
+    fingerprint: None,
+    action_plan: None,
+    approvals: Vec::new(),
+    deadline: None,
+};
+
+impl StartDetails {
+    /// Shared, or nothing when there is nothing to tell.
+    pub(super) fn shared(self) -> Option<Arc<Self>> {
+        (self != NO_DETAILS).then(|| Arc::new(self))
+    }
+}
+
+impl StageStarted {
+    /// The beginning of an attempt.
+    pub fn new(stage: StageName, attempt: u32, generation: u32, epoch: u64, details: StartDetails) -> Self {
+        Self {
+            stage,
+            attempt,
+            generation,
+            epoch,
+            details: details.shared(),
+        }
+    }
+
+    /// What the attempt is bound to.
+    pub fn details(&self) -> &StartDetails {
+        self.details.as_deref().unwrap_or(&NO_DETAILS)
+    }
+}
+
+/// [`StageStarted`] as it is written: flat.
+#[derive(Serialize, Deserialize)]
+struct StartedForm {
+    stage: StageName,
+    attempt: u32,
+    generation: u32,
+    epoch: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fence: Option<Fence>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fingerprint: Option<Digest>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    action_plan: Option<Digest>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    approvals: Vec<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    deadline: Option<Timestamp>,
+}
+
+impl From<StartedForm> for StageStarted {
+    fn from(form: StartedForm) -> Self {
+        let details = StartDetails {
+            fence: form.fence,
+            fingerprint: form.fingerprint,
+            action_plan: form.action_plan,
+            approvals: form.approvals,
+            deadline: form.deadline,
+        };
+        Self::new(form.stage, form.attempt, form.generation, form.epoch, details)
+    }
+}
+
+impl From<StageStarted> for StartedForm {
+    fn from(started: StageStarted) -> Self {
+        let details = started.details().clone();
+        Self {
+            stage: started.stage,
+            attempt: started.attempt,
+            generation: started.generation,
+            epoch: started.epoch,
+            fence: details.fence,
+            fingerprint: details.fingerprint,
+            action_plan: details.action_plan,
+            approvals: details.approvals,
+            deadline: details.deadline,
+        }
+    }
 }
 
 /// How an attempt ended.
@@ -122,7 +249,7 @@ pub enum StageResult {
     /// The stage did its work, and says yes or no.
     Completed {
         /// What came out.
-        outcome: Box<Outcome>,
+        outcome: Arc<Outcome>,
     },
     /// The stage could not do its work.
     Failed {
@@ -151,7 +278,10 @@ pub struct StageFinished {
     pub result: StageResult,
     /// The blob with the attempt's output, bounded and masked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub output: Option<Digest>,
+    pub output: Option<Box<Digest>>,
+    /// When the next attempt begins, if there is to be one: the stage has not ended then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Box<Timestamp>>,
 }
 
 /// An old outcome was reused: nothing that it depends on changed.
@@ -164,7 +294,25 @@ pub struct StageReused {
     /// The run that the outcome comes from.
     pub from: RunId,
     /// The outcome.
-    pub outcome: Outcome,
+    pub outcome: Arc<Outcome>,
+}
+
+/// A stage that runs over a list knows its list: it has an instance for each item from now on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StageExpanded {
+    /// The stage.
+    pub stage: StageName,
+    /// Its instances, in the order of the list.
+    pub instances: Vec<StageInstance>,
+}
+
+/// One instance of a stage that runs over a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StageInstance {
+    /// Its name: the stage's, a dot, and the item if that makes a name, else its number from 1.
+    pub name: StageName,
+    /// The item.
+    pub item: Value,
 }
 
 /// A stage will not run.
@@ -208,11 +356,24 @@ pub struct StageDecided {
 }
 
 /// Somebody asked the run to stop.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct CancelRequested {
     /// Why.
     #[serde(default)]
     pub reason: String,
+    /// Whether it is to stop at once: what goes on is dropped, and nothing is cleaned up.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
+    /// Whether its time was up: then it counts as failed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub timed_out: bool,
+}
+
+/// A worker could not go on with the run: it lacks code that the plan names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunParked {
+    /// What is missing, a sentence each.
+    pub missing: Vec<String>,
 }
 
 /// How a run ended.
@@ -238,21 +399,23 @@ crate::event_family! {
     /// What happens in a run; the stream is `run/ID`.
     pub enum RunEvent in "run" {
         /// It came into being. Always the first event.
-        Created(RunCreated) = "created" v1,
+        Created(Box<RunCreated>) = "created" v1,
         /// A worker took it.
         Claimed(RunClaimed) = "claimed" v1,
         /// A stage said what it would do.
-        ActionPlanned(ActionPlanned) = "action-planned" v1,
+        ActionPlanned(Box<ActionPlanned>) = "action-planned" v1,
         /// Gates were evaluated.
-        GatesEvaluated(GatesEvaluated) = "gates-evaluated" v1,
+        GatesEvaluated(Box<GatesEvaluated>) = "gates-evaluated" v1,
         /// Somebody approved an action plan.
-        Approved(Approval) = "approved" v1,
+        Approved(Box<Approval>) = "approved" v1,
         /// A stage is about to begin.
         StageStarted(StageStarted) = "stage-started" v1,
         /// An attempt ended.
         StageFinished(StageFinished) = "stage-finished" v1,
         /// An old outcome was reused.
-        StageReused(StageReused) = "stage-reused" v1,
+        StageReused(Box<StageReused>) = "stage-reused" v1,
+        /// A stage that runs over a list knows its list.
+        StageExpanded(StageExpanded) = "stage-expanded" v1,
         /// A stage will not run.
         StageSkipped(StageSkipped) = "stage-skipped" v1,
         /// A person has to decide.
@@ -261,7 +424,22 @@ crate::event_family! {
         StageDecided(StageDecided) = "stage-decided" v1,
         /// Somebody asked it to stop.
         CancelRequested(CancelRequested) = "cancel-requested" v1,
+        /// A worker lacks code that the plan names.
+        Parked(RunParked) = "parked" v1,
         /// It ended.
         Finished(RunFinished) = "finished" v1,
     }
 }
+
+/// The large ones live in a box, so that the common ones are small.
+macro_rules! boxed {
+    ($($payload:ident $variant:ident),+) => {
+        $(impl From<$payload> for RunEvent {
+            fn from(payload: $payload) -> Self {
+                Self::$variant(Box::new(payload))
+            }
+        })+
+    };
+}
+
+boxed!(RunCreated Created, ActionPlanned ActionPlanned, GatesEvaluated GatesEvaluated, Approval Approved, StageReused StageReused);

@@ -1,10 +1,13 @@
 use super::decide::Decisions;
 use super::event::{StageFinished, StageResult};
 use super::graph::StageIndex;
+use super::input::Moment;
 use super::stage_state::Attempt;
 use super::state::RunState;
 use crate::estate::{Deployed, DeploymentFailed, RolledBack, Verified};
-use crate::{DeploymentReport, Digest, Failure, Outcome, OutcomeStatus};
+use crate::{
+    DeploymentReport, Digest, Effect, Failure, Outcome, OutcomeStatus, SignedDuration, Timestamp,
+};
 
 /// What follows from the end of an attempt: its own event, and what the environment's history says of it.
 impl RunState {
@@ -14,9 +17,9 @@ impl RunState {
         attempt: &Attempt,
         result: &StageResult,
         output: Option<Digest>,
+        moment: Moment,
         out: &mut Decisions,
     ) {
-        let stage = self.graph.stage(index);
         let mut result = result.clone();
         if let StageResult::Completed { outcome } = &result
             && let Some(missing) = self.missing_artifact(index, outcome)
@@ -26,21 +29,62 @@ impl RunState {
                 error: vec![missing],
             };
         }
-        out.run(StageFinished {
-            stage: stage.name.clone(),
-            attempt: attempt.attempt,
-            epoch: self.epoch,
-            result: result.clone(),
-            output,
+        let retry_at = self.retry_at(index, attempt, &result, moment);
+        let ended = retry_at.is_none();
+        let reported = (ended && self.planned(index).environment.is_some()).then(|| result.clone());
+        out.stage(
+            index,
+            StageFinished {
+                output: output.map(Box::new),
+                retry_at: retry_at.map(Box::new),
+                ..self.end(index, attempt.attempt, result)
+            },
+        );
+        if let Some(result) = reported {
+            self.report(index, attempt, &result, out);
+        }
+    }
+
+    /// When the next attempt begins, if there is to be one.
+    fn retry_at(
+        &self,
+        index: StageIndex,
+        attempt: &Attempt,
+        result: &StageResult,
+        moment: Moment,
+    ) -> Option<Timestamp> {
+        let stage = self.planned(index);
+        let policy = stage.retry.as_ref()?;
+        let failure = match result {
+            StageResult::Failed { failure, .. } => *failure,
+            StageResult::Completed { outcome } if !outcome.is_success() => Failure::Failed,
+            _ => return None,
+        };
+        let harmless = failure != Failure::Unknown || matches!(stage.effect, Effect::Pure | Effect::Idempotent);
+        if self.is_stopping(index) || !harmless || !policy.on.contains(&failure) {
+            return None;
+        }
+        let extra = self.stages[index as usize].extra.as_ref();
+        let failures = extra.map_or(0, |extra| extra.failures) + 1;
+        if failures >= policy.attempts {
+            return None;
+        }
+        // Each attempt gets its own part of the moment's chance.
+        let chance = moment.chance_for(index, failures);
+        let at = moment.now.saturating_add(policy.wait(failures, chance)).ok()?;
+        let first = extra.and_then(|extra| extra.first_began).unwrap_or(attempt.since);
+        let end = policy.budget_seconds.map(|seconds| {
+            let budget = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
+            first.saturating_add(budget).unwrap_or(Timestamp::MAX)
         });
-        self.report(index, attempt, &result, out);
+        end.is_none_or(|end| at <= end).then_some(at)
     }
 
     fn missing_artifact(&self, index: StageIndex, outcome: &Outcome) -> Option<String> {
         if !outcome.is_success() {
             return None;
         }
-        let stage = self.graph.stage(index);
+        let stage = self.planned(index);
         let missing = stage
             .produces
             .iter()
@@ -52,7 +96,7 @@ impl RunState {
     }
 
     fn report(&self, index: StageIndex, attempt: &Attempt, result: &StageResult, out: &mut Decisions) {
-        let stage = self.graph.stage(index);
+        let stage = self.planned(index);
         let Some(name) = &stage.environment else { return };
         let Some(descriptor) = self.graph.plan.environments.get(name) else {
             return;
@@ -63,7 +107,7 @@ impl RunState {
             .as_ref()
             .and_then(|extra| extra.planned.as_ref());
         let deploys =
-            attempt.action_plan.is_some() && planned.is_some_and(|planned| !planned.plan.is_unchanged());
+            attempt.details().action_plan.is_some() && planned.is_some_and(|planned| !planned.plan.is_unchanged());
         let failed = |error: Vec<String>| DeploymentFailed {
             run: self.id.clone(),
             stage: stage.name.clone(),

@@ -29,7 +29,7 @@ impl RunState {
         subject: Digest,
         plan: Option<ActionPlan>,
     ) -> GateRequest {
-        let stage = self.graph.stage(index);
+        let stage = self.planned(index);
         let environment = stage.environment.clone();
         let tier = environment
             .as_ref()

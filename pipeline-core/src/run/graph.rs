@@ -1,20 +1,82 @@
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+use std::sync::Arc;
 
-use crate::{ArtifactName, EnvironmentName, PlannedStage, RunPlan, StageName};
+use crate::{ArtifactName, Effect, EnvironmentName, PlannedStage, RunPlan, StageName};
 
 /// A stage of a run, as a number: its place in [`RunPlan::stages`], from 0. Plans list every stage after what it depends on,
-/// so a lower number never waits for a higher one.
+/// so a lower number never waits for a higher one. The instances of stages that run over a list come behind them,
+/// in the order in which their lists became known.
 pub type StageIndex = u32;
 
-/// A run plan with its edges as numbers.
+/// A run plan with its edges as numbers. It never changes, so a pipeline and its runs share one.
 #[derive(Debug)]
 pub(crate) struct RunGraph {
-    pub(crate) plan: RunPlan,
+    pub(crate) plan: Arc<RunPlan>,
     index: HashMap<StageName, StageIndex>,
-    dependencies: Vec<Vec<StageIndex>>,
-    dependents: Vec<Vec<StageIndex>>,
+    dependencies: Edges,
+    dependents: Edges,
     on_environment: BTreeMap<EnvironmentName, Vec<StageIndex>>,
     producer: HashMap<ArtifactName, StageIndex>,
+    /// What decides how a stage begins, side by side.
+    traits: Vec<Traits>,
+    /// Whether some stage may be tried again.
+    pub(crate) retries: bool,
+}
+
+/// Lists of numbers, one after another.
+#[derive(Debug)]
+struct Edges {
+    ends: Vec<u32>,
+    targets: Vec<StageIndex>,
+}
+
+impl Edges {
+    fn range(&self, index: StageIndex) -> Range<usize> {
+        let start = match index {
+            0 => 0,
+            _ => self.ends[index as usize - 1],
+        };
+        start as usize..self.ends[index as usize] as usize
+    }
+
+    fn of(&self, index: StageIndex) -> &[StageIndex] {
+        &self.targets[self.range(index)]
+    }
+
+    /// The same edges, the other way round.
+    fn reversed(&self) -> Self {
+        let mut ends = vec![0_u32; self.ends.len()];
+        for &target in &self.targets {
+            ends[target as usize] += 1;
+        }
+        let mut sum = 0;
+        for end in &mut ends {
+            // Where the list begins, for now; it ends there when it is full.
+            let count = *end;
+            *end = sum;
+            sum += count;
+        }
+        let mut targets = vec![0; self.targets.len()];
+        for index in 0..self.ends.len() as StageIndex {
+            for &target in self.of(index) {
+                let end = &mut ends[target as usize];
+                targets[*end as usize] = index;
+                *end += 1;
+            }
+        }
+        Self { ends, targets }
+    }
+}
+
+/// How a stage begins.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Traits {
+    /// It begins as soon as it may: no gates, no environment, no pool, nothing to reuse, no list.
+    pub(crate) plain: bool,
+    /// It is part of the clean-up.
+    pub(crate) clean_up: bool,
+    pub(crate) timeout: bool,
 }
 
 /// A run plan that no pipeline can have made.
@@ -26,61 +88,82 @@ pub struct UnsoundPlan {
 
 impl RunGraph {
     /// Checks what [`RunPlan`] promises: names are unique, and every stage comes after what it depends on.
-    pub(crate) fn new(plan: RunPlan) -> Result<Self, UnsoundPlan> {
+    pub(crate) fn new(plan: Arc<RunPlan>) -> Result<Self, UnsoundPlan> {
         let unsound = |reason| Err(UnsoundPlan { reason });
         let count = plan.stages.len();
-        if u32::try_from(count).is_err() {
-            return unsound(format!("{count} stages are too many"));
+        let edges: usize = plan.stages.iter().map(|stage| stage.after.len()).sum();
+        // Half of the numbers are for instances.
+        if count > (u32::MAX / 2) as usize || u32::try_from(edges).is_err() {
+            return unsound(format!("{count} stages with {edges} edges are too many"));
         }
-        let mut graph = Self {
-            index: HashMap::with_capacity(count),
-            dependencies: Vec::with_capacity(count),
-            dependents: vec![Vec::new(); count],
-            on_environment: BTreeMap::new(),
-            producer: HashMap::new(),
-            plan,
+        let mut index = HashMap::with_capacity(count);
+        let mut dependencies = Edges {
+            ends: Vec::with_capacity(count),
+            targets: Vec::with_capacity(edges),
         };
-        for (place, stage) in graph.plan.stages.iter().enumerate() {
-            let place = place as StageIndex;
-            let mut dependencies = Vec::with_capacity(stage.after.len());
+        let mut on_environment: BTreeMap<EnvironmentName, Vec<StageIndex>> = BTreeMap::new();
+        let mut producer = HashMap::new();
+        let mut traits = Vec::with_capacity(count);
+        for (place, stage) in (0..).zip(&plan.stages) {
+            let start = dependencies.targets.len();
             for name in &stage.after {
-                let Some(&before) = graph.index.get(name) else {
+                let Some(&before) = index.get(name) else {
                     return unsound(format!(
                         "stage `{}` waits for `{name}`, which does not come before it",
                         stage.name
                     ));
                 };
-                dependencies.push(before);
+                dependencies.targets.push(before);
             }
-            dependencies.sort_unstable();
-            if let Some(twice) = dependencies.windows(2).find(|pair| pair[0] == pair[1]) {
-                let name = &graph.plan.stages[twice[0] as usize].name;
+            let own = &mut dependencies.targets[start..];
+            own.sort_unstable();
+            if let Some(twice) = own.windows(2).find(|pair| pair[0] == pair[1]) {
+                let name = &plan.stages[twice[0] as usize].name;
                 return unsound(format!("stage `{}` waits for `{name}` twice", stage.name));
             }
-            for &before in &dependencies {
-                graph.dependents[before as usize].push(place);
-            }
-            graph.dependencies.push(dependencies);
-            if graph.index.insert(stage.name.clone(), place).is_some() {
+            dependencies.ends.push(dependencies.targets.len() as u32);
+            if index.insert(stage.name.clone(), place).is_some() {
                 return unsound(format!("stage `{}` occurs twice", stage.name));
             }
             if let Some(environment) = &stage.environment {
-                if !graph.plan.environments.contains_key(environment) {
+                if !plan.environments.contains_key(environment) {
                     return unsound(format!("environment `{environment}` is not described"));
                 }
-                graph
-                    .on_environment
-                    .entry(environment.clone())
-                    .or_default()
-                    .push(place);
+                on_environment.entry(environment.clone()).or_default().push(place);
+            }
+            for pool in &stage.pools {
+                if !plan.pools.contains_key(pool) {
+                    return unsound(format!("pool `{pool}` is not described"));
+                }
             }
             for artifact in &stage.produces {
-                graph.producer.insert(artifact.clone(), place);
+                producer.insert(artifact.clone(), place);
             }
+            traits.push(Traits {
+                plain: stage.environment.is_none()
+                    && stage.gates.is_empty()
+                    && stage.pools.is_empty()
+                    && stage.each.is_none()
+                    && stage.effect != Effect::Pure,
+                clean_up: stage.when.is_clean_up(),
+                timeout: stage.timeout_seconds.is_some(),
+            });
         }
-        Ok(graph)
+        let retries = plan.stages.iter().any(|stage| stage.retry.is_some());
+        let dependents = dependencies.reversed();
+        Ok(Self {
+            index,
+            dependencies,
+            dependents,
+            on_environment,
+            producer,
+            traits,
+            retries,
+            plan,
+        })
     }
 
+    /// How many stages the plan has.
     pub(crate) fn len(&self) -> usize {
         self.plan.stages.len()
     }
@@ -89,16 +172,31 @@ impl RunGraph {
         &self.plan.stages[index as usize]
     }
 
-    pub(crate) fn find(&self, name: &StageName) -> Option<StageIndex> {
+    pub(crate) fn traits(&self, index: StageIndex) -> Traits {
+        self.traits[index as usize]
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Option<StageIndex> {
         self.index.get(name).copied()
     }
 
+    /// Sorted, lower than the stage's own number.
     pub(crate) fn dependencies(&self, index: StageIndex) -> &[StageIndex] {
-        &self.dependencies[index as usize]
+        self.dependencies.of(index)
     }
 
+    /// Sorted, higher than the stage's own number.
     pub(crate) fn dependents(&self, index: StageIndex) -> &[StageIndex] {
-        &self.dependents[index as usize]
+        self.dependents.of(index)
+    }
+
+    /// Where the dependents of a stage lie, for [`dependent`](Self::dependent).
+    pub(crate) fn dependents_range(&self, index: StageIndex) -> Range<usize> {
+        self.dependents.range(index)
+    }
+
+    pub(crate) fn dependent(&self, at: usize) -> StageIndex {
+        self.dependents.targets[at]
     }
 
     pub(crate) fn on_environment(&self, environment: &EnvironmentName) -> &[StageIndex] {

@@ -1,6 +1,41 @@
+use std::sync::Arc;
+
 use super::event::StageResult;
 use super::graph::StageIndex;
-use crate::{ActionPlan, Actor, Digest, EvidenceSet, Inspection, Outcome, RunId, SignedDuration, StageName};
+use crate::{ActionPlan, Actor, Digest, EvidenceSet, Inspection, Outcome, RunId, SignedDuration, StageName, Timestamp};
+
+/// What a decision depends on besides the run and what happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// What time it is.
+    pub now: Timestamp,
+    /// Random bits, for jitter.
+    pub chance: u64,
+    /// How many attempts this worker can begin.
+    pub free: u32,
+}
+
+impl Moment {
+    /// The chance of one attempt of one stage: decisions of one moment are independent.
+    pub(super) fn chance_for(&self, stage: StageIndex, failures: u32) -> u64 {
+        // The finaliser of SplitMix64: https://prng.di.unimi.it/splitmix64.c
+        let mut x = self.chance ^ (u64::from(stage) << 32 | u64::from(failures));
+        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        x ^ (x >> 31)
+    }
+}
+
+impl From<Timestamp> for Moment {
+    /// A worker that can begin as much as there is, and takes no chances.
+    fn from(now: Timestamp) -> Self {
+        Self {
+            now,
+            chance: 0,
+            free: u32::MAX,
+        }
+    }
+}
 
 /// Something that a run must decide on.
 #[derive(Debug, Clone)]
@@ -15,10 +50,15 @@ pub enum Input {
     Tick,
     /// A stage was prepared.
     Prepared(Box<Preparation>),
+    /// No worker here can go on with the run.
+    Park {
+        /// What is missing, a sentence each.
+        missing: Vec<String>,
+    },
     /// An attempt ended.
     Finished {
         /// The stage.
-        stage: StageName,
+        stage: StageIndex,
         /// Which attempt.
         attempt: u32,
         /// Which delivery began it.
@@ -31,7 +71,7 @@ pub enum Input {
     /// A stage looked for its effect.
     Inspected {
         /// The stage.
-        stage: StageName,
+        stage: StageIndex,
         /// Which attempt it looked for.
         attempt: u32,
         /// What it found; an error counts as unknown.
@@ -41,7 +81,7 @@ pub enum Input {
     Approve(ApproveRequest),
     /// A person decides whether an unknown effect happened.
     Decide(DecideRequest),
-    /// Somebody asks the run to stop.
+    /// Somebody asks the run to stop. The first request leaves the clean-up; the second stops everything at once.
     Cancel {
         /// Who.
         by: Actor,
@@ -82,7 +122,7 @@ pub struct DecideRequest {
 #[derive(Debug, Clone)]
 pub struct Preparation {
     /// The stage.
-    pub stage: StageName,
+    pub stage: StageIndex,
     /// Whether the environment's lock was held meanwhile.
     pub locked: bool,
     /// What it would do, if it can tell.
@@ -90,11 +130,26 @@ pub struct Preparation {
     /// The digest of its inputs; for a pure stage what decides about reuse.
     pub fingerprint: Digest,
     /// An old outcome with the same fingerprint.
-    pub reuse: Option<(RunId, Outcome)>,
+    pub reuse: Option<(RunId, Arc<Outcome>)>,
     /// What its gates wanted to see.
     pub evidence: EvidenceSet,
     /// Why it could not be prepared, outermost cause first; empty when it could.
     pub error: Vec<String>,
+}
+
+impl Preparation {
+    /// Nothing was found out yet.
+    pub fn empty(stage: StageIndex) -> Self {
+        Self {
+            stage,
+            locked: false,
+            action_plan: None,
+            fingerprint: Digest::ZERO,
+            reuse: None,
+            evidence: EvidenceSet::default(),
+            error: Vec::new(),
+        }
+    }
 }
 
 /// A request that the run refuses; nothing was decided.
@@ -158,7 +213,7 @@ pub enum Refusal {
         artifacts: String,
     },
     /// Somebody asked already.
-    #[error("run {run} is being cancelled already")]
+    #[error("run {run} is being stopped at once already")]
     CancelledAlready {
         /// The run.
         run: RunId,
@@ -191,5 +246,7 @@ pub enum Command {
     Stop {
         /// The stage.
         stage: StageIndex,
+        /// Whether it is dropped at once.
+        force: bool,
     },
 }

@@ -19,13 +19,32 @@ impl RunState {
 
     /// Whether another stage of this run is at work in the environment of this one.
     pub(super) fn is_busy_for(&self, index: StageIndex) -> bool {
-        let Some(environment) = &self.graph.stage(index).environment else {
+        let Some(environment) = &self.planned(index).environment else {
             return false;
         };
-        self.graph.on_environment(environment).iter().any(|&other| {
-            let state = &self.stages[other as usize].state;
-            other != index && matches!(state, StageState::Running(_) | StageState::Lost(_))
+        self.on_environment(environment).any(|other| {
+            let state = self.stage_state(other);
+            let at_work = matches!(
+                state,
+                StageState::Running(_) | StageState::Lost(_) | StageState::Backoff(_)
+            );
+            other != index && at_work
         })
+    }
+
+    /// The stages that target an environment, instances included.
+    pub(super) fn on_environment<'a>(
+        &'a self,
+        environment: &'a EnvironmentName,
+    ) -> impl Iterator<Item = StageIndex> + 'a {
+        let first = self.graph.len() as StageIndex;
+        let instances = (first..).zip(self.instances.iter());
+        let own = self.graph.on_environment(environment).iter().copied();
+        own.chain(
+            instances
+                .filter(|(_, instance)| instance.planned.environment.as_ref() == Some(environment))
+                .map(|(index, _)| index),
+        )
     }
 
     /// What keeps a stage from getting the environment, as if it were a gate's verdict.
@@ -41,11 +60,10 @@ impl RunState {
                 format!("run {}, by ending, or whoever resumes or cancels it", lock.run),
             )
         } else {
-            let unknown =
-                self.graph.on_environment(environment).iter().find(|&&index| {
-                    matches!(self.stages[index as usize].state, StageState::Unknown { .. })
-                })?;
-            let stage = &self.graph.stage(*unknown).name;
+            let unknown = self
+                .on_environment(environment)
+                .find(|&index| matches!(self.stage_state(index), StageState::Unknown { .. }))?;
+            let stage = &self.planned(unknown).name;
             let reason = format!("nobody knows what stage `{stage}` did to environment `{environment}`");
             (
                 reason,
@@ -70,14 +88,17 @@ impl RunState {
     /// Whether a stage of this run still needs the lock: one that has begun, one that goes on under it without
     /// a gate, or the one that it was granted to.
     pub(super) fn needs_environment(&self, environment: &EnvironmentName, granted_to: &StageName) -> bool {
-        self.graph
-            .on_environment(environment)
-            .iter()
-            .any(|&index| match &self.stages[index as usize].state {
-                StageState::Running(_) | StageState::Lost(_) | StageState::Unknown { .. } => true,
+        self.on_environment(environment)
+            .any(|index| match self.stage_state(index) {
+                StageState::Running(_)
+                | StageState::Lost(_)
+                | StageState::Backoff(_)
+                | StageState::Unknown { .. } => true,
                 StageState::Ready => {
-                    let stage = self.graph.stage(index);
-                    !self.is_stopping() && (stage.gates.is_empty() || stage.name == *granted_to)
+                    let stage = self.planned(index);
+                    !self.is_stopping(index)
+                        && stage.each.is_none()
+                        && (stage.gates.is_empty() || stage.name == *granted_to)
                 }
                 _ => false,
             })

@@ -5,27 +5,41 @@
 
 mod advance;
 mod apply;
+mod budget;
 mod call;
 mod decide;
 mod due;
 mod event;
+mod expand;
 mod finish;
+mod fold_error;
 mod gates;
 mod graph;
 mod input;
+mod inspected;
+mod instances;
 mod locks;
+mod prepared;
 mod requests;
+mod skip;
 mod stage_state;
+mod start;
 mod state;
+mod view;
 
+#[cfg(feature = "runtime")]
+pub(crate) use advance::Ahead;
 pub use decide::ENVIRONMENT_LOCK;
 pub use event::{
     ActionPlanned, CancelRequested, GateVerdict, GatesEvaluated, Purpose, RunClaimed, RunCreated, RunEvent,
-    RunFinished, RunOutcome, StageDecided, StageFinished, StageResult, StageReused, StageSkipped,
-    StageStarted, StageUnknown,
+    RunFinished, RunOutcome, RunParked, StageDecided, StageExpanded, StageFinished, StageInstance, StageResult,
+    StageReused, StageSkipped, StageStarted, StageUnknown, StartDetails,
 };
+pub use fold_error::FoldError;
 pub use gates::Gates;
+pub(crate) use graph::RunGraph;
 pub use graph::{StageIndex, UnsoundPlan};
-pub use input::{ApproveRequest, Command, DecideRequest, Input, Preparation, Refusal};
-pub use stage_state::{Attempt, StageEnd, StageState};
-pub use state::{Cancel, FoldError, RunState, RunStatus, StageView};
+pub use input::{ApproveRequest, Command, DecideRequest, Input, Moment, Preparation, Refusal};
+pub use stage_state::{Attempt, Backoff, StageEnd, StageState};
+pub use state::RunState;
+pub use view::{Cancel, RunStatus, StageView};

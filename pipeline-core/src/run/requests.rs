@@ -1,5 +1,5 @@
 use super::decide::Decisions;
-use super::event::{RunEvent, StageDecided};
+use super::event::StageDecided;
 use super::graph::StageIndex;
 use super::input::{ApproveRequest, DecideRequest, Refusal};
 use super::stage_state::StageState;
@@ -14,14 +14,14 @@ impl RunState {
         now: Timestamp,
         out: &mut Decisions,
     ) -> Result<(), Refusal> {
-        let index = self.find(&request.stage)?;
+        let index = self.stage_of(&request.stage)?;
         let record = &self.stages[index as usize];
         let nothing = |reason: &str| Refusal::NothingToApprove {
             run: self.id.clone(),
             stage: request.stage.clone(),
             reason: reason.to_owned(),
         };
-        if self.graph.stage(index).gates.is_empty() {
+        if self.planned(index).gates.is_empty() {
             return Err(nothing("it has no gates"));
         }
         if !matches!(
@@ -50,7 +50,7 @@ impl RunState {
             comment: request.comment.clone(),
             used: false,
         };
-        out.by(request.by.clone(), RunEvent::Approved(approval));
+        out.by(request.by.clone(), approval);
         Ok(())
     }
 
@@ -62,7 +62,7 @@ impl RunState {
             comment,
         } = request;
         let happened = *happened;
-        let index = self.find(stage)?;
+        let index = self.stage_of(stage)?;
         let state = &self.stages[index as usize].state;
         let StageState::Unknown { attempt, .. } = state else {
             return Err(Refusal::NothingToDecide {
@@ -71,7 +71,7 @@ impl RunState {
                 state: state.word(),
             });
         };
-        let produces = &self.graph.stage(index).produces;
+        let produces = &self.planned(index).produces;
         if happened && !produces.is_empty() {
             let artifacts = produces
                 .iter()
@@ -96,11 +96,11 @@ impl RunState {
         Ok(())
     }
 
-    fn find(&self, stage: &StageName) -> Result<StageIndex, Refusal> {
+    fn stage_of(&self, stage: &StageName) -> Result<StageIndex, Refusal> {
         let no_stage = || Refusal::NoStage {
             run: self.id.clone(),
             stage: stage.clone(),
         };
-        self.graph.find(stage).ok_or_else(no_stage)
+        self.find(stage).ok_or_else(no_stage)
     }
 }

@@ -1,7 +1,9 @@
+use std::sync::Arc;
+
 use serde::Serialize;
 
-use super::event::GateVerdict;
-use crate::{Digest, Failure, Fence, Outcome, RunId, StageName, Timestamp};
+use super::event::{GateVerdict, NO_DETAILS, StageResult, StartDetails};
+use crate::{Failure, Outcome, RunId, StageName, Timestamp};
 
 /// Where a stage of a run stands. `apply` alone changes it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -13,15 +15,23 @@ pub enum StageState {
         /// How many stages it still waits for.
         open: u32,
     },
-    /// All that it depends on succeeded; it is being prepared: planned, gated, given its environment.
+    /// All that it depends on has ended; it is being prepared (planned, gated, given its environment), or waits for a
+    /// free slot.
     Ready,
     /// It could start, but something holds it.
     Held {
         /// What the gates said, and the environment's lock as if it were one.
-        verdicts: Vec<GateVerdict>,
+        verdicts: Arc<[GateVerdict]>,
         /// When to look again.
         #[serde(skip_serializing_if = "Option::is_none")]
         earliest: Option<Timestamp>,
+    },
+    /// An attempt failed, and the next one begins at its time.
+    Backoff(Box<Backoff>),
+    /// It runs over a list, and some of its instances have not ended.
+    Expanded {
+        /// How many instances have not.
+        open: u32,
     },
     /// It began, and nothing is known of its end.
     Running(Attempt),
@@ -33,7 +43,7 @@ pub enum StageState {
         #[serde(flatten)]
         attempt: Attempt,
         /// Why it is not known.
-        reason: String,
+        reason: Arc<str>,
     },
     /// It ended.
     Done(StageEnd),
@@ -50,18 +60,32 @@ pub struct Attempt {
     pub epoch: u64,
     /// When it began.
     pub since: Timestamp,
+    /// What it is bound to.
+    #[serde(flatten)]
+    pub(super) details: Option<Arc<StartDetails>>,
+}
+
+impl Attempt {
+    /// What it is bound to.
+    pub fn details(&self) -> &StartDetails {
+        self.details.as_deref().unwrap_or(&NO_DETAILS)
+    }
+
     /// When it must have ended.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub deadline: Option<Timestamp>,
-    /// The fence, when it targets an environment.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fence: Option<Fence>,
-    /// What decides whether a later run may reuse the outcome.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fingerprint: Option<Digest>,
-    /// The action plan that it carries out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub action_plan: Option<Digest>,
+    pub fn deadline(&self) -> Option<Timestamp> {
+        self.details.as_ref()?.deadline
+    }
+}
+
+/// The wait after a failed attempt.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Backoff {
+    /// When the next attempt begins.
+    pub until: Timestamp,
+    /// The attempt that failed.
+    pub attempt: Attempt,
+    /// How it ended: what counts if there is no other.
+    pub result: StageResult,
 }
 
 /// How a stage ended.
@@ -72,12 +96,12 @@ pub enum StageEnd {
     /// It did its work, and says yes or no.
     Completed {
         /// What came out.
-        outcome: Outcome,
+        outcome: Arc<Outcome>,
     },
     /// An old outcome was reused.
     Reused {
         /// What came out, then.
-        outcome: Outcome,
+        outcome: Arc<Outcome>,
         /// The run that it comes from.
         from: RunId,
     },
@@ -91,7 +115,7 @@ pub enum StageEnd {
     /// It was asked to stop, and did.
     Cancelled {
         /// Why it was asked.
-        reason: String,
+        reason: Arc<str>,
     },
     /// It never began.
     Skipped {
@@ -99,14 +123,14 @@ pub enum StageEnd {
         #[serde(skip_serializing_if = "Option::is_none")]
         cause: Option<StageName>,
         /// Why.
-        reason: String,
+        reason: Arc<str>,
         /// Whether a gate denied it.
         denied: bool,
     },
     /// A person decided that its effect happened.
     Accepted {
         /// What the person said.
-        comment: String,
+        comment: Arc<str>,
     },
 }
 
@@ -122,7 +146,8 @@ impl StageState {
             Self::Pending { .. } => "pending",
             Self::Ready => "ready",
             Self::Held { .. } => "waiting",
-            Self::Running(_) | Self::Lost(_) => "running",
+            Self::Backoff(_) => "retrying",
+            Self::Running(_) | Self::Lost(_) | Self::Expanded { .. } => "running",
             Self::Unknown { .. } => "unknown",
             Self::Done(end) => end.word(),
         }
@@ -139,8 +164,18 @@ impl StageEnd {
         }
     }
 
+    /// Whether the run fails because of it, not because of something before it.
+    pub(super) fn is_failure(&self) -> bool {
+        match self {
+            Self::Completed { outcome } => !outcome.is_success(),
+            Self::Failed { .. } | Self::Cancelled { .. } => true,
+            Self::Skipped { denied, .. } => *denied,
+            Self::Reused { .. } | Self::Accepted { .. } => false,
+        }
+    }
+
     /// What came out, if something did.
-    pub fn outcome(&self) -> Option<&Outcome> {
+    pub fn outcome(&self) -> Option<&Arc<Outcome>> {
         match self {
             Self::Completed { outcome } | Self::Reused { outcome, .. } => Some(outcome),
             _ => None,
@@ -176,8 +211,8 @@ impl StageEnd {
             Self::Completed { outcome } => outcome.reason.clone(),
             Self::Reused { from, .. } => format!("nothing changed since run {from}"),
             Self::Failed { error, .. } => error.join(": "),
-            Self::Cancelled { reason } | Self::Skipped { reason, .. } => reason.clone(),
-            Self::Accepted { comment } => comment.clone(),
+            Self::Cancelled { reason } | Self::Skipped { reason, .. } => reason.to_string(),
+            Self::Accepted { comment } => comment.to_string(),
         }
     }
 }

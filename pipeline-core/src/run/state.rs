@@ -1,21 +1,29 @@
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::event::{ActionPlanned, Purpose, RunCreated, RunEvent, RunOutcome};
-use super::graph::{RunGraph, StageIndex, UnsoundPlan};
-use super::stage_state::{Attempt, StageEnd, StageState};
+use super::fold_error::FoldError;
+use super::graph::{RunGraph, StageIndex};
+use super::instances::Instances;
+use super::stage_state::StageState;
+use super::view::Cancel;
 use crate::estate::{EnvironmentEvent, EnvironmentState};
+use crate::pool::{PoolEvent, PoolState};
 use crate::{
-    Actor, Approval, ArtifactName, ArtifactRef, DecodeError, Digest, EnvironmentName, Event, Outcome,
-    PlannedStage, Position, Revision, RunId, RunPlan, StageName, StreamId, StreamKind, Timestamp,
+    Actor, Approval, Digest, EnvironmentName, Event, PoolName, Position, Revision, RunId, StreamId, StreamKind,
+    Timestamp,
 };
 
-/// One run, as a fold over its stream and those of its environments.
+/// One run, as a fold over its stream and those of its environments and pools.
 ///
 /// A state is built from events and changed by events only, so whoever has the journal has the state.
 #[derive(Debug)]
 pub struct RunState {
     pub(super) id: RunId,
-    pub(super) graph: RunGraph,
+    pub(super) stream: StreamId,
+    pub(super) graph: Arc<RunGraph>,
+    pub(super) instances: Instances,
     pub(super) plan_digest: Digest,
     pub(super) requested_by: Actor,
     pub(super) requested_at: Timestamp,
@@ -23,21 +31,44 @@ pub struct RunState {
     pub(super) revision: Option<Revision>,
     pub(super) source: Option<Digest>,
     pub(super) revisions: BTreeMap<EnvironmentName, Vec<Revision>>,
+    pub(super) again: Option<RunId>,
     pub(super) position: Position,
     pub(super) epoch: u64,
     pub(super) stages: Vec<StageRecord>,
-    /// Stages that `decide` must look at: ready ones and interrupted ones.
-    pub(super) attention: BTreeSet<StageIndex>,
+    /// How far it is from each stage to the end: the longest way first.
+    pub(super) priorities: Vec<u32>,
+    /// Stages that `decide` must look at: those that became ready, and interrupted ones.
+    pub(super) attention: Vec<StageIndex>,
+    /// Ready stages that found no free slot, the most urgent first.
+    pub(super) queued: BTreeSet<(Reverse<u32>, StageIndex)>,
+    /// Waits after failed attempts, the first one to end first.
+    pub(super) backoffs: BTreeSet<(Timestamp, StageIndex)>,
     /// Stages whose commands may have changed since [`RunState::take_touched`].
     pub(super) touched: Vec<StageIndex>,
-    pub(super) not_done: usize,
-    pub(super) running: usize,
-    pub(super) unknown: usize,
-    /// The first stage that ended without success.
+    pub(super) counts: Counts,
+    /// The first stage that failed.
     pub(super) failed: Option<StageIndex>,
     pub(super) cancel: Option<Cancel>,
+    /// When it began to stop: what is left is clean-up.
+    pub(super) stopped_at: Option<Timestamp>,
+    pub(super) parked: Option<Vec<String>>,
     pub(super) finished: Option<(RunOutcome, Timestamp)>,
     pub(super) environments: BTreeMap<EnvironmentName, EnvironmentState>,
+    pub(super) pools: BTreeMap<PoolName, PoolState>,
+}
+
+/// How many stages stand where.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) not_done: usize,
+    pub(super) ready: usize,
+    pub(super) running: usize,
+    pub(super) unknown: usize,
+    /// How many have ended without success.
+    pub(super) unsuccessful: usize,
+    /// How many of the clean-up have not begun, and how many others.
+    pub(super) clean_up_ahead: usize,
+    pub(super) work_ahead: usize,
 }
 
 /// What is known of one stage.
@@ -47,13 +78,48 @@ pub(super) struct StageRecord {
     pub(super) attempts: u32,
     pub(super) generation: u32,
     /// The blob with the output of the last attempt.
-    pub(super) output: Option<Digest>,
+    pub(super) output: Option<Box<Digest>>,
     pub(super) extra: Option<Box<StageExtra>>,
-    pub(super) ended: Option<Timestamp>,
-    pub(super) started: Option<Timestamp>,
+    pub(super) started: Stamp,
+    pub(super) ended: Stamp,
 }
 
-/// What only stages with gates or environments have.
+impl StageRecord {
+    pub(super) fn new(state: StageState) -> Self {
+        Self {
+            state,
+            attempts: 0,
+            generation: 1,
+            output: None,
+            extra: None,
+            started: Stamp::NEVER,
+            ended: Stamp::NEVER,
+        }
+    }
+}
+
+/// A time that may not have come, in eight bytes: nanoseconds of the Unix epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp(i64);
+
+impl Stamp {
+    pub(super) const NEVER: Self = Self(i64::MIN);
+
+    pub(super) fn get(self) -> Option<Timestamp> {
+        (self != Self::NEVER)
+            .then(|| Timestamp::from_nanosecond(i128::from(self.0)).ok())
+            .flatten()
+    }
+}
+
+impl From<Timestamp> for Stamp {
+    fn from(at: Timestamp) -> Self {
+        // Years 1677 to 2262; what is beyond is cut.
+        Self(i64::try_from(at.as_nanosecond()).unwrap_or(i64::MAX))
+    }
+}
+
+/// What only few stages have.
 #[derive(Debug, Default)]
 pub(super) struct StageExtra {
     pub(super) approvals: Vec<Approval>,
@@ -63,85 +129,28 @@ pub(super) struct StageExtra {
     pub(super) gates: Option<super::event::GatesEvaluated>,
     /// Somebody's word that an effect happened which can be inspected: it is, before the word counts.
     pub(super) vouched: Option<String>,
-}
-
-/// A request to stop.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cancel {
-    /// Who asked.
-    pub by: Actor,
-    /// Why.
-    pub reason: String,
-}
-
-/// Where a run stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RunStatus {
-    /// Something can go on now, or is going on.
-    Running,
-    /// Everything that is left waits for something outside: an approval, a time, another run.
-    Waiting,
-    /// It is not known whether an effect happened, and nothing else can go on: a person has to decide.
-    NeedsDecision,
-    /// Every stage succeeded.
-    Succeeded,
-    /// A stage failed, or a gate denied it.
-    Failed,
-    /// Somebody asked it to stop, and it did.
-    Cancelled,
-}
-
-/// A stream that is no sound run.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum FoldError {
-    /// An event cannot be read.
-    #[error("event {position} of run {run} cannot be read")]
-    Decode {
-        /// The run.
-        run: RunId,
-        /// The event's position in its stream.
-        position: Position,
-        /// Why.
-        source: DecodeError,
-    },
-    /// The stream does not begin with the run's creation.
-    #[error("there is no run {run}: its stream does not begin with its creation")]
-    NoRun {
-        /// The run.
-        run: RunId,
-    },
-    /// An event is missing before this one.
-    #[error("run {run}: stream `{stream}` goes from event {known} to event {found}")]
-    Gap {
-        /// The run.
-        run: RunId,
-        /// The stream.
-        stream: StreamId,
-        /// The last position that was applied.
-        known: Position,
-        /// The position that came next.
-        found: Position,
-    },
-    /// The plan is not one.
-    #[error("run {run} has no sound plan")]
-    Plan {
-        /// The run.
-        run: RunId,
-        /// Why.
-        source: UnsoundPlan,
-    },
+    /// How many attempts failed and were followed by another, and when the first of them began.
+    pub(super) failures: u32,
+    pub(super) first_began: Option<Timestamp>,
 }
 
 impl RunState {
     /// Folds the events of a run's stream. Events of other streams among them are applied to the run's
-    /// environments, if they are about one of those.
+    /// environments and pools, if they are about one of those.
     ///
     /// # Errors
     ///
     /// When the stream is no sound run.
     pub fn from_events(id: &RunId, events: &[Event]) -> Result<Self, FoldError> {
+        Self::from_events_over(id, events, None)
+    }
+
+    /// The same, with the graph of a pipeline that may be the run's.
+    pub(crate) fn from_events_over(
+        id: &RunId,
+        events: &[Event],
+        graph: Option<&Arc<RunGraph>>,
+    ) -> Result<Self, FoldError> {
         let stream = StreamId::run(id);
         let no_run = || FoldError::NoRun { run: id.clone() };
         let first = events
@@ -156,7 +165,17 @@ impl RunState {
         let Some(RunEvent::Created(created)) = created.as_deref() else {
             return Err(no_run());
         };
-        let mut state = Self::new(id, created, &first.actor, first.at)?;
+        let graph = match graph.filter(|graph| Arc::ptr_eq(&graph.plan, &created.plan)) {
+            Some(graph) => Arc::clone(graph),
+            None => {
+                let graph = RunGraph::new(Arc::clone(&created.plan)).map_err(|source| FoldError::Plan {
+                    run: id.clone(),
+                    source,
+                })?;
+                Arc::new(graph)
+            }
+        };
+        let mut state = Self::new(id, created, &first.actor, first.at, graph);
         for event in events {
             state.apply(event)?;
         }
@@ -169,41 +188,31 @@ impl RunState {
         created: &RunCreated,
         by: &Actor,
         at: Timestamp,
-    ) -> Result<Self, FoldError> {
-        let graph = RunGraph::new(created.plan.clone()).map_err(|source| FoldError::Plan {
-            run: id.clone(),
-            source,
-        })?;
-        let mut attention = BTreeSet::new();
-        let stages: Vec<_> = (0..graph.len() as StageIndex)
-            .map(|index| {
-                let open = graph.dependencies(index).len() as u32;
-                let state = if open == 0 {
+        graph: Arc<RunGraph>,
+    ) -> Self {
+        let mut attention = Vec::new();
+        let mut stages = Vec::with_capacity(graph.len());
+        let mut counts = Counts {
+            not_done: graph.len(),
+            ..Counts::default()
+        };
+        for index in 0..graph.len() as StageIndex {
+            let open = graph.dependencies(index).len() as u32;
+            let state = match open {
+                0 => {
+                    attention.push(index);
+                    counts.ready += 1;
                     StageState::Ready
-                } else {
-                    StageState::Pending { open }
-                };
-                if open == 0 {
-                    attention.insert(index);
                 }
-                StageRecord {
-                    state,
-                    attempts: 0,
-                    generation: 1,
-                    output: None,
-                    extra: None,
-                    ended: None,
-                    started: None,
-                }
-            })
-            .collect();
-        let environments = graph
-            .plan
-            .environments
-            .keys()
-            .map(|name| (name.clone(), EnvironmentState::default()));
-        Ok(Self {
+                _ => StageState::Pending { open },
+            };
+            stages.push(StageRecord::new(state));
+            *counts.ahead(graph.traits(index).clean_up) += 1;
+        }
+        let plan = &graph.plan;
+        Self {
             id: id.clone(),
+            stream: StreamId::run(id),
             plan_digest: created.plan_digest,
             requested_by: by.clone(),
             requested_at: at,
@@ -211,20 +220,34 @@ impl RunState {
             revision: created.revision.clone(),
             source: created.source,
             revisions: created.revisions.clone(),
+            again: created.again.clone(),
             position: 1,
             epoch: 0,
-            touched: attention.iter().copied().collect(),
+            touched: attention.clone(),
             attention,
-            not_done: stages.len(),
-            running: 0,
-            unknown: 0,
+            queued: BTreeSet::new(),
+            backoffs: BTreeSet::new(),
+            priorities: priorities(&graph, &created.durations),
+            counts,
             failed: None,
             cancel: None,
+            stopped_at: None,
+            parked: None,
             finished: None,
-            environments: environments.collect(),
+            environments: plan
+                .environments
+                .keys()
+                .map(|name| (name.clone(), EnvironmentState::default()))
+                .collect(),
+            pools: plan
+                .pools
+                .keys()
+                .map(|name| (name.clone(), PoolState::default()))
+                .collect(),
             stages,
+            instances: Instances::default(),
             graph,
-        })
+        }
     }
 
     /// Applies an event. One that was applied before changes nothing, and so does one of a stream that the run
@@ -239,43 +262,56 @@ impl RunState {
             position: event.position,
             source,
         };
-        if event.stream.is(&StreamKind::ENVIRONMENT) {
+        if event.stream == self.stream {
+            if self.is_new(event, self.position)? {
+                match event.read::<RunEvent>().map_err(decode)? {
+                    Some(payload) => self.apply_run(event.position, event.at, &event.actor, &payload, None),
+                    None => self.position = event.position,
+                }
+            }
+        } else if event.stream.is(&StreamKind::ENVIRONMENT) {
             let Some((name, state)) = self.environments.get_key_value(event.stream.name()) else {
                 return Ok(());
             };
-            if event.position <= state.position {
-                return Ok(());
-            }
-            self.check_gap(event, state.position)?;
-            let payload = event.read::<EnvironmentEvent>().map_err(decode)?;
-            let name = name.clone();
-            match payload {
-                Some(payload) => self.apply_environment(&name, event.position, event.at, &payload),
-                None => {
-                    if let Some(state) = self.environments.get_mut(&name) {
-                        state.position = event.position;
+            if self.is_new(event, state.position)? {
+                let payload = event.read::<EnvironmentEvent>().map_err(decode)?;
+                let name = name.clone();
+                match payload {
+                    Some(payload) => self.apply_environment(&name, event.position, event.at, &payload),
+                    None => {
+                        if let Some(state) = self.environments.get_mut(&name) {
+                            state.position = event.position;
+                        }
                     }
                 }
             }
-            return Ok(());
-        }
-        if event.stream.is(&StreamKind::RUN) && event.stream.name() == self.id.as_str() {
-            if event.position <= self.position {
+        } else if event.stream.is(&StreamKind::POOL) {
+            let Some((name, state)) = self.pools.get_key_value(event.stream.name()) else {
                 return Ok(());
-            }
-            self.check_gap(event, self.position)?;
-            let payload = event.read::<RunEvent>().map_err(decode)?;
-            match payload {
-                Some(payload) => self.apply_run(event.position, event.at, &event.actor, &payload),
-                None => self.position = event.position,
+            };
+            if self.is_new(event, state.position)? {
+                let payload = event.read::<PoolEvent>().map_err(decode)?;
+                let name = name.clone();
+                match payload {
+                    Some(payload) => self.apply_pool(&name, event.position, event.at, &payload),
+                    None => {
+                        if let Some(state) = self.pools.get_mut(&name) {
+                            state.position = event.position;
+                        }
+                    }
+                }
             }
         }
         Ok(())
     }
 
-    fn check_gap(&self, event: &Event, known: Position) -> Result<(), FoldError> {
+    /// Whether an event comes right after what is known; one that is known already is not new.
+    fn is_new(&self, event: &Event, known: Position) -> Result<bool, FoldError> {
+        if event.position <= known {
+            return Ok(false);
+        }
         if event.position == known + 1 {
-            return Ok(());
+            return Ok(true);
         }
         Err(FoldError::Gap {
             run: self.id.clone(),
@@ -285,139 +321,22 @@ impl RunState {
         })
     }
 
-    /// Which run this is.
-    pub fn id(&self) -> &RunId {
-        &self.id
-    }
-
-    /// What the run does.
-    pub fn plan(&self) -> &RunPlan {
-        &self.graph.plan
-    }
-
-    /// The digest of the plan.
-    pub fn plan_digest(&self) -> Digest {
-        self.plan_digest
-    }
-
-    /// Who asked for the run.
-    pub fn requested_by(&self) -> &Actor {
-        &self.requested_by
-    }
-
-    /// When the run was created.
-    pub fn requested_at(&self) -> Timestamp {
-        self.requested_at
-    }
-
-    /// Why the run was asked for.
-    pub fn purpose(&self) -> Purpose {
-        self.purpose
-    }
-
-    /// The revision of the source that the run releases.
-    pub fn revision(&self) -> Option<&Revision> {
-        self.revision.as_ref()
-    }
-
-    /// The digest of the source that the run works on, if it is bound to one.
-    pub fn source(&self) -> Option<Digest> {
-        self.source
-    }
-
-    /// How many events of the run's stream were applied.
-    pub fn position(&self) -> Position {
-        self.position
-    }
-
-    /// Which delivery of the run is the current one; 0 before the first.
-    pub fn epoch(&self) -> u64 {
-        self.epoch
-    }
-
-    /// When the run ended, and how.
-    pub fn finished(&self) -> Option<(RunOutcome, Timestamp)> {
-        self.finished
-    }
-
-    /// The request to stop, if there is one.
-    pub fn cancel(&self) -> Option<&Cancel> {
-        self.cancel.as_ref()
-    }
-
-    /// Where the run stands.
-    pub fn status(&self) -> RunStatus {
-        if let Some((outcome, _)) = self.finished {
-            return match outcome {
-                RunOutcome::Succeeded => RunStatus::Succeeded,
-                RunOutcome::Failed => RunStatus::Failed,
-                RunOutcome::Cancelled => RunStatus::Cancelled,
-            };
-        }
-        if self.running > 0 || !self.attention.is_empty() {
-            RunStatus::Running
-        } else if self.unknown > 0 {
-            RunStatus::NeedsDecision
-        } else {
-            RunStatus::Waiting
-        }
-    }
-
-    /// The stages in the order of the plan, with where they stand.
-    pub fn stages(&self) -> impl Iterator<Item = StageView<'_>> {
-        (0..self.graph.len() as StageIndex).map(|index| self.view(index))
-    }
-
-    /// One stage.
-    pub fn stage(&self, name: &StageName) -> Option<StageView<'_>> {
-        self.graph.find(name).map(|index| self.view(index))
-    }
-
-    /// One stage by number.
-    ///
-    /// # Panics
-    ///
-    /// When the plan has no such stage.
-    pub fn view(&self, index: StageIndex) -> StageView<'_> {
-        StageView {
-            planned: self.graph.stage(index),
-            record: &self.stages[index as usize],
-        }
-    }
-
-    /// One of the run's environments.
-    pub fn environment(&self, name: &EnvironmentName) -> Option<&EnvironmentState> {
-        self.environments.get(name)
-    }
-
-    /// The run's environments.
-    pub fn environments(&self) -> impl Iterator<Item = (&EnvironmentName, &EnvironmentState)> {
-        self.environments.iter()
-    }
-
-    /// An artifact that the run produced.
-    pub fn artifact(&self, name: &ArtifactName) -> Option<&ArtifactRef> {
-        let producer = self.graph.producer(name)?;
-        self.outcome(producer)?.artifacts.get(name)
-    }
-
-    pub(super) fn outcome(&self, index: StageIndex) -> Option<&Outcome> {
-        match &self.stages[index as usize].state {
-            StageState::Done(end) => end.outcome(),
-            _ => None,
-        }
-    }
-
     pub(super) fn record(&mut self, index: StageIndex) -> &mut StageRecord {
         &mut self.stages[index as usize]
+    }
+
+    pub(super) fn stage_state(&self, index: StageIndex) -> &StageState {
+        &self.stages[index as usize].state
     }
 
     /// The stages whose commands may have changed since the last call. A runner asks after every commit,
     /// instead of going through all stages.
     pub fn take_touched(&mut self) -> Vec<StageIndex> {
         let mut touched = std::mem::take(&mut self.touched);
-        touched.sort_unstable();
-        touched.dedup();
+        if touched.len() > 1 {
+            touched.sort_unstable();
+            touched.dedup();
+        }
         touched
     }
 
@@ -428,80 +347,31 @@ impl RunState {
 
     /// Touches every stage that is not done: what a runner does first, after it claimed the run.
     pub fn touch_all(&mut self) {
-        self.touched = (0..self.graph.len() as StageIndex)
-            .filter(|&i| !self.stages[i as usize].state.is_done())
+        self.touched = (0..self.stages.len() as StageIndex)
+            .filter(|&index| !self.stage_state(index).is_done())
             .collect();
     }
 }
 
-/// One stage of a run, with what the plan says and where it stands.
-#[derive(Debug, Clone, Copy)]
-pub struct StageView<'a> {
-    planned: &'a PlannedStage,
-    record: &'a StageRecord,
+impl Counts {
+    /// The count of what has not begun, of the clean-up or of the rest.
+    pub(super) fn ahead(&mut self, clean_up: bool) -> &mut usize {
+        if clean_up {
+            &mut self.clean_up_ahead
+        } else {
+            &mut self.work_ahead
+        }
+    }
 }
 
-impl<'a> StageView<'a> {
-    /// What the plan says of it.
-    pub fn planned(&self) -> &'a PlannedStage {
-        self.planned
+/// For each stage the longest way to the end, itself included: in milliseconds as far as durations are known, and
+/// one for each stage beyond.
+fn priorities(graph: &RunGraph, durations: &BTreeMap<crate::StageName, u32>) -> Vec<u32> {
+    let mut ways = vec![0_u32; graph.len()];
+    for index in (0..graph.len() as StageIndex).rev() {
+        let own = durations.get(&graph.stage(index).name).copied().unwrap_or(0).max(1);
+        let after = graph.dependents(index).iter().map(|&after| ways[after as usize]);
+        ways[index as usize] = own.saturating_add(after.max().unwrap_or(0));
     }
-
-    /// Where it stands.
-    pub fn state(&self) -> &'a StageState {
-        &self.record.state
-    }
-
-    /// How often it was begun.
-    pub fn attempts(&self) -> u32 {
-        self.record.attempts
-    }
-
-    /// The attempt that is going on, or whose end nobody knows.
-    pub fn attempt(&self) -> Option<&'a Attempt> {
-        match &self.record.state {
-            StageState::Running(attempt)
-            | StageState::Lost(attempt)
-            | StageState::Unknown { attempt, .. } => Some(attempt),
-            _ => None,
-        }
-    }
-
-    /// How it ended.
-    pub fn end(&self) -> Option<&'a StageEnd> {
-        match &self.record.state {
-            StageState::Done(end) => Some(end),
-            _ => None,
-        }
-    }
-
-    /// The blob with the output of the last attempt.
-    pub fn output(&self) -> Option<Digest> {
-        self.record.output
-    }
-
-    /// When the last attempt began.
-    pub fn started(&self) -> Option<Timestamp> {
-        self.record.started
-    }
-
-    /// When it ended.
-    pub fn ended(&self) -> Option<Timestamp> {
-        self.record.ended
-    }
-
-    /// What it would do, as it said last.
-    pub fn action_plan(&self) -> Option<&'a ActionPlanned> {
-        self.record.extra.as_ref()?.planned.as_ref()
-    }
-
-    /// The approvals given for it.
-    pub fn approvals(&self) -> &'a [Approval] {
-        self.record.extra.as_ref().map_or(&[], |extra| &extra.approvals)
-    }
-
-    /// What its gates said last.
-    pub fn gates(&self) -> Option<&'a super::event::GatesEvaluated> {
-        self.record.extra.as_ref()?.gates.as_ref()
-    }
+    ways
 }

@@ -1,66 +1,139 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use super::RunError;
-use super::attempt::{attempt, masked};
-use super::guard::guarded;
-use super::prepare::Job;
-use super::signal::Signal;
+use super::attempt::{GONE, Supervised};
+use super::guard::{AbortOnDrop, guarded};
+use super::lanes::{Job, Lanes, Report, Work};
+use super::slots::Held;
 use super::worker::{Runner, TRIES};
 use crate::chain::error_chain;
-use crate::journal::{AppendError, Batch};
+use crate::journal::AppendError;
 use crate::pipeline::Pipeline;
-use crate::run::{Command, Gates, Input, RunState, StageIndex, StageResult};
-use crate::{Cancellation, Digest, Inspection, RunId, StageContext};
-
-/// What a task reports back.
-struct Report {
-    stage: StageIndex,
-    input: Input,
-}
+use crate::run::{Ahead, Command, Gates, Input, Moment, RunState, StageIndex, StageResult};
+use crate::stage::{Signals, StageContext};
+use crate::{Failure, Inspection, RunId, Services};
 
 /// One drive of a run: the state, and the tasks that work for it.
-struct Drive<'a> {
+struct Drive {
     runner: Arc<Runner>,
-    pipeline: &'a Pipeline,
+    pipeline: Pipeline,
+    services: Arc<Services>,
+    signals: Arc<dyn Signals>,
     gates: Gates,
     state: RunState,
     /// The delivery that this is; another one means that another worker took over.
     epoch: u64,
-    tasks: JoinSet<Report>,
+    lanes: Lanes,
     /// One task a stage at most.
-    in_flight: HashMap<StageIndex, Flight>,
+    in_flight: HashMap<StageIndex, Flight, Plain>,
+    /// Attempts that were begun in the journal and not handed to the lanes yet.
+    backlog: VecDeque<StageIndex>,
+    /// Attempts that must be watched from here until they were polled for the first time.
+    watched: Vec<Watch>,
+    next_task: u64,
+    /// The slots that its attempts have.
+    slots: Held,
+    /// When the journal was last asked for what others appended.
+    looked: Instant,
+    /// How long the last commit took.
+    commit_took: Duration,
+}
+
+/// Numbers are their own hash.
+type Plain = std::hash::BuildHasherDefault<Number>;
+
+#[derive(Debug, Default)]
+struct Number(u64);
+
+impl std::hash::Hasher for Number {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.wrapping_mul(31).wrapping_add(u64::from(*byte));
+        }
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        // Fibonacci hashing: the map looks at the upper bits.
+        self.0 = u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
 }
 
 /// A task that works for a stage.
 struct Flight {
-    task: AbortHandle,
-    /// An attempt is asked to stop; anything else is dropped when it is no longer wanted.
-    attempt: Option<Cancellation>,
+    /// Reports of other tasks are stale.
+    task: u64,
+    kind: FlightKind,
 }
+
+enum FlightKind {
+    /// It finds something out, and is dropped when nobody wants to know any more.
+    Question(AbortHandle),
+    /// It is asked to stop, and reports in any case.
+    Attempt(StageContext),
+    /// It only reports that the attempt was never made.
+    Unstarted,
+}
+
+/// Watches the first poll of an attempt, which nothing else can end: it may block its thread.
+struct Watch {
+    at: Instant,
+    stage: StageIndex,
+    task: u64,
+    supervised: Supervised,
+    begun: Arc<AtomicBool>,
+    /// Whether it was asked to stop, and is given up next.
+    asked: bool,
+}
+
+/// How many attempts the lanes are given ahead: enough to keep them busy, and not all of a million.
+const AHEAD: usize = 1024;
+
+/// How many events a commit may grow to while outcomes are reused.
+const LARGE: usize = 16_384;
 
 impl Runner {
     /// Drives a run until it ends, or until all that is left waits for something outside. What a run waits for
     /// holds nothing here: drive it again when something changed, in this process or another.
+    ///
+    /// The work is done on the runtime, and dropping the future ends it, as if the process had died: what was going on
+    /// is found out about when the run is driven again.
     ///
     /// # Errors
     ///
     /// When another process drives the run, the pipeline is not the one it was planned with, or the journal
     /// fails. What was running is dropped then, and its effects are found out about when it is driven again.
     pub async fn drive(self: &Arc<Self>, pipeline: &Pipeline, run: &RunId) -> Result<RunState, RunError> {
+        let (runner, pipeline, id) = (Arc::clone(self), pipeline.clone(), run.clone());
+        let task = tokio::spawn(async move { runner.drive_here(pipeline, &id).await });
+        AbortOnDrop(task).await.unwrap_or_else(|source| {
+            Err(RunError::Task {
+                run: run.clone(),
+                source,
+            })
+        })
+    }
+
+    async fn drive_here(self: Arc<Self>, pipeline: Pipeline, run: &RunId) -> Result<RunState, RunError> {
         let lease = self.leases.take(run).map_err(|source| RunError::Lease {
             run: run.clone(),
             source,
         })?;
         let _lease = lease.ok_or_else(|| RunError::Taken { run: run.clone() })?;
-        let state = self.load(run).await?;
+        let state = self.load_over(run, Some(pipeline.graph())).await?;
         if state.finished().is_some() {
             return Ok(state);
         }
-        let digest = pipeline.plan().digest().map_err(RunError::Canonical)?;
+        let digest = pipeline.plan_digest().map_err(RunError::Canonical)?;
         if digest != state.plan_digest() {
             let reason = format!(
                 "its plan is {}, this one's {}",
@@ -75,32 +148,37 @@ impl Runner {
         if state.epoch() == 0 {
             self.check_source(&state).await?;
         }
-        self.history.lock().await.refresh(&*self.journal).await?;
+        self.refresh_history().await?;
         let gates = pipeline
             .stages()
+            .filter(|node| !node.gates().is_empty())
             .map(|node| (node.name().clone(), node.gates().to_vec()));
+        let gates = Gates::new(gates);
         let mut drive = Drive {
-            runner: Arc::clone(self),
+            services: Arc::new(self.services.clone()),
+            signals: Arc::new(self.observers.clone()),
+            lanes: Lanes::new(Arc::clone(&self)),
+            slots: Held::none(Arc::clone(&self.slots)),
+            runner: self,
             pipeline,
-            gates: Gates::new(gates),
+            gates,
             state,
             epoch: 0,
-            tasks: JoinSet::new(),
-            in_flight: HashMap::new(),
+            in_flight: HashMap::default(),
+            backlog: VecDeque::new(),
+            watched: Vec::new(),
+            next_task: 0,
+            looked: Instant::now(),
+            commit_took: Duration::ZERO,
         };
-        drive
-            .commit(vec![Input::Claim {
-                worker: self.options.worker.clone(),
-            }])
-            .await?;
+        let worker = drive.runner.options.worker.clone();
+        drive.commit(vec![Input::Claim { worker }]).await?;
         drive.epoch = drive.state.epoch();
         drive.state.touch_all();
         drive.work().await?;
         Ok(drive.state)
     }
-}
 
-impl Runner {
     /// A run begins with the code that it was created with. From then on the source is the run's own: its stages
     /// may write there.
     async fn check_source(&self, state: &RunState) -> Result<(), RunError> {
@@ -122,44 +200,109 @@ impl Runner {
     }
 }
 
-impl Drive<'_> {
+impl Drive {
     async fn work(&mut self) -> Result<(), RunError> {
         loop {
             self.dispatch();
+            self.feed();
             if self.state.finished().is_some() {
                 return Ok(());
             }
             if self.in_flight.is_empty() {
                 // A last look: what was said while the last task ended would otherwise wait for the next drive.
-                if !self.catch_up().await? {
+                if !self.catch_up().await? && !self.wait_alone().await? {
                     return Ok(());
                 }
                 continue;
             }
-            let mut reports = Vec::new();
-            tokio::select! {
-                Some(report) = self.tasks.join_next_with_id() => reports.push(report),
-                () = tokio::time::sleep(self.runner.options.poll) => {}
-            }
-            // All that ended meanwhile shares a commit.
-            while let Some(report) = self.tasks.try_join_next_with_id() {
-                reports.push(report);
-            }
+            let mut reports = self.lanes.reports();
             if reports.is_empty() {
+                self.wait().await;
+                reports = self.lanes.reports();
+            }
+            if !reports.is_empty() {
+                self.let_others_end(&mut reports).await;
+            }
+            let inputs: Vec<_> = reports.into_iter().filter_map(|report| self.take_in(report)).collect();
+            self.look_after_watched();
+            if !inputs.is_empty() {
+                self.commit(inputs).await?;
+            }
+            if self.looked.elapsed() >= self.runner.options.poll {
                 self.catch_up().await?;
                 self.state.touch_held();
-                continue;
             }
-            let mut inputs = Vec::with_capacity(reports.len());
-            for report in reports {
-                inputs.extend(self.take_in(report)?);
+            if self.timer_is_over() {
+                self.commit(vec![Input::Tick]).await?;
             }
-            self.commit(inputs).await?;
         }
+    }
+
+    /// Waits for a report, or until it is time to look at the journal, the clock, or an attempt.
+    async fn wait(&self) {
+        let mut until = self.looked + self.runner.options.poll;
+        if let Some(watch) = self.watched.iter().map(|watch| watch.at).min() {
+            until = until.min(watch);
+        }
+        if let Some(timer) = self.state.next_timer() {
+            let now = self.services.clock.now();
+            let left = Duration::try_from(timer.duration_since(now)).unwrap_or(Duration::ZERO);
+            until = until.min(Instant::now() + left);
+        }
+        tokio::select! {
+            biased;
+            () = self.lanes.news() => {}
+            () = tokio::time::sleep_until(until) => {}
+        }
+    }
+
+    fn timer_is_over(&self) -> bool {
+        let timer = self.state.next_timer();
+        timer.is_some_and(|timer| timer <= self.services.clock.now())
+    }
+
+    /// Nothing is going on: waits for what comes by itself soon, the next attempt or a free slot. Tells whether it
+    /// is worth looking again.
+    async fn wait_alone(&mut self) -> Result<bool, RunError> {
+        let poll = self.runner.options.poll;
+        if self.runner.slots.is_full() && self.state.waits_for_slot() {
+            self.runner.slots.wait(poll).await;
+            self.commit(vec![Input::Tick]).await?;
+            return Ok(true);
+        }
+        let Some(timer) = self.state.next_attempt() else {
+            return Ok(false);
+        };
+        let before = self.services.clock.now();
+        let left = Duration::try_from(timer.duration_since(before)).unwrap_or(Duration::ZERO);
+        if left > self.runner.options.linger {
+            return Ok(false);
+        }
+        tokio::time::sleep(left.min(poll)).await;
+        let now = self.services.clock.now();
+        // A clock that stands still is a test's: the wait is for whoever moves it.
+        if now < timer && now == before && !left.is_zero() {
+            return Ok(false);
+        }
+        self.commit(vec![Input::Tick]).await?;
+        Ok(true)
+    }
+
+    /// All that ends within the time that a commit takes shares one: a slow journal is written once for a wave.
+    async fn let_others_end(&self, reports: &mut Vec<Report>) {
+        if self.commit_took < Duration::from_micros(50) {
+            return;
+        }
+        let until = Instant::now() + self.commit_took;
+        while self.lanes.ahead() > 0 && Instant::now() < until {
+            tokio::task::yield_now().await;
+        }
+        reports.extend(self.lanes.reports());
     }
 
     /// Reads what others appended, and decides on it. Tells whether there was anything.
     async fn catch_up(&mut self) -> Result<bool, RunError> {
+        self.looked = Instant::now();
         if !self.runner.refresh(&mut self.state).await? {
             return Ok(false);
         }
@@ -168,25 +311,36 @@ impl Drive<'_> {
         Ok(true)
     }
 
-    /// What a task reports; nothing, if it was dropped because nobody wanted its report.
-    fn take_in(&mut self, report: Result<(Id, Report), JoinError>) -> Result<Option<Input>, RunError> {
-        match report {
-            Ok((id, Report { stage, input })) => {
-                if self
-                    .in_flight
-                    .get(&stage)
-                    .is_some_and(|flight| flight.task.id() == id)
-                {
-                    self.in_flight.remove(&stage);
-                }
-                self.state.touch(stage);
-                Ok(Some(input))
+    /// What a task reports; nothing, if nobody waits for its report.
+    fn take_in(&mut self, report: Report) -> Option<Input> {
+        let Report { stage, task, input } = report;
+        match self.in_flight.get(&stage) {
+            Some(flight) if flight.task == task => {}
+            _ => return None,
+        }
+        let flight = self.in_flight.remove(&stage)?;
+        self.state.touch(stage);
+        if let FlightKind::Attempt(_) | FlightKind::Unstarted = flight.kind {
+            self.slots.give_back(1);
+        }
+        match (input, flight.kind) {
+            (Some(input), _) => Some(input),
+            // It was dropped or broke without a word: an attempt may have had its effect.
+            (None, FlightKind::Attempt(context)) => {
+                let (attempt, epoch) = self.attempt(stage)?;
+                let result = StageResult::Failed {
+                    failure: Failure::Unknown,
+                    error: vec![format!("attempt {} ended without a word", context.attempt())],
+                };
+                Some(Input::Finished {
+                    stage,
+                    attempt,
+                    epoch,
+                    result,
+                    output: None,
+                })
             }
-            Err(error) if error.is_cancelled() => Ok(None),
-            Err(source) => Err(RunError::Task {
-                run: self.state.id().clone(),
-                source,
-            }),
+            (None, _) => None,
         }
     }
 
@@ -204,26 +358,35 @@ impl Drive<'_> {
     /// decides again.
     async fn commit(&mut self, inputs: Vec<Input>) -> Result<(), RunError> {
         for _ in 0..TRIES {
-            let now = self.runner.services.clock.now();
-            let mut batch = Batch::new(now);
-            for input in &inputs {
-                batch.follow(
-                    self.state
-                        .advance(&self.gates, input, now)
-                        .map_err(RunError::Refused)?,
-                );
-            }
+            let free = self.runner.slots.take_all();
+            let moment = Moment {
+                now: self.services.clock.now(),
+                chance: self.runner.chance(&self.state),
+                free,
+            };
+            let mut ahead = Ahead::of(&self.state, moment);
+            let decided = self.decide(&mut ahead, &inputs);
+            let begun = ahead.begun();
+            self.slots.keep(begun, free);
+            decided.map_err(RunError::Refused)?;
+            let batch = ahead.into_batch(&self.state);
             if batch.is_empty() {
                 return Ok(());
             }
-            match self.runner.append(&self.state.id().clone(), batch).await {
-                Ok(()) => return Ok(()),
+            let before = Instant::now();
+            match self.runner.append(self.state.id(), batch).await {
+                Ok(()) => {
+                    self.commit_took = before.elapsed();
+                    return Ok(());
+                }
                 Err(RunError::Append {
                     source: AppendError::Conflict(_),
                     ..
                 }) => {
                     // The state ran ahead of a journal that went another way.
-                    self.state = self.runner.load(self.state.id()).await?;
+                    self.slots.give_back(begun);
+                    let graph = self.pipeline.graph();
+                    self.state = self.runner.load_over(&self.state.id().clone(), Some(graph)).await?;
                     self.state.touch_all();
                     self.check_epoch()?;
                 }
@@ -236,108 +399,279 @@ impl Drive<'_> {
         })
     }
 
+    /// Decides on some inputs and on all that follows, reuse included: what was done before needs no task, and a
+    /// whole run of it no more than one commit.
+    fn decide(&mut self, ahead: &mut Ahead, inputs: &[Input]) -> Result<(), crate::run::Refusal> {
+        for input in inputs {
+            ahead.decide(&mut self.state, &self.gates, input)?;
+        }
+        ahead.settle(&mut self.state, &self.gates)?;
+        let mut others = Vec::new();
+        loop {
+            let mut some = false;
+            for stage in self.state.take_touched() {
+                match self.reusable_at_once(stage) {
+                    Some(preparation) if ahead.len() < LARGE => {
+                        let input = Input::Prepared(Box::new(preparation));
+                        ahead.decide(&mut self.state, &self.gates, &input)?;
+                        some = true;
+                    }
+                    _ => others.push(stage),
+                }
+            }
+            if !some {
+                break;
+            }
+            ahead.settle(&mut self.state, &self.gates)?;
+        }
+        for stage in others {
+            self.state.touch(stage);
+        }
+        Ok(())
+    }
+
+    /// The preparation of a stage that needs no task: nothing but what the run knows decides about it.
+    fn reusable_at_once(&self, stage: StageIndex) -> Option<crate::run::Preparation> {
+        if self.in_flight.contains_key(&stage) || !self.state.is_simply_pure(stage) {
+            return None;
+        }
+        let now = self.services.clock.now();
+        let Some(Command::Prepare { .. }) = self.state.due(stage, now) else {
+            return None;
+        };
+        self.runner.prepared_at_once(&self.state, &self.pipeline, stage)
+    }
+
     /// Starts what is due and not going on.
     fn dispatch(&mut self) {
-        let now = self.runner.services.clock.now();
+        let now = self.services.clock.now();
         for stage in self.state.take_touched() {
             let due = self.state.due(stage, now);
             match (due, self.in_flight.get(&stage)) {
                 (None, None) => {}
                 (None, Some(flight)) => {
-                    // A preparation that nobody wants any more. An attempt always reports.
-                    if flight.attempt.is_none() {
-                        flight.task.abort();
+                    // Nobody wants the answer any more. An attempt always reports.
+                    if let FlightKind::Question(task) = &flight.kind {
+                        task.abort();
                         self.in_flight.remove(&stage);
                     }
                 }
-                (
-                    Some(Command::Stop { .. }),
-                    Some(Flight {
-                        attempt: Some(attempt),
-                        ..
-                    }),
-                ) => {
-                    if let Some(cancel) = self.state.cancel() {
-                        attempt.cancel(format!("the run was cancelled by {}", cancel.by.name()));
-                    }
-                }
+                (Some(Command::Stop { force, .. }), Some(_)) => self.stop(stage, force),
                 (Some(_), Some(_)) => {}
                 // Decided to start, and to stop before it did.
-                (Some(Command::Stop { stage }), None) => self.report_unstarted(stage),
+                (Some(Command::Stop { stage, .. }), None) => self.report_unstarted(stage),
                 (Some(Command::Prepare { stage, locked }), None) => self.prepare(stage, locked),
-                (Some(Command::Execute { stage }), None) => self.execute(stage),
+                (Some(Command::Execute { stage }), None) => self.backlog.push_back(stage),
                 (Some(Command::Inspect { stage }), None) => self.inspect(stage),
             }
         }
     }
 
-    fn job(&self, stage: StageIndex) -> Option<Job> {
-        Job::new(&self.state, self.pipeline, stage)
+    /// Hands attempts to the lanes, as many as they can soon begin.
+    fn feed(&mut self) {
+        if self.backlog.is_empty() {
+            return;
+        }
+        let now = self.services.clock.now();
+        let room = AHEAD.saturating_sub(self.lanes.ahead());
+        let mut jobs = Vec::with_capacity(room.min(self.backlog.len()));
+        while jobs.len() < room
+            && let Some(stage) = self.backlog.pop_front()
+        {
+            if self.in_flight.contains_key(&stage) {
+                continue;
+            }
+            match self.state.due(stage, now) {
+                Some(Command::Execute { .. }) => jobs.extend(self.execute(stage)),
+                Some(_) => self.state.touch(stage),
+                None => {}
+            }
+        }
+        self.lanes.begin(jobs);
     }
 
-    fn spawn(
-        &mut self,
-        stage: StageIndex,
-        attempt: Option<Cancellation>,
-        input: impl Future<Output = Input> + Send + 'static,
-    ) {
-        let task = self.tasks.spawn(async move {
-            Report {
-                stage,
-                input: input.await,
+    fn stop(&mut self, stage: StageIndex, force: bool) {
+        let why = match (self.state.cancel(), self.state.failed()) {
+            (Some(cancel), _) if cancel.timed_out => cancel.reason.clone(),
+            (Some(cancel), _) => format!("the run was cancelled by {}", cancel.by.name()),
+            (None, Some(failed)) => format!("stage `{failed}` failed"),
+            (None, None) => "the run stops".to_owned(),
+        };
+        let Some(flight) = self.in_flight.get(&stage) else {
+            return;
+        };
+        match &flight.kind {
+            FlightKind::Attempt(context) => {
+                context.cancellation().cancel(why);
+                if force {
+                    context.drop_now().cancel("");
+                }
             }
-        });
-        self.in_flight.insert(stage, Flight { task, attempt });
+            FlightKind::Question(task) => {
+                task.abort();
+                self.in_flight.remove(&stage);
+                self.state.touch(stage);
+            }
+            FlightKind::Unstarted => {}
+        }
     }
 
     fn prepare(&mut self, stage: StageIndex, locked: bool) {
-        let Some(job) = self.job(stage) else { return };
+        let context = self.context(stage);
+        let Some(job) = super::prepare::Job::new(&self.state, &self.pipeline, context, stage) else {
+            return;
+        };
         let runner = Arc::clone(&self.runner);
-        self.spawn(stage, None, async move {
+        self.ask(stage, async move {
             Input::Prepared(Box::new(runner.prepare(job, locked).await))
         });
     }
 
-    fn execute(&mut self, stage: StageIndex) {
-        let Some(job) = self.job(stage) else { return };
-        let Some((number, epoch)) = self.attempt(stage) else {
-            return;
+    /// Spawns a task that finds something out.
+    fn ask(&mut self, stage: StageIndex, question: impl Future<Output = Input> + Send + 'static) {
+        let task = self.task();
+        let handle = self.lanes.spawn(stage, task, question);
+        let kind = FlightKind::Question(handle);
+        self.in_flight.insert(stage, Flight { task, kind });
+    }
+
+    fn task(&mut self) -> u64 {
+        self.next_task += 1;
+        self.next_task
+    }
+
+    /// The context of a stage's call, and the environment that it acts on.
+    pub(super) fn context(&self, stage: StageIndex) -> StageContext {
+        let environment = self.state.planned(stage).environment.as_ref();
+        let environment = environment
+            .and_then(|name| self.pipeline.environment(name.as_str()))
+            .map(Arc::clone);
+        let signals = (!self.runner.observers.is_idle()).then(|| Arc::clone(&self.signals));
+        StageContext::heard(
+            self.state.call(stage, None),
+            Arc::clone(&self.services),
+            environment,
+            signals,
+        )
+    }
+
+    fn execute(&mut self, stage: StageIndex) -> Option<Job> {
+        let node = self.pipeline.get(self.state.template(stage))?;
+        let code = node.stage().clone();
+        let (attempt, epoch) = self.attempt(stage)?;
+        let context = self.context(stage);
+        let supervised = Supervised {
+            limit: context.deadline().map(|deadline| {
+                let left = deadline.duration_since(self.services.clock.now());
+                Duration::try_from(left).unwrap_or(Duration::ZERO)
+            }),
+            grace: self.runner.options.grace,
         };
-        let runner = Arc::clone(&self.runner);
-        self.spawn(stage, Some(job.cancellation.clone()), async move {
-            let name = job.planned.name.clone();
-            let (result, output) = match runner.context(&job).await {
-                Ok(context) => runner.execute(job, context).await,
-                Err(error) => {
-                    let error = StageResult::Failed {
-                        failure: error.failure,
-                        error: error_chain(&error),
-                    };
-                    (error, None)
-                }
-            };
-            Input::Finished {
-                stage: name,
-                attempt: number,
-                epoch,
-                result,
-                output,
+        let task = self.task();
+        let work = match context.target().map(|target| target.descriptor.clone()) {
+            None => {
+                let context = context.clone();
+                Work::new(async move { super::attempt::run_and_check(&code, &context).await })
             }
+            Some(descriptor) => {
+                let (runner, context) = (Arc::clone(&self.runner), context.clone());
+                Work::new(async move {
+                    let configuration = runner.configuration(&descriptor).await?;
+                    super::attempt::run_and_check(&code, &context.configured(configuration)).await
+                })
+            }
+        };
+        let begun = supervised.limit.map(|limit| {
+            let begun = Arc::new(AtomicBool::new(false));
+            self.watched.push(Watch {
+                at: Instant::now() + limit,
+                stage,
+                task,
+                supervised,
+                begun: Arc::clone(&begun),
+                asked: false,
+            });
+            begun
         });
+        let kind = FlightKind::Attempt(context.clone());
+        self.in_flight.insert(stage, Flight { task, kind });
+        Some(Job {
+            stage,
+            task,
+            attempt,
+            epoch,
+            context,
+            work,
+            supervised,
+            begun,
+        })
+    }
+
+    /// Attempts that block their thread are asked to stop at their limit, and given up after the grace period: their
+    /// thread is lost, the run is not.
+    fn look_after_watched(&mut self) {
+        if self.watched.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        let mut given_up = Vec::new();
+        let in_flight = &self.in_flight;
+        self.watched.retain_mut(|watch| {
+            let flight = in_flight.get(&watch.stage).filter(|flight| flight.task == watch.task);
+            let Some(Flight {
+                kind: FlightKind::Attempt(context),
+                ..
+            }) = flight
+            else {
+                return false;
+            };
+            if watch.begun.load(Ordering::Acquire) {
+                return false;
+            }
+            if watch.at > now {
+                return true;
+            }
+            if watch.asked {
+                given_up.push((watch.stage, watch.task, watch.supervised.dropped(context)));
+                return false;
+            }
+            context.cancellation().cancel(watch.supervised.too_long());
+            watch.asked = true;
+            watch.at = now + watch.supervised.grace + GONE;
+            true
+        });
+        for (stage, task, result) in given_up {
+            if let Some((attempt, epoch)) = self.attempt(stage) {
+                let input = Input::Finished {
+                    stage,
+                    attempt,
+                    epoch,
+                    result,
+                    output: None,
+                };
+                self.lanes.report(Report {
+                    stage,
+                    task,
+                    input: Some(input),
+                });
+            }
+        }
     }
 
     fn inspect(&mut self, stage: StageIndex) {
-        let Some(job) = self.job(stage) else { return };
-        let Some((number, _)) = self.attempt(stage) else {
+        let Some(node) = self.pipeline.get(self.state.template(stage)) else {
             return;
         };
+        let Some((attempt, _)) = self.attempt(stage) else {
+            return;
+        };
+        let (code, context) = (node.stage().clone(), self.context(stage));
         let runner = Arc::clone(&self.runner);
-        self.spawn(stage, None, async move {
-            let name = job.planned.name.clone();
+        self.ask(stage, async move {
             Input::Inspected {
-                stage: name,
-                attempt: number,
-                found: runner.look_for_effect(job).await,
+                stage,
+                attempt,
+                found: runner.look_for_effect(code, context).await,
             }
         });
     }
@@ -346,18 +680,24 @@ impl Drive<'_> {
         let Some((attempt, epoch)) = self.attempt(stage) else {
             return;
         };
-        let name = self.state.view(stage).planned().name.clone();
         let result = StageResult::Cancelled {
             reason: "it was cancelled before it began".to_owned(),
         };
+        let task = self.task();
+        let kind = FlightKind::Unstarted;
+        self.in_flight.insert(stage, Flight { task, kind });
         let input = Input::Finished {
-            stage: name,
+            stage,
             attempt,
             epoch,
             result,
             output: None,
         };
-        self.spawn(stage, None, std::future::ready(input));
+        self.lanes.report(Report {
+            stage,
+            task,
+            input: Some(input),
+        });
     }
 
     fn attempt(&self, stage: StageIndex) -> Option<(u32, u64)> {
@@ -370,16 +710,16 @@ impl Drive<'_> {
 
 impl Runner {
     /// Lets a stage look for its effect. What it finds is masked.
-    async fn look_for_effect(self: &Arc<Self>, job: Job) -> Inspection {
-        let masker = job.masker.clone();
+    async fn look_for_effect(self: &Arc<Self>, code: crate::AnyStage, context: StageContext) -> Inspection {
+        let masker = context.masker().clone();
         let runner = Arc::clone(self);
         let work = async move {
-            let context = runner.context(&job).await?;
-            job.stage.inspect(&context).await
+            let context = runner.configured(&context).await?;
+            code.inspect(&context).await
         };
         let why = match guarded(self.options.preparation, &masker, work).await {
             Ok(Ok(Inspection::Happened(outcome))) => {
-                return Inspection::Happened(Box::new(masked(&masker, *outcome)));
+                return Inspection::Happened(Box::new(super::attempt::masked(&masker, *outcome)));
             }
             Ok(Ok(Inspection::Unknown { reason })) => {
                 let reason = masker.mask(&reason);
@@ -391,34 +731,6 @@ impl Runner {
         };
         Inspection::Unknown {
             reason: format!("it could not be inspected: {why}"),
-        }
-    }
-
-    /// Runs an attempt, and keeps its output.
-    async fn execute(&self, job: Job, context: StageContext) -> (StageResult, Option<Digest>) {
-        let left = context.deadline().map(|deadline| {
-            let left = deadline.duration_since(self.services.clock.now());
-            Duration::try_from(left).unwrap_or(Duration::ZERO)
-        });
-        let result = attempt(job.stage, context.clone(), left, self.options.grace).await;
-        let log = context.output_log();
-        if log.is_empty() {
-            return (result, None);
-        }
-        match self.services.artifacts.put_blob(log.to_string().as_bytes()).await {
-            Ok(digest) => (result, Some(digest)),
-            Err(error) => {
-                let text = format!(
-                    "output of stage `{}` is not kept: {}",
-                    context.stage(),
-                    error_chain(&error).join(": ")
-                );
-                self.observers.send(&Signal::Warning {
-                    run: context.run(),
-                    text: &text,
-                });
-                (result, None)
-            }
         }
     }
 }

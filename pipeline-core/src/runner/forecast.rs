@@ -7,13 +7,13 @@ use super::worker::{Runner, created};
 use super::{RunError, RunRequest};
 use crate::pipeline::Pipeline;
 use crate::run::{GateVerdict, Preparation, RunEvent, RunState, StageIndex, StageReused, StageState};
-use crate::{ActionPlan, Digest, Effect, GateRequest, RunId, RunPlan, StageName};
+use crate::{ActionPlan, Digest, Effect, GateRequest, RunId, RunPlan, StageContext, StageName};
 
 /// What a run would do if it were created now: nothing is changed to find out.
 #[derive(Debug, Clone, Serialize)]
 pub struct Forecast {
     /// The run plan.
-    pub plan: RunPlan,
+    pub plan: Arc<RunPlan>,
     /// Its digest.
     pub plan_digest: Digest,
     /// The stages, in the order of the plan.
@@ -72,15 +72,12 @@ impl Runner {
         pipeline: &Pipeline,
         request: &RunRequest,
     ) -> Result<Forecast, RunError> {
-        self.history.lock().await.refresh(&*self.journal).await?;
+        self.refresh_history().await?;
         let now = self.services.clock.now();
         let created = created(pipeline, request)?;
         let run = request.id.clone().unwrap_or_else(|| RunId::generate(now, 0));
-        let load = |source| RunError::Load {
-            run: run.clone(),
-            source: Box::new(source),
-        };
-        let mut state = RunState::new(&run, &created, &request.by, now).map_err(load)?;
+        let graph = Arc::clone(pipeline.graph());
+        let mut state = RunState::new(&run, &created, &request.by, now, graph);
         self.refresh(&mut state).await?;
         let mut stages = Vec::new();
         for index in 0..created.plan.stages.len() as StageIndex {
@@ -124,7 +121,14 @@ impl Runner {
             };
             return forecast;
         }
-        let Some(job) = Job::new(state, pipeline, index) else {
+        let environment = planned.environment.as_ref();
+        let environment = environment.and_then(|name| pipeline.environment(name.as_str()));
+        let context = StageContext::new(
+            state.call(index, None),
+            self.services.clone(),
+            environment.map(Arc::clone),
+        );
+        let Some(job) = Job::new(state, pipeline, context, index) else {
             return forecast;
         };
         let gates = job.gates.clone();
@@ -184,7 +188,8 @@ impl Runner {
                 position,
                 now,
                 &crate::Actor::Engine,
-                &RunEvent::StageReused(reused),
+                &RunEvent::from(reused),
+                Some(index),
             );
         }
         forecast

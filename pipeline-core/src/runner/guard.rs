@@ -16,17 +16,21 @@ pub(super) async fn guarded<T: Send + 'static>(
 ) -> Result<T, String> {
     match tokio::time::timeout(limit, AbortOnDrop(tokio::spawn(work))).await {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(masker.mask(&panic_text(error))),
+        Ok(Err(error)) => Err(masker.mask(&task_text(error))),
         Err(_) => Err(format!("it took longer than {} s", limit.as_secs())),
     }
 }
 
 /// What a task that broke said.
-pub(super) fn panic_text(error: JoinError) -> String {
-    let Ok(panic) = error.try_into_panic() else {
-        return "it was dropped".to_owned();
-    };
-    let panic: &(dyn Any + Send) = &*panic;
+pub(super) fn task_text(error: JoinError) -> String {
+    match error.try_into_panic() {
+        Ok(panic) => panic_text(&*panic),
+        Err(_) => "it was dropped".to_owned(),
+    }
+}
+
+/// What a panic said.
+pub(super) fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
     format!(
@@ -36,7 +40,7 @@ pub(super) fn panic_text(error: JoinError) -> String {
 }
 
 /// A task that ends with whoever waits for it.
-struct AbortOnDrop<T>(JoinHandle<T>);
+pub(super) struct AbortOnDrop<T>(pub(super) JoinHandle<T>);
 
 impl<T> Future for AbortOnDrop<T> {
     type Output = Result<T, JoinError>;

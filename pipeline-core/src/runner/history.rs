@@ -1,16 +1,14 @@
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
-use crate::journal::{Journal, JournalExt};
 use crate::run::{RunEvent, StageResult};
 use crate::{Cursor, Digest, Effect, Event, Outcome, RunId, StageName, StreamKind};
-
-use super::RunError;
 
 /// Outcomes that may be used again: those of pure stages, by fingerprint. Rebuilt from the journal.
 #[derive(Debug, Default)]
 pub(super) struct History {
     cursor: Cursor,
-    outcomes: HashMap<Digest, (RunId, Outcome)>,
+    outcomes: HashMap<Digest, (RunId, Arc<Outcome>)>,
     /// Of runs that have not ended: which stages are pure, and what the attempts going on depend on.
     open: HashMap<RunId, OpenRun>,
 }
@@ -22,17 +20,19 @@ struct OpenRun {
 }
 
 impl History {
-    /// Reads what is new in the journal.
-    pub(super) async fn refresh(&mut self, journal: &dyn Journal) -> Result<(), RunError> {
-        for event in journal
-            .read_everything(self.cursor)
-            .await
-            .map_err(RunError::Read)?
-        {
-            self.apply(&event);
-            self.cursor = event.cursor;
+    /// How far it has read.
+    pub(super) fn cursor(&self) -> Cursor {
+        self.cursor
+    }
+
+    /// Applies events that follow what it has read; those that it knows change nothing.
+    pub(super) fn extend(&mut self, events: &[Event]) {
+        for event in events {
+            if event.cursor > self.cursor {
+                self.apply(event);
+                self.cursor = event.cursor;
+            }
         }
-        Ok(())
     }
 
     /// What cannot be read is no outcome to reuse; whoever needs it will say so.
@@ -63,7 +63,7 @@ impl History {
                 let Some(open) = self.open.get_mut(&run) else {
                     return;
                 };
-                if let Some(fingerprint) = started.fingerprint.filter(|_| open.pure.contains(&started.stage))
+                if let Some(fingerprint) = started.details().fingerprint.filter(|_| open.pure.contains(&started.stage))
                 {
                     open.begun
                         .insert(started.stage.clone(), (started.attempt, fingerprint));
@@ -80,7 +80,7 @@ impl History {
                     && attempt == finished.attempt
                     && outcome.is_success()
                 {
-                    self.outcomes.insert(fingerprint, (run, (**outcome).clone()));
+                    self.outcomes.insert(fingerprint, (run, Arc::clone(outcome)));
                 }
             }
             RunEvent::Finished(_) => {
@@ -91,7 +91,7 @@ impl History {
     }
 
     /// An old outcome with this fingerprint, and the run that it comes from.
-    pub(super) fn find(&self, fingerprint: &Digest) -> Option<(RunId, Outcome)> {
+    pub(super) fn find(&self, fingerprint: &Digest) -> Option<(RunId, Arc<Outcome>)> {
         self.outcomes.get(fingerprint).cloned()
     }
 }

@@ -9,10 +9,12 @@ mod error;
 mod forecast;
 mod guard;
 mod history;
+mod lanes;
 mod lease;
 mod prepare;
 mod request;
 mod signal;
+mod slots;
 mod worker;
 
 pub use error::RunError;

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::Value;
 
 use super::guard::guarded;
 use super::signal::Signal;
@@ -10,65 +10,118 @@ use crate::pipeline::Pipeline;
 use crate::run::{Preparation, RunState, StageIndex};
 use crate::stage::{AnyStage, Reads, StageCall, StageContext};
 use crate::{
-    AnyGate, Cancellation, Configuration, Digest, Effect, Environment, EnvironmentDescriptor, EvidenceSet,
-    Failure, GateRequest, Masker, PlannedStage, SourcePath, StageError,
+    AnyGate, Configuration, Digest, DigestBuilder, Effect, EnvironmentDescriptor, EvidenceSet, Failure, GateRequest,
+    PlannedStage, SourcePath, StageError, canonical_json,
 };
 
-/// A stage of a pipeline with everything that a task needs to work on it, detached from the run's state.
+/// A stage of a pipeline with everything that a task needs to prepare it, detached from the run's state.
 #[derive(Debug)]
 pub(super) struct Job {
-    pub(super) planned: PlannedStage,
-    pub(super) stage: AnyStage,
+    index: StageIndex,
+    planned: PlannedStage,
+    stage: AnyStage,
     pub(super) gates: Vec<AnyGate>,
-    pub(super) environment: Option<Arc<dyn Environment>>,
-    pub(super) call: StageCall,
+    context: StageContext,
     request: GateRequest,
     /// The action plan that is in the journal.
     recorded: Option<Digest>,
-    /// Knows every secret that the job asked for.
-    pub(super) masker: Masker,
-    /// Asks the job to stop.
-    pub(super) cancellation: Cancellation,
+    /// What never changes of the fingerprint.
+    fixed: Digest,
 }
 
 impl Job {
     /// `None` when the pipeline has no such stage: it was checked against the run's plan before.
-    pub(super) fn new(state: &RunState, pipeline: &Pipeline, index: StageIndex) -> Option<Self> {
-        let planned = state.view(index).planned().clone();
-        let node = pipeline.stage(planned.name.as_str())?;
-        let environment = planned
-            .environment
-            .as_ref()
-            .and_then(|name| pipeline.environment(name.as_str()))
-            .map(Arc::clone);
+    pub(super) fn new(
+        state: &RunState,
+        pipeline: &Pipeline,
+        context: StageContext,
+        index: StageIndex,
+    ) -> Option<Self> {
+        let template = state.template(index);
+        let node = pipeline.get(template)?;
         Some(Self {
+            index,
+            planned: state.planned(index).clone(),
             stage: node.stage().clone(),
             gates: node.gates().to_vec(),
-            environment,
-            call: state.call(index, None),
+            context,
             request: state.gate_request(index, state.plan_digest(), None),
             recorded: state.view(index).action_plan().map(|planned| planned.digest),
-            masker: Masker::new(),
-            cancellation: Cancellation::new(),
-            planned,
+            fixed: pipeline.fixed(template),
         })
     }
 }
 
-impl Runner {
-    /// The context of a job's call, with the environment's configuration as it is now.
-    pub(super) async fn context(&self, job: &Job) -> Result<StageContext, StageError> {
-        let mut call = job.call.clone();
-        if let Some(target) = &mut call.target {
-            target.configuration = self.configuration(&target.descriptor).await?;
+/// What decides whether an outcome can be used again: what never changes of the stage, and what it works on.
+fn fingerprint(fixed: &Digest, call: &StageCall, configuration: Option<&Digest>, source: Option<&Digest>) -> Digest {
+    let mut builder = DigestBuilder::new();
+    let mut put = |tag: u8, parts: &[&[u8]]| {
+        builder.update([tag]);
+        for part in parts {
+            builder.update((part.len() as u64).to_be_bytes());
+            builder.update(part);
         }
-        let context = StageContext::new(call, self.services.clone(), job.environment.clone());
-        let context = context.with_signals(Arc::new(self.observers.clone()));
-        Ok(context.controlled(job.cancellation.clone(), job.masker.clone()))
+    };
+    put(1, &[fixed.as_bytes()]);
+    for (name, artifact) in &call.artifacts {
+        put(2, &[name.as_str().as_bytes(), artifact.digest.as_bytes()]);
+    }
+    let text = |value: &Value| canonical_json(value).unwrap_or_default();
+    for (stage, facts) in &call.facts {
+        for (name, value) in facts {
+            put(3, &[stage.as_str().as_bytes(), name.as_str().as_bytes(), text(value).as_ref()]);
+        }
+    }
+    if let Some(item) = &call.item {
+        put(4, &[text(item).as_ref()]);
+    }
+    if let Some(configuration) = configuration {
+        put(5, &[configuration.as_bytes()]);
+    }
+    if let Some(source) = source {
+        put(6, &[source.as_bytes()]);
+    }
+    builder.finish()
+}
+
+impl Runner {
+    /// The context of a call, with the environment's configuration as it is now.
+    pub(super) async fn configured(&self, context: &StageContext) -> Result<StageContext, StageError> {
+        match context.target() {
+            Some(target) => {
+                let configuration = self.configuration(&target.descriptor).await?;
+                Ok(context.configured(configuration))
+            }
+            None => Ok(context.clone()),
+        }
+    }
+
+    /// The preparation of a stage about which nothing but what the run knows decides: no gates, no environment, no
+    /// source, and an old outcome without artifacts that would have to be looked for. Without an old outcome it begins.
+    pub(super) fn prepared_at_once(
+        &self,
+        state: &RunState,
+        pipeline: &Pipeline,
+        index: StageIndex,
+    ) -> Option<Preparation> {
+        let template = state.template(index);
+        if pipeline.get(template)?.stage().reads() != Reads::Nothing {
+            return None;
+        }
+        let fingerprint = fingerprint(&pipeline.fixed(template), &state.call(index, None), None, None);
+        let reuse = self.history().find(&fingerprint);
+        if reuse.as_ref().is_some_and(|(_, outcome)| !outcome.artifacts.is_empty()) {
+            return None;
+        }
+        Some(Preparation {
+            fingerprint,
+            reuse,
+            ..Preparation::empty(index)
+        })
     }
 
     /// The configuration of an environment, from its own file, as it is now.
-    async fn configuration(&self, environment: &EnvironmentDescriptor) -> Result<Configuration, StageError> {
+    pub(super) async fn configuration(&self, environment: &EnvironmentDescriptor) -> Result<Configuration, StageError> {
         let Some(file) = &environment.configuration else {
             return Ok(Configuration::empty(environment.name.clone()));
         };
@@ -87,15 +140,10 @@ impl Runner {
 
     /// Finds out what the decision to start a stage depends on. What it reports is masked.
     pub(super) async fn prepare(self: &Arc<Self>, job: Job, locked: bool) -> Preparation {
-        let masker = job.masker.clone();
+        let masker = job.context.masker().clone();
         let empty = Preparation {
-            stage: job.planned.name.clone(),
             locked,
-            action_plan: None,
-            fingerprint: Digest::ZERO,
-            reuse: None,
-            evidence: EvidenceSet::default(),
-            error: Vec::new(),
+            ..Preparation::empty(job.index)
         };
         let (runner, mut preparation) = (Arc::clone(self), empty.clone());
         let work = async move {
@@ -111,13 +159,13 @@ impl Runner {
     }
 
     async fn look_into(&self, job: Job, preparation: &mut Preparation) -> Result<(), StageError> {
-        let context = self.context(&job).await?;
+        let context = self.configured(&job.context).await?;
         preparation.fingerprint = self.fingerprint(&job, &context).await?;
         if job.planned.plans
-            && job.environment.is_some()
+            && context.environment().is_some()
             && let Some(plan) = job.stage.plan(&context).await?
         {
-            let masked = job.masker.mask_value(plan);
+            let masked = context.masker().mask_value(plan);
             let plan = masked.map_err(|error| StageError::new(Failure::Errored, error))?;
             let digest = plan
                 .digest()
@@ -162,19 +210,12 @@ impl Runner {
             ),
             None => None,
         };
-        let call = context.call();
-        let inputs = json!({
-            "type": job.planned.type_name,
-            "version": job.planned.version,
-            "settings": job.planned.settings,
-            "component": call.component,
-            "artifacts": call.artifacts,
-            "facts": call.facts,
-            "environment": job.planned.environment,
-            "configuration": configuration,
-            "source": source,
-        });
-        Digest::of_data(&inputs).map_err(|error| wrong(Box::new(error)))
+        Ok(fingerprint(
+            &job.fixed,
+            context.call(),
+            configuration.as_ref(),
+            source.as_ref(),
+        ))
     }
 
     async fn gather(&self, gates: &[AnyGate], request: &GateRequest) -> EvidenceSet {
@@ -203,8 +244,8 @@ impl Runner {
     }
 
     /// An old outcome with this fingerprint, if all that it produced is still there.
-    async fn reusable(&self, fingerprint: &Digest) -> Option<(crate::RunId, crate::Outcome)> {
-        let (run, outcome) = self.history.lock().await.find(fingerprint)?;
+    async fn reusable(&self, fingerprint: &Digest) -> Option<(crate::RunId, Arc<crate::Outcome>)> {
+        let (run, outcome) = self.history().find(fingerprint)?;
         for artifact in outcome.artifacts.values() {
             self.services.artifacts.open(artifact).await.ok()?;
         }

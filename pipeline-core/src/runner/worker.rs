@@ -1,16 +1,17 @@
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-
-use tokio::sync::Mutex;
 
 use super::history::History;
 use super::lease::{Leases, MemoryLeases};
 use super::signal::{Observer, Observers, Signal};
+use super::slots::Slots;
 use super::{RunError, RunRequest};
 use crate::journal::{Append, AppendError, Batch, Expected, Journal, JournalExt};
 use crate::pipeline::Pipeline;
-use crate::run::{ApproveRequest, DecideRequest, Gates, Input, RunCreated, RunEvent, RunState};
+use crate::run::{
+    ApproveRequest, DecideRequest, Gates, Input, RunCreated, RunEvent, RunGraph, RunState,
+};
 use crate::{
     Actor, ArtifactStore, Clock, Entropy, EvidenceKind, EvidenceSource, NewEvent, NoSecrets, NoSource, RunId,
     SecretSource, Services, Source, StreamId, SystemClock, SystemEntropy,
@@ -26,6 +27,11 @@ pub struct RunnerOptions {
     pub preparation: Duration,
     /// How often the journal is asked for what other processes appended, while stages run. 250 ms.
     pub poll: Duration,
+    /// The longest wait for another attempt that a drive sits out when nothing else goes on; before a longer one it
+    /// returns, and whoever drives the run later goes on. 60 s.
+    pub linger: Duration,
+    /// How many attempts may be at work at once, over all runs of this runner. As many as there are.
+    pub parallel: Option<u32>,
     /// The name of this worker in the journal. `runner`.
     pub worker: String,
 }
@@ -36,6 +42,8 @@ impl Default for RunnerOptions {
             grace: Duration::from_secs(30),
             preparation: Duration::from_secs(300),
             poll: Duration::from_millis(250),
+            linger: Duration::from_secs(60),
+            parallel: None,
             worker: "runner".to_owned(),
         }
     }
@@ -54,7 +62,8 @@ pub struct Runner {
     pub(super) evidence: BTreeMap<EvidenceKind, Arc<dyn EvidenceSource>>,
     pub(super) observers: Observers,
     pub(super) options: RunnerOptions,
-    pub(super) history: Arc<Mutex<History>>,
+    history: Mutex<History>,
+    pub(super) slots: Arc<Slots>,
 }
 
 /// How often a decision is made again because somebody else was first, before the runner gives up.
@@ -76,7 +85,8 @@ impl Runner {
             evidence: BTreeMap::new(),
             observers: Observers::default(),
             options: RunnerOptions::default(),
-            history: Arc::default(),
+            history: Mutex::default(),
+            slots: Arc::new(Slots::new(None)),
         }
     }
 
@@ -132,6 +142,7 @@ impl Runner {
     /// With other options.
     #[must_use]
     pub fn options(mut self, options: RunnerOptions) -> Self {
+        self.slots = Arc::new(Slots::new(options.parallel));
         self.options = options;
         self
     }
@@ -154,7 +165,7 @@ impl Runner {
             let run = id
                 .clone()
                 .unwrap_or_else(|| RunId::generate(now, self.entropy.next_u64()));
-            let event = NewEvent::new(request.by.clone(), RunEvent::Created(created.clone()));
+            let event = NewEvent::new(request.by.clone(), RunEvent::from(created.clone()));
             let stream = StreamId::run(&run);
             let batch = Batch {
                 at: now,
@@ -180,20 +191,48 @@ impl Runner {
         })
     }
 
-    /// Loads a run: its stream, and those of its environments.
+    /// Loads a run: its stream, and those of its environments and pools.
     ///
     /// # Errors
     ///
     /// When there is no such run, or the journal cannot be read.
     pub async fn load(&self, run: &RunId) -> Result<RunState, RunError> {
+        self.load_over(run, None).await
+    }
+
+    /// The same, with the graph of a pipeline that may be the run's.
+    pub(super) async fn load_over(
+        &self,
+        run: &RunId,
+        graph: Option<&Arc<RunGraph>>,
+    ) -> Result<RunState, RunError> {
         let load = |source| RunError::Load {
             run: run.clone(),
             source: Box::new(source),
         };
         let first = self.journal.read(&StreamId::run(run), 0, 1).await;
-        let mut state = RunState::from_events(run, &first.map_err(RunError::Read)?).map_err(load)?;
+        let first = first.map_err(RunError::Read)?;
+        let mut state = RunState::from_events_over(run, &first, graph).map_err(load)?;
         self.refresh(&mut state).await?;
         Ok(state)
+    }
+
+    /// Random bits for a decision about a run, if it may need some.
+    pub(super) fn chance(&self, state: &RunState) -> u64 {
+        if state.takes_chances() { self.entropy.next_u64() } else { 0 }
+    }
+
+    pub(super) fn history(&self) -> MutexGuard<'_, History> {
+        // What it knows of an event is whole before the next one.
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads what is new about outcomes that may be used again.
+    pub(super) async fn refresh_history(&self) -> Result<(), RunError> {
+        let cursor = self.history().cursor();
+        let events = self.journal.read_everything(cursor).await;
+        self.history().extend(&events.map_err(RunError::Read)?);
+        Ok(())
     }
 
     /// Applies what was appended since the state was read, in the order of the journal. Tells whether there was
@@ -204,6 +243,11 @@ impl Runner {
             state
                 .environments()
                 .map(|(name, known)| (StreamId::environment(name), known.position)),
+        );
+        streams.extend(
+            state
+                .pools()
+                .map(|(name, known)| (StreamId::pool(name), known.position)),
         );
         let mut news = Vec::new();
         for (stream, position) in streams {
@@ -292,13 +336,12 @@ impl Runner {
 
 /// The first event of a run.
 pub(super) fn created(pipeline: &Pipeline, request: &RunRequest) -> Result<RunCreated, RunError> {
-    let plan = pipeline.plan();
+    let digest = pipeline.plan_digest().map_err(RunError::Canonical)?;
     Ok(RunCreated {
-        plan_digest: plan.digest().map_err(RunError::Canonical)?,
-        plan,
         purpose: request.purpose,
         revision: request.revision.clone(),
         source: request.source,
         revisions: request.revisions.clone(),
+        ..RunCreated::with_digest(digest, pipeline.plan())
     })
 }

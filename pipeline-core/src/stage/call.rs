@@ -22,16 +22,25 @@ pub struct StageCall {
     pub stage: StageName,
     /// Which attempt this is, from 1.
     pub attempt: u32,
-    /// Names the intended effect.
-    pub key: IdempotencyKey,
+    /// Which generation, from 1: attempts of one generation intend the same effect.
+    pub generation: u32,
     /// When the attempt must have ended, if there is a limit.
     pub deadline: Option<Timestamp>,
     /// The artifacts that it needs.
     pub artifacts: BTreeMap<ArtifactName, ArtifactRef>,
     /// The facts of the stages that it waits for directly.
     pub facts: BTreeMap<StageName, BTreeMap<FactName, Value>>,
+    /// The item of the list that the stage runs over, if it does.
+    pub item: Option<Value>,
     /// The environment that it targets.
     pub target: Option<Target>,
+}
+
+impl StageCall {
+    /// Names the intended effect.
+    pub fn key(&self) -> IdempotencyKey {
+        IdempotencyKey::new(&self.run, &self.stage, self.generation)
+    }
 }
 
 /// The environment that a stage targets, as the journal knows it.

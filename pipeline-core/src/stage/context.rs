@@ -1,12 +1,12 @@
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde_json::Value;
 
 use super::call::{StageCall, Target};
 use super::{Cancellation, Cancelled, Channel, OutputLog};
 use crate::{
-    ArtifactName, ArtifactRef, ArtifactStore, Clock, Environment, IdempotencyKey, Masker, RunId, Secret,
+    ArtifactName, ArtifactRef, ArtifactStore, Clock, ComponentName, Environment, IdempotencyKey, Masker, PipelineName, RunId, Secret,
     SecretError, SecretRef, SecretSource, Source, StageName, Timestamp,
 };
 
@@ -39,29 +39,29 @@ pub struct StageContext(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     call: StageCall,
-    services: Services,
+    services: Arc<Services>,
     environment: Option<Arc<dyn Environment>>,
-    cancellation: Cancellation,
-    masker: Masker,
+    // Made when somebody asks for them: most stages never do.
+    cancellation: OnceLock<Cancellation>,
+    drop_now: OnceLock<Cancellation>,
+    masker: OnceLock<Masker>,
     output: Mutex<OutputLog>,
     signals: Option<Arc<dyn Signals>>,
+    /// The same attempt before its configuration was read: it keeps what is said, and is asked to stop.
+    base: Option<StageContext>,
 }
 
 impl StageContext {
     /// A context for a call. The engine makes them; tests of stages do, too.
-    pub fn new(call: StageCall, services: Services, environment: Option<Arc<dyn Environment>>) -> Self {
-        Self(Arc::new(Inner {
-            call,
-            services,
-            environment,
-            cancellation: Cancellation::new(),
-            masker: Masker::new(),
-            output: Mutex::new(OutputLog::default()),
-            signals: None,
-        }))
+    pub fn new(
+        call: StageCall,
+        services: impl Into<Arc<Services>>,
+        environment: Option<Arc<dyn Environment>>,
+    ) -> Self {
+        Self::heard(call, services.into(), environment, None)
     }
 
-    /// The same context with listeners and limits. For the engine, before the context is shared.
+    /// The same context with somebody who hears what the stage says; before the context is shared.
     #[must_use]
     pub fn with_signals(self, signals: Arc<dyn Signals>) -> Self {
         match Arc::try_unwrap(self.0) {
@@ -73,19 +73,55 @@ impl StageContext {
         }
     }
 
-    /// The same context, asked to stop through this handle, masking with this masker. For the engine, before the
-    /// context is shared.
-    #[must_use]
+    pub(crate) fn heard(
+        call: StageCall,
+        services: Arc<Services>,
+        environment: Option<Arc<dyn Environment>>,
+        signals: Option<Arc<dyn Signals>>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            call,
+            services,
+            environment,
+            cancellation: OnceLock::new(),
+            drop_now: OnceLock::new(),
+            masker: OnceLock::new(),
+            output: Mutex::new(OutputLog::default()),
+            signals,
+            base: None,
+        }))
+    }
+
+    /// A context of the same call with its environment's configuration: asked to stop as this one is, and masking
+    /// what this one does.
     #[cfg(feature = "runtime")]
-    pub(crate) fn controlled(self, cancellation: Cancellation, masker: Masker) -> Self {
-        match Arc::try_unwrap(self.0) {
-            Ok(inner) => Self(Arc::new(Inner {
-                cancellation,
-                masker,
-                ..inner
-            })),
-            Err(shared) => Self(shared),
+    pub(crate) fn configured(&self, configuration: crate::Configuration) -> Self {
+        let mut call = self.0.call.clone();
+        if let Some(target) = &mut call.target {
+            target.configuration = configuration;
         }
+        Self(Arc::new(Inner {
+            call,
+            services: Arc::clone(&self.0.services),
+            environment: self.0.environment.clone(),
+            cancellation: OnceLock::new(),
+            drop_now: OnceLock::new(),
+            masker: OnceLock::new(),
+            output: Mutex::new(OutputLog::default()),
+            signals: self.0.signals.clone(),
+            base: Some(self.clone()),
+        }))
+    }
+
+    /// Asks the engine's supervisor to drop the stage without further grace.
+    #[cfg(feature = "runtime")]
+    pub(crate) fn drop_now(&self) -> &Cancellation {
+        self.own().drop_now.get_or_init(Cancellation::new)
+    }
+
+    /// Where the attempt's own things are.
+    fn own(&self) -> &Inner {
+        self.0.base.as_ref().map_or(&self.0, |base| &base.0)
     }
 
     /// The call: everything that the engine decided about this attempt.
@@ -104,8 +140,28 @@ impl StageContext {
     }
 
     /// Names the intended effect: hand it to targets that recognise a repeated call.
-    pub fn key(&self) -> &IdempotencyKey {
-        &self.0.call.key
+    pub fn key(&self) -> IdempotencyKey {
+        self.0.call.key()
+    }
+
+    /// The pipeline of the run.
+    pub fn pipeline(&self) -> &PipelineName {
+        &self.0.call.pipeline
+    }
+
+    /// What the pipeline releases.
+    pub fn component(&self) -> &ComponentName {
+        &self.0.call.component
+    }
+
+    /// Which attempt this is, from 1.
+    pub fn attempt(&self) -> u32 {
+        self.0.call.attempt
+    }
+
+    /// The item of the list that the stage runs over, if it does.
+    pub fn item(&self) -> Option<&Value> {
+        self.0.call.item.as_ref()
     }
 
     /// The environment that the stage targets, as the journal knows it.
@@ -150,17 +206,18 @@ impl StageContext {
 
     /// Ends when the stage is asked to stop, with the reason.
     pub fn cancelled(&self) -> Cancelled {
-        self.0.cancellation.cancelled()
+        self.cancellation().cancelled()
     }
 
     /// Whether the stage was asked to stop.
     pub fn is_cancelled(&self) -> bool {
-        self.0.cancellation.reason().is_some()
+        let cancellation = self.own().cancellation.get();
+        cancellation.is_some_and(|cancellation| cancellation.reason().is_some())
     }
 
     /// The handle that asks this stage to stop. For the engine and for tests.
     pub fn cancellation(&self) -> &Cancellation {
-        &self.0.cancellation
+        self.own().cancellation.get_or_init(Cancellation::new)
     }
 
     /// Resolves a secret, and masks it from now on in everything that this attempt says.
@@ -170,13 +227,26 @@ impl StageContext {
     /// When the secret cannot be had.
     pub async fn secret(&self, reference: &SecretRef) -> Result<Secret, SecretError> {
         let secret = self.0.services.secrets.resolve(reference).await?;
-        self.0.masker.add(&secret);
+        self.masker().add(&secret);
         Ok(secret)
     }
 
     /// What masks this attempt's output.
     pub fn masker(&self) -> &Masker {
-        &self.0.masker
+        self.own().masker.get_or_init(Masker::new)
+    }
+
+    /// Whether there may be secrets to mask.
+    #[cfg(feature = "runtime")]
+    pub(crate) fn is_masking(&self) -> bool {
+        self.own().masker.get().is_some_and(|masker| !masker.is_empty())
+    }
+
+    /// Whether nothing was said.
+    #[cfg(feature = "runtime")]
+    pub(crate) fn is_silent(&self) -> bool {
+        let output = self.own().output.lock().unwrap_or_else(PoisonError::into_inner);
+        output.is_empty()
     }
 
     /// Says something: shown live, and kept with the attempt up to a bound.
@@ -186,25 +256,25 @@ impl StageContext {
 
     /// Passes on a line of a program's output: shown live, and kept with the attempt up to a bound.
     pub fn output(&self, channel: Channel, line: &str) {
-        let line = self.0.masker.mask(line);
+        let line = self.masker().mask(line);
         if let Some(signals) = &self.0.signals {
             signals.output(self.run(), self.stage(), channel, &line);
         }
-        let mut output = self.0.output.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut output = self.own().output.lock().unwrap_or_else(PoisonError::into_inner);
         output.push(channel, &line);
     }
 
     /// Reports progress: some of a total, if there is one, and what is being done. Shown live, not kept.
     pub fn progress(&self, done: u64, total: Option<u64>, doing: &str) {
         if let Some(signals) = &self.0.signals {
-            let doing = self.0.masker.mask(doing);
+            let doing = self.masker().mask(doing);
             signals.progress(self.run(), self.stage(), done, total, &doing);
         }
     }
 
     /// What was said so far.
     pub fn output_log(&self) -> OutputLog {
-        self.0
+        self.own()
             .output
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -1,4 +1,6 @@
 use std::collections::BTreeMap;
+#[cfg(feature = "runtime")]
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -77,6 +79,22 @@ impl Outcome {
             artifacts: BTreeMap::new(),
             facts: BTreeMap::new(),
             deployment: None,
+        }
+    }
+
+    /// The outcome, shared. Plain success, which most stages end with, is one for all.
+    #[cfg(feature = "runtime")]
+    pub(crate) fn shared(outcome: Self) -> Arc<Self> {
+        static PLAIN: LazyLock<Arc<Outcome>> = LazyLock::new(|| Arc::new(Outcome::succeeded()));
+        let plain = outcome.status == OutcomeStatus::Succeeded
+            && outcome.reason.is_empty()
+            && outcome.artifacts.is_empty()
+            && outcome.facts.is_empty()
+            && outcome.deployment.is_none();
+        if plain {
+            Arc::clone(&PLAIN)
+        } else {
+            Arc::new(outcome)
         }
     }
 

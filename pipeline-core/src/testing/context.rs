@@ -4,7 +4,7 @@ use std::sync::Arc;
 use crate::stage::{Services, StageCall, StageContext, Target};
 use crate::{
     ArtifactRef, ArtifactStore, Clock, ComponentName, Configuration, Digest, Environment, FactName, Fence,
-    IdempotencyKey, PipelineName, Release, RunId, SecretSource, Source, StageName,
+    PipelineName, Release, RunId, SecretSource, Source, StageName,
 };
 
 /// The services of a worker, put together from what a test has.
@@ -39,14 +39,14 @@ impl TestCall {
     pub fn new(stage: &str) -> Self {
         let run = RunId::new("test").expect("a name");
         let stage = StageName::new(stage).expect("a stage's name");
-        let key = IdempotencyKey::new(&run, &stage, 1);
         let call = StageCall {
             run,
             pipeline: PipelineName::new("test").expect("a name"),
             component: ComponentName::new("test").expect("a name"),
             stage,
             attempt: 1,
-            key,
+            generation: 1,
+            item: None,
             deadline: None,
             artifacts: BTreeMap::new(),
             facts: BTreeMap::new(),

@@ -325,7 +325,7 @@ fn pipeline(place: &Arc<Place>, put: &Put, gated: bool) -> Pipeline {
 
 fn reasons(state: &RunState) -> Vec<String> {
     let held = state.stages().filter_map(|stage| match stage.state() {
-        StageState::Held { verdicts, .. } => Some(verdicts.clone()),
+        StageState::Held { verdicts, .. } => Some(verdicts.to_vec()),
         _ => None,
     });
     held.flatten()

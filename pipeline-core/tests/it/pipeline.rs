@@ -213,7 +213,7 @@ fn a_plan_gives_the_same_pipeline_again() {
 
 #[test]
 fn a_plan_of_another_program_is_refused_with_all_that_differs() {
-    let mut plan = release().plan();
+    let mut plan = (*release().plan()).clone();
     plan.stages[0].version = 7;
     plan.stages[2].type_name = "smoke-test".parse().unwrap();
     plan.stages[3].settings = json!({"strategy": 5});

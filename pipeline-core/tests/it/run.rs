@@ -1,13 +1,14 @@
 //! The run as a pure machine, against a small model that knows nothing of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use pipeline_core::journal::{Batch, Expected};
 use pipeline_core::run::{Command, Gates, Input, Preparation};
 use pipeline_core::testing::ManualClock;
 use pipeline_core::{
     Actor, Clock, Digest, Effect, EvidenceSet, Failure, Inspection, Journal, JournalExt, MemoryJournal,
-    NewEvent, Outcome, PlannedStage, Purpose, RunCreated, RunEvent, RunId, RunOutcome, RunPlan, RunState,
+    NewEvent, Outcome, PlannedStage, RunCreated, RunEvent, RunId, RunOutcome, RunPlan, RunState,
     RunStatus, SignedDuration, StageName, StageResult, StageState, StreamId, TypeName,
 };
 use proptest::prelude::*;
@@ -33,26 +34,12 @@ struct Spec {
 
 fn plan(specs: &[Spec]) -> RunPlan {
     let stages = specs.iter().enumerate().map(|(index, spec)| PlannedStage {
-        name: name(index),
-        type_name: TypeName::new("test").unwrap(),
-        version: 1,
-        settings: serde_json::Value::Null,
-        effect: spec.effect,
         after: spec.after.iter().map(|&before| name(before)).collect(),
-        needs: Vec::new(),
-        produces: Vec::new(),
-        environment: None,
-        gates: Vec::new(),
-        timeout_seconds: None,
-        plans: false,
-        portable: true,
+        ..PlannedStage::new(name(index), TypeName::new("test").unwrap(), spec.effect)
     });
     RunPlan {
-        format: 1,
-        pipeline: "p".try_into().unwrap(),
-        component: "c".try_into().unwrap(),
-        environments: BTreeMap::new(),
         stages: stages.collect(),
+        ..RunPlan::new("p".try_into().unwrap(), "c".try_into().unwrap())
     }
 }
 
@@ -78,15 +65,7 @@ impl World {
             effects: BTreeMap::new(),
             order: Vec::new(),
         };
-        let plan = plan(specs);
-        let created = RunCreated {
-            plan_digest: plan.digest().unwrap(),
-            plan,
-            purpose: Purpose::Planned,
-            revision: None,
-            source: None,
-            revisions: BTreeMap::new(),
-        };
+        let created = RunCreated::new(plan(specs)).unwrap();
         let event = NewEvent::new(Actor::person("alice").unwrap(), RunEvent::from(created));
         let batch = Batch::new(world.clock.now()).event(&StreamId::run(&world.run), Expected::At(0), event);
         let _ = world.journal.append(batch).await.unwrap();
@@ -158,7 +137,7 @@ impl World {
     fn execute(&mut self, state: &RunState, command: Command, dies: bool) -> Option<Input> {
         match command {
             Command::Prepare { stage, locked } => Some(Input::Prepared(Box::new(Preparation {
-                stage: name(stage as usize),
+                stage,
                 locked,
                 action_plan: None,
                 fingerprint: Digest::of(stage.to_be_bytes()),
@@ -176,10 +155,10 @@ impl World {
                 }
                 let result = match self.specs[index].fate {
                     Fate::Succeeds => StageResult::Completed {
-                        outcome: Box::new(Outcome::succeeded()),
+                        outcome: Arc::new(Outcome::succeeded()),
                     },
                     Fate::Fails => StageResult::Completed {
-                        outcome: Box::new(Outcome::failed("no")),
+                        outcome: Arc::new(Outcome::failed("no")),
                     },
                     Fate::Errors => StageResult::Failed {
                         failure: Failure::Errored,
@@ -187,7 +166,7 @@ impl World {
                     },
                 };
                 Some(Input::Finished {
-                    stage: name(index),
+                    stage: index as u32,
                     attempt: attempt.attempt,
                     epoch: attempt.epoch,
                     result,
@@ -204,7 +183,7 @@ impl World {
                 };
                 let attempt = state.view(stage).attempt().unwrap().attempt;
                 Some(Input::Inspected {
-                    stage: name(index),
+                    stage: index as u32,
                     attempt,
                     found,
                 })

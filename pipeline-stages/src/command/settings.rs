@@ -44,6 +44,7 @@ use crate::process::{Program, VariableName, program_methods};
 /// | `PIPELINE_COMPONENT` | what the pipeline releases |
 /// | `PIPELINE_KEY` | the idempotency key: the same when a call is repeated |
 /// | `PIPELINE_ATTEMPT` | which attempt, from 1 |
+/// | `PIPELINE_ITEM` | the item, when the stage runs over a list: a text as it is, anything else as JSON |
 /// | `PIPELINE_WORKER` | the process id of the worker |
 /// | `PIPELINE_ARTIFACT_NAME` | for each needed artifact the digest; `NAME` in capitals, `-` and `.` as `_` |
 /// | `PIPELINE_ENVIRONMENT` | the environment that the stage targets, if it does |

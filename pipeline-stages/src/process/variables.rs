@@ -122,13 +122,17 @@ fn ours(cx: &StageContext) -> Vec<(String, String)> {
         ("RUN".to_owned(), call.run.to_string()),
         ("STAGE".to_owned(), call.stage.to_string()),
         ("COMPONENT".to_owned(), call.component.to_string()),
-        ("KEY".to_owned(), call.key.to_string()),
+        ("KEY".to_owned(), call.key().to_string()),
         ("ATTEMPT".to_owned(), call.attempt.to_string()),
         (leftovers::WORKER.to_owned(), std::process::id().to_string()),
     ];
     for (name, artifact) in &call.artifacts {
         let name = name.as_str().to_ascii_uppercase().replace(['-', '.'], "_");
         ours.push((format!("ARTIFACT_{name}"), artifact.digest.to_string()));
+    }
+    if let Some(item) = cx.item() {
+        let text = item.as_str().map_or_else(|| item.to_string(), ToOwned::to_owned);
+        ours.push(("ITEM".to_owned(), text));
     }
     if let Some(target) = cx.target() {
         ours.push(("ENVIRONMENT".to_owned(), target.descriptor.name.to_string()));

@@ -136,7 +136,7 @@ pub(crate) fn run(data: &[u8]) {
     };
     let json = serde_json::to_string(&plan).expect("a plan has a JSON form");
     let read: RunPlan = serde_json::from_str(&json).expect("a plan is read back");
-    assert_eq!(read, plan);
+    assert_eq!(read, *plan);
     assert_eq!(read.digest().expect("a digest"), plan.digest().expect("a digest"));
     let again = Pipeline::from_plan(&read, &registry).expect("a plan builds its pipeline");
     assert_eq!(again.plan(), plan);

@@ -1,0 +1,142 @@
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use super::graph::StageIndex;
+use super::input::Moment;
+use super::stage_state::StageState;
+use super::state::RunState;
+use crate::{EnvironmentName, PoolName};
+
+/// What one round of decisions may give out.
+#[derive(Debug)]
+pub(super) struct Budget {
+    /// How many attempts may begin.
+    free: u32,
+    /// How many slots are left of each pool.
+    pools: BTreeMap<PoolName, u32>,
+    /// Environments that were granted in this round.
+    pub(super) granted: Vec<EnvironmentName>,
+}
+
+impl Budget {
+    pub(super) fn of(state: &RunState, moment: Moment) -> Self {
+        let at_work = u32::try_from(state.counts.running).unwrap_or(u32::MAX);
+        let own = state.graph.plan.limits.parallel.unwrap_or(u32::MAX);
+        let pools = state.graph.plan.pools.iter().map(|(name, pool)| {
+            let taken = state.pools.get(name).map_or(0, |pool| pool.slots.len());
+            let taken = u32::try_from(taken).unwrap_or(u32::MAX);
+            (name.clone(), pool.capacity.saturating_sub(taken))
+        });
+        Self {
+            free: own.saturating_sub(at_work).min(moment.free),
+            pools: pools.collect(),
+            granted: Vec::new(),
+        }
+    }
+
+    /// How many of those that wait are worth a look: each may find that its pool has nothing left.
+    pub(super) fn look_at(&self) -> usize {
+        match self.free {
+            0 => 0,
+            free if self.pools.is_empty() => free as usize,
+            _ => usize::MAX,
+        }
+    }
+
+    /// Takes what an attempt of the stage needs, if all of it is there. A stage may have a slot already.
+    pub(super) fn take(&mut self, state: &RunState, index: StageIndex) -> bool {
+        if self.free == 0 {
+            return false;
+        }
+        let pools = &state.planned(index).pools;
+        let needs = |pool: &&PoolName| !state.has_slot(pool, index);
+        let there = pools
+            .iter()
+            .filter(needs)
+            .all(|pool| self.pools.get(pool).is_some_and(|left| *left > 0));
+        if !there {
+            return false;
+        }
+        for pool in pools.iter().filter(needs) {
+            if let Some(left) = self.pools.get_mut(pool) {
+                *left -= 1;
+            }
+        }
+        self.free -= 1;
+        true
+    }
+}
+
+impl RunState {
+    pub(super) fn has_slot(&self, pool: &PoolName, index: StageIndex) -> bool {
+        let key = (self.id.clone(), self.planned(index).name.clone());
+        self.pools
+            .get(pool)
+            .is_some_and(|pool| pool.slots.contains_key(&key))
+    }
+
+    /// Stages that were looked at and are still ready wait for a slot, unless they are being prepared.
+    pub(super) fn queue(&mut self, looked_at: &[StageIndex], moment: Moment) {
+        for &index in looked_at {
+            let ready = matches!(self.stage_state(index), StageState::Ready);
+            if ready && !self.needs_preparation(index) {
+                self.queued.insert((Reverse(self.priorities[index as usize]), index));
+            }
+        }
+        if self.queued.is_empty() {
+            return;
+        }
+        // What must be prepared first is, now that there may be a slot.
+        let budget = Budget::of(self, moment);
+        let ahead: Vec<_> = self.queued.iter().take(budget.look_at()).copied().collect();
+        for entry in ahead {
+            if self.needs_preparation(entry.1) {
+                self.queued.remove(&entry);
+                self.touched.push(entry.1);
+            }
+        }
+    }
+
+    /// A stage that was prepared and found no slot waits for one.
+    pub(super) fn queue_prepared(&mut self, index: StageIndex, moment: Moment) {
+        let ready = self
+            .stages
+            .get(index as usize)
+            .is_some_and(|record| matches!(record.state, StageState::Ready));
+        if ready && !Budget::of(self, moment).take(self, index) {
+            self.queued.insert((Reverse(self.priorities[index as usize]), index));
+        }
+    }
+
+    /// Whether a decision may need random bits.
+    #[cfg(feature = "runtime")]
+    pub(crate) fn takes_chances(&self) -> bool {
+        self.graph.retries
+    }
+
+    /// Whether a stage is ready, and nothing but what the run knows decides whether its outcome can be reused.
+    #[cfg(feature = "runtime")]
+    pub(crate) fn is_simply_pure(&self, index: StageIndex) -> bool {
+        if !matches!(self.stage_state(index), StageState::Ready) {
+            return false;
+        }
+        let stage = self.planned(index);
+        stage.effect == crate::Effect::Pure && stage.environment.is_none() && stage.gates.is_empty()
+    }
+
+    /// Whether one of the ready stages finds its pools with something left.
+    pub(super) fn some_can_begin(&self) -> bool {
+        if self.pools.is_empty() {
+            return true;
+        }
+        let moment = Moment::from(crate::Timestamp::UNIX_EPOCH);
+        (0..self.stages.len() as StageIndex).any(|index| {
+            matches!(self.stage_state(index), StageState::Ready) && Budget::of(self, moment).take(self, index)
+        })
+    }
+
+    /// Whether stages wait for nothing but a free slot.
+    pub fn waits_for_slot(&self) -> bool {
+        !self.queued.is_empty()
+    }
+}
