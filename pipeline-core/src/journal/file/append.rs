@@ -233,15 +233,13 @@ mod tests {
         Arc::new(Store::open(directory.path(), Arc::new(SystemEntropy)).unwrap().0)
     }
 
-    #[test]
-    fn appends_that_arrive_together_share_a_sync() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = store(&directory);
+    /// Appends eight batches together, two for each of four streams that expect it to be empty.
+    fn together(store: &Arc<Store>) -> Vec<Result<Commit, AppendError>> {
         // Somebody else writes, so whoever comes first waits, and the others behind it.
         let lock = store.directory.lock().unwrap();
         let writers: Vec<_> = (0..8)
             .map(|number| {
-                let store = Arc::clone(&store);
+                let store = Arc::clone(store);
                 let stream = format!("run/{}", number / 2);
                 thread::spawn(move || store.append(batch(&stream, Expected::At(0), "x")))
             })
@@ -250,7 +248,14 @@ mod tests {
             thread::yield_now();
         }
         drop(lock);
-        let results: Vec<_> = writers.into_iter().map(|writer| writer.join().unwrap()).collect();
+        writers.into_iter().map(|writer| writer.join().unwrap()).collect()
+    }
+
+    #[test]
+    fn appends_that_arrive_together_share_a_sync() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = store(&directory);
+        let results = together(&store);
         assert_eq!(store.syncs.load(std::sync::atomic::Ordering::Relaxed), 1);
         for pair in results.chunks(2) {
             let won = pair.iter().filter(|result| result.is_ok()).count();
@@ -260,6 +265,22 @@ mod tests {
         let report = verify_files(directory.path(), None);
         assert!(report.is_clean(), "{report}");
         assert_eq!((report.events, report.commits), (4, 4));
+    }
+
+    #[test]
+    fn what_was_decided_behind_a_failed_write_is_not_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = store(&directory);
+        let before = std::fs::read(store.path()).unwrap();
+        // A file that cannot be written.
+        store.state().image.file = Arc::new(std::fs::File::open(store.path()).unwrap());
+        for result in together(&store) {
+            assert!(matches!(result, Err(AppendError::Uncertain { .. })), "{result:?}");
+        }
+        let again = store.append(batch("run/0", Expected::Any, "x"));
+        assert!(matches!(again, Err(AppendError::Uncertain { .. })), "{again:?}");
+        assert_eq!(std::fs::read(store.path()).unwrap(), before);
+        assert!(store.state().image.scan.heads().is_empty());
     }
 
     #[test]
