@@ -1,5 +1,5 @@
 //! A stage of one's own, in thirty lines (`count_lines.rs`), named in a definition and run. Its test is
-//! `tests/custom_stage.rs`. Nothing here is private to the crates.
+//! `tests/custom_stage.rs`, with the conformance suite. Nothing here is private to the crates.
 
 mod count_lines;
 

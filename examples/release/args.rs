@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
 /// A release pipeline in one program: from a commit to production, with a journal that is the truth.
 #[derive(Debug, Parser)]
@@ -115,6 +115,17 @@ pub enum Command {
         /// The stage.
         stage: String,
     },
+    /// Draw a run and where it stands, or a pipeline.
+    Graph {
+        /// The run; the newest without it.
+        run: Option<String>,
+        /// Draw the pipeline of this definition instead, before any run.
+        #[arg(long, conflicts_with = "run")]
+        file: Option<PathBuf>,
+        /// The language of the drawing.
+        #[arg(long, value_enum, default_value_t = Notation::Dot)]
+        format: Notation,
+    },
     /// Check the chain of every stream and the digest of every artifact.
     Verify {
         /// A checkpoint that was kept elsewhere.
@@ -145,6 +156,15 @@ pub enum Command {
     },
 }
 
+/// The languages of drawings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Notation {
+    /// Graphviz: `dot -Tsvg` makes a picture of it.
+    Dot,
+    /// Mermaid: Markdown shows it on many sites.
+    Mermaid,
+}
+
 impl Command {
     /// The word that the user said.
     pub fn name(&self) -> &'static str {
@@ -159,6 +179,7 @@ impl Command {
             Self::Status { .. } => "status",
             Self::Why { .. } => "why",
             Self::Output { .. } => "output",
+            Self::Graph { .. } => "graph",
             Self::Verify { .. } => "verify",
             Self::Checkpoint { .. } => "checkpoint",
             Self::Change { .. } => "change",

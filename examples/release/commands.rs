@@ -20,11 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub async fn plan(store: &Path, file: &Path) -> Result<Answer, Problem> {
     // Without a store there is no history, and looking makes none.
     let scratch = tempfile::tempdir()?;
-    let host = if store.exists() {
-        Host::look_at(store)?
-    } else {
-        Host::open(scratch.path())?
-    };
+    let host = Host::look_or_open(store, scratch.path())?;
     let host = &host;
     let pipeline = host.define(file)?;
     // What a run would see: without what git ignores.
@@ -372,7 +368,7 @@ pub async fn output(host: &Host, run: &str, stage: &str) -> Result<Answer, Probl
     Ok(Answer::new(Exit::Succeeded, data, text))
 }
 
-fn run_id(run: &str) -> Result<RunId, Problem> {
+pub fn run_id(run: &str) -> Result<RunId, Problem> {
     Ok(RunId::new(run)?)
 }
 

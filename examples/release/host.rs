@@ -64,6 +64,15 @@ impl Host {
         Self::with(root, journal)
     }
 
+    /// Opens a store to look at it; if there is none, makes one in a place that does not last.
+    pub fn look_or_open(root: &Path, scratch: &Path) -> Result<Self, Problem> {
+        if root.exists() {
+            Self::look_at(root)
+        } else {
+            Self::open(scratch)
+        }
+    }
+
     fn with(root: PathBuf, journal: FileJournal) -> Result<Self, Problem> {
         let journal = Arc::new(journal);
         Ok(Self {

@@ -1,9 +1,12 @@
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::sync::Mutex;
 
-use pipeline_core::{Channel, Event, Observer, RunEvent, Signal, StageResult, Timestamp};
+use pipeline_core::{Channel, Event, Observer, RunEvent, RunId, Signal, StageName, StageResult, Timestamp};
 
-/// Tells a run in the terminal while it goes on: one line for what begins, what is said and what ends.
+use crate::progress::{Progress, Screen};
+
+/// Tells a run in the terminal while it goes on: one line for what begins, what is said and what ends, and bars for
+/// what tells how far it is.
 pub struct Live {
     out: Mutex<Out>,
 }
@@ -11,6 +14,7 @@ pub struct Live {
 struct Out {
     sink: Box<dyn Write + Send>,
     colour: bool,
+    progress: Progress,
 }
 
 /// The colours of the few words that have one.
@@ -25,31 +29,45 @@ enum Colour {
 impl Live {
     /// On standard output, or on standard error when that belongs to a document.
     pub fn new(json: bool) -> Self {
-        let (sink, terminal): (Box<dyn Write + Send>, bool) = if json {
-            (Box::new(std::io::stderr()), std::io::stderr().is_terminal())
+        let sink: Box<dyn Write + Send> = if json {
+            Box::new(std::io::stderr())
         } else {
-            (Box::new(std::io::stdout()), std::io::stdout().is_terminal())
+            Box::new(std::io::stdout())
         };
+        let screen = Screen::of(json);
         Self {
             out: Mutex::new(Out {
                 sink,
-                colour: terminal,
+                colour: screen.colour,
+                progress: Progress::new(screen, json),
             }),
+        }
+    }
+
+    /// Shows no bars from now on: somebody asked the program to end.
+    pub fn stop(&self) {
+        if let Ok(out) = self.out.lock() {
+            out.progress.stop();
         }
     }
 
     fn line(&self, sign: &str, colour: Colour, stage: &str, text: &str) {
         let Ok(mut out) = self.out.lock() else { return };
-        // A closed pipe is no reason to stop a release.
-        let _ = if out.colour {
-            writeln!(
-                out.sink,
-                "  \x1b[{}m{sign} {stage:<20}\x1b[0m {text}",
-                colour as u8
-            )
-        } else {
-            writeln!(out.sink, "  {sign} {stage:<20} {text}")
-        };
+        out.line(sign, colour, stage, text);
+    }
+
+    fn progress(&self, run: &RunId, stage: &StageName, how_far: (u64, Option<u64>), doing: &str) {
+        let Ok(mut out) = self.out.lock() else { return };
+        if let Some(text) = out.progress.tell(run, stage, how_far, doing) {
+            out.line("…", Colour::Grey, stage.as_str(), &text);
+        }
+    }
+
+    /// What a stage told of its progress is over.
+    fn forget(&self, event: &Event, stage: &StageName) {
+        if let (Ok(mut out), Ok(run)) = (self.out.lock(), RunId::new(event.stream.name())) {
+            out.progress.forget(&run, stage);
+        }
     }
 
     fn event(&self, event: &Event) {
@@ -58,6 +76,7 @@ impl Live {
         };
         match &*payload {
             RunEvent::StageStarted(started) => {
+                self.forget(event, &started.stage);
                 let again = if started.attempt > 1 {
                     format!(", attempt {}", started.attempt)
                 } else {
@@ -71,6 +90,7 @@ impl Live {
                 );
             }
             RunEvent::StageFinished(finished) => {
+                self.forget(event, &finished.stage);
                 let (sign, colour, text) = match &finished.result {
                     StageResult::Completed { outcome } if outcome.is_success() => {
                         let word = if outcome.status == pipeline_core::OutcomeStatus::Unchanged {
@@ -101,6 +121,7 @@ impl Live {
                 );
             }
             RunEvent::StageUnknown(unknown) => {
+                self.forget(event, &unknown.stage);
                 self.line(
                     "?",
                     Colour::Red,
@@ -138,6 +159,24 @@ impl Live {
     }
 }
 
+impl Out {
+    fn line(&mut self, sign: &str, colour: Colour, stage: &str, text: &str) {
+        let Self {
+            sink,
+            colour: coloured,
+            progress,
+        } = self;
+        // A closed pipe is no reason to stop a release.
+        progress.above(|| {
+            let _ = if *coloured {
+                writeln!(sink, "  \x1b[{}m{sign} {stage:<20}\x1b[0m {text}", colour as u8)
+            } else {
+                writeln!(sink, "  {sign} {stage:<20} {text}")
+            };
+        });
+    }
+}
+
 impl Observer for Live {
     fn observe(&self, signal: &Signal<'_>) {
         match signal {
@@ -148,6 +187,13 @@ impl Observer for Live {
                 let sign = if *channel == Channel::Stderr { "!" } else { "│" };
                 self.line(sign, Colour::Grey, stage.as_str(), line);
             }
+            Signal::Progress {
+                run,
+                stage,
+                done,
+                total,
+                doing,
+            } => self.progress(run, stage, (*done, *total), doing),
             Signal::Warning { text, .. } => self.line("!", Colour::Yellow, "warning", text),
             _ => {}
         }

@@ -7,8 +7,11 @@ mod answer;
 mod args;
 mod checks;
 mod commands;
+mod graph;
 mod host;
 mod live;
+mod pace;
+mod progress;
 mod reports;
 mod revisions;
 mod show;
@@ -35,10 +38,12 @@ async fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return refuse(&error),
     };
+    let live = Arc::new(Live::new(args.json));
     let answer = tokio::select! {
-        answer = perform(&args) => answer.unwrap_or_else(Problem::answer),
+        answer = perform(&args, Arc::clone(&live)) => answer.unwrap_or_else(Problem::answer),
         // What runs is dropped, and its processes end with it; the run can be resumed.
         signal = interrupted() => {
+            live.stop();
             eprintln!("interrupted: `release status` tells where it stands, `release resume` goes on");
             return ExitCode::from(128 + signal);
         }
@@ -93,8 +98,7 @@ fn document(args: &Args, answer: Answer) -> Value {
     document
 }
 
-async fn perform(args: &Args) -> Result<Answer, Problem> {
-    let live = Arc::new(Live::new(args.json));
+async fn perform(args: &Args, live: Arc<Live>) -> Result<Answer, Problem> {
     let Some(command) = &args.command else {
         let store = match &args.store {
             Some(store) => store.clone(),
@@ -142,6 +146,10 @@ async fn perform(args: &Args) -> Result<Answer, Problem> {
         Command::Status { run } => commands::status(&look()?, run.as_deref()).await,
         Command::Why { run } => commands::why(&look()?, run).await,
         Command::Output { run, stage } => commands::output(&look()?, run, stage).await,
+        Command::Graph { run, file, format } => match file {
+            Some(file) => graph::of_definition(&store, file, *format),
+            None => graph::of_run(&look()?, run.as_deref(), *format).await,
+        },
         Command::Verify { checkpoint } => checks::verify(&store, checkpoint.as_deref()).await,
         Command::Checkpoint { output } => checks::checkpoint(&look()?, output.as_deref()).await,
         Command::Change { run } => reports::change(&existing()?, run).await,

@@ -7,20 +7,25 @@ mod count_lines;
 
 use std::sync::Arc;
 
+use pipeline_core::testing::conformance::{StageSuite, StageWorld};
 use pipeline_core::testing::{ManualClock, MemoryArtifacts, TestCall, services};
-use pipeline_core::{DirectorySource, NoSecrets, Outcome, Stage, StageContext};
+use pipeline_core::{DirectorySource, NoSecrets, Outcome, Services, Stage, StageContext};
 
 use count_lines::CountLines;
 
-fn context(directory: &tempfile::TempDir) -> StageContext {
+fn worker(directory: &tempfile::TempDir) -> Services {
     let source = Arc::new(DirectorySource::new(directory.path()));
     let clock = ManualClock::at("2026-11-20T12:00:00Z");
-    TestCall::new("count").context(services(
+    services(
         clock,
         Arc::new(MemoryArtifacts::new()),
         source,
         Arc::new(NoSecrets),
-    ))
+    )
+}
+
+fn context(directory: &tempfile::TempDir) -> StageContext {
+    TestCall::new("count").context(worker(directory))
 }
 
 async fn count(text: &str) -> (Outcome, String) {
@@ -60,4 +65,29 @@ async fn a_missing_file_is_an_error() {
     .await
     .unwrap_err();
     assert!(error.to_string().contains("gone"), "{error}");
+}
+
+/// Whether it is as pure as it says: called twice, dropped and stopped at each await point, it reports the same and
+/// leaves the checkout alone.
+#[tokio::test]
+async fn it_keeps_what_a_stage_promises() {
+    let fresh = || async {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("notes.txt"), "one\ntwo\n").unwrap();
+        let stage = CountLines {
+            file: "notes.txt".parse().unwrap(),
+        };
+        let path = directory.path().to_owned();
+        StageWorld::new(stage, TestCall::new("count"), worker(&directory))
+            .probe(move || {
+                let entries = std::fs::read_dir(&path).unwrap();
+                let files: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+                let text = std::fs::read_to_string(path.join("notes.txt")).unwrap();
+                async move { format!("{files:?} {text}") }
+            })
+            .keep(directory)
+    };
+    let report = StageSuite::new(fresh).run().await;
+    report.assert_kept();
+    assert_eq!(report.not_tried_names(), [""; 0], "{report}");
 }

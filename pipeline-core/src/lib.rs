@@ -66,6 +66,8 @@
 //! | action plan | [`ActionPlan`], [`Approval`] | what exactly would be done to an environment; what is approved |
 //! | run | [`RunState`] | one life of a pipeline, as a fold |
 //! | runner | [`Runner`] | commits what a run decides, and does what is due |
+//! | signal | [`Observer`], [`Subscription`] | what a runner tells while it works; nobody who listens can hold it up |
+//! | drawing | [`Drawing`] | a pipeline or a run for Graphviz and Mermaid |
 //! | journal | [`Journal`], [`FileJournal`], [`MemoryJournal`] | the truth |
 //! | estate | [`Estate`] | what is live where |
 //!
@@ -106,11 +108,14 @@
 //! | feature | default | what |
 //! |---|---|---|
 //! | `runtime` | yes | [`Runner`] on tokio; without it there is no tokio |
+//! | `tracing` | no | `TracingObserver` in the module `observe`: runs and attempts as spans of `tracing` |
+//! | `otel-names` | no | the module `observe::names`: OpenTelemetry's names for pipelines, as constants; part of `tracing` |
 //! | `testing` | no | the module `testing`: manual clock, scripted stages, artifacts in memory, conformance suites |
 //!
 //! # Where next
 //!
-//! The contract of a [`Stage`] and of an [`Environment`] before you write one; `examples/` in the repository for whole
+//! The contract of a [`Stage`] and of an [`Environment`] before you write one, and `testing::conformance` to check what
+//! you wrote against it; `examples/` in the repository for whole
 //! programs, the largest of which, `release`, is a complete host; the crates `pipeline-stages`, `pipeline-artifacts`,
 //! `pipeline-change` and `pipeline-metrics` for what you need not write yourself.
 
@@ -123,6 +128,7 @@ mod chain;
 pub mod clock;
 pub mod definition;
 pub mod digest;
+pub mod draw;
 pub mod environment;
 pub mod estate;
 pub mod event;
@@ -132,9 +138,12 @@ pub mod gate;
 pub mod incident;
 pub mod journal;
 pub mod name;
+#[cfg(feature = "otel-names")]
+pub mod observe;
 pub mod pipeline;
 mod plan;
 pub mod pool;
+pub mod queue;
 pub mod registry;
 mod release;
 pub mod run;
@@ -152,6 +161,7 @@ pub use chain::{ChainDisplay, error_chain};
 pub use clock::{Clock, Entropy, SignedDuration, SystemClock, SystemEntropy, Timestamp};
 pub use definition::{Definition, DefinitionError, Diagnostic};
 pub use digest::{CanonicalError, Digest, DigestBuilder, DigestParseError, canonical_json};
+pub use draw::Drawing;
 pub use environment::{
     DeployRequest, Environment, EnvironmentDescriptor, EnvironmentError, Fenced, LiveRelease, Observation,
     Tier,
@@ -174,28 +184,28 @@ pub use journal::{
     OpenReport, PayloadErased, ReadError, StoreFoldError, VerifyReport, verify_files,
 };
 pub use name::{
-    ArtifactName, ComponentName, EnvironmentName, EvidenceKind, FactName, FoldName, NameError, PipelineName,
-    PoolName, RunId, StageName, TypeName,
+    ArtifactName, ComponentName, EnvironmentName, EvidenceKind, FactName, FoldName, NameError, PipelineName, PoolName, RunId,
+    StageName, TypeName,
 };
 pub use pipeline::{Pipeline, PipelineBuilder, PipelineError, Problem, StageNode, StageSpec};
 pub use plan::{
-    Each, FailurePolicy, Items, NotPortable, PlannedGate, PlannedPool, PlannedStage, QueueMode, RetryPolicy,
-    RunLimits, RunPlan, When,
+    Each, FailurePolicy, Items, NotPortable, PlannedGate, PlannedPool, PlannedStage, QueueMode, RetryPolicy, RunLimits,
+    RunPlan, When,
 };
 pub use pool::{PoolEvent, PoolState, Slot, SlotReturned, SlotTaken};
+pub use queue::{PipelineEvent, PipelineQueue, RunDequeued, RunQueued};
 pub use registry::{BuildError, BuildProblem, PathSegment, Registry, SettingPath, TypeKind};
 pub use release::{Configuration, ConfigurationError, ConfigurationValue, Release};
 pub use run::{
-    ActionPlanned, ApproveRequest, Attempt, Backoff, CancelRequested, DecideRequest, ENVIRONMENT_LOCK,
-    FoldError, GateVerdict, GatesEvaluated, Purpose, Refusal, RunClaimed, RunCreated, RunEvent, RunFinished,
-    RunOutcome, RunParked, RunState, RunStatus, StageDecided, StageEnd, StageExpanded, StageFinished,
-    StageInstance, StageResult, StageReused, StageSkipped, StageStarted, StageState, StageUnknown, StageView,
-    StartDetails,
+    ActionPlanned, ApproveRequest, Attempt, Backoff, CancelRequested, DecideRequest, ENVIRONMENT_LOCK, FoldError,
+    GateVerdict, GatesEvaluated, NEWER_DEPLOYMENT, Purpose, Refusal, RunClaimed, RunCreated, RunEvent, RunFinished, RunOutcome,
+    RunParked, RunState, RunStatus, StageDecided, StageEnd, StageExpanded, StageFinished, StageInstance,
+    StageResult, StageReused, StageSkipped, StageStarted, StageState, StageUnknown, StageView, StartDetails,
 };
 #[cfg(feature = "runtime")]
 pub use runner::{
-    FileLeases, Forecast, ForecastPlan, Lease, LeaseError, Leases, MemoryLeases, Observer, RunError,
-    RunRequest, Runner, RunnerOptions, Signal, StageForecast, Verb,
+    FileLeases, Forecast, ForecastPlan, Lagged, Lease, LeaseError, Leases, MemoryLeases, Observer,
+    OwnedSignal, RunError, RunRequest, Runner, RunnerOptions, Signal, StageForecast, Subscription, Verb,
 };
 pub use secret::{Masker, NoSecrets, Secret, SecretError, SecretRef, SecretRefError, SecretSource};
 pub use source::{DirectorySource, NoSource, Revision, Source, SourceError, SourcePath, SourcePathError};

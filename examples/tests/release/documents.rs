@@ -30,7 +30,7 @@ fn every_command_prints_one_document_that_names_it() {
     );
     assert!(waiting.stderr.contains("begins"), "{waiting}");
     let run = waiting.run();
-    let steps: [(&[&str], i32); 14] = [
+    let steps: [(&[&str], i32); 16] = [
         (&["status"], 0),
         (&["status", &run], 0),
         (&["why", &run], 0),
@@ -39,6 +39,8 @@ fn every_command_prints_one_document_that_names_it() {
         (&["approve", &run, "--by", "dave"], 0),
         (&["resume", &run], 0),
         (&["output", &run, "loud"], 0),
+        (&["graph"], 0),
+        (&["graph", &run, "--format", "mermaid"], 0),
         (&["verify"], 0),
         (&["checkpoint"], 0),
         (&["change", &run], 0),

@@ -10,6 +10,7 @@
     reason = "`StoreError` is the core's; tests may move it"
 )]
 
+mod conformance;
 mod hostile;
 mod pack;
 mod package;

@@ -49,7 +49,7 @@ fn settings(text: &str) -> PackageSettings {
     toml::from_str(text).unwrap()
 }
 
-fn stage(bench: &Bench, text: &str) -> Package {
+pub(crate) fn stage(bench: &Bench, text: &str) -> Package {
     Package::new(Arc::new(bench.store.clone()), settings(text)).unwrap()
 }
 

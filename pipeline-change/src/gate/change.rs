@@ -4,7 +4,7 @@ use pipeline_core::{
 use serde::{Deserialize, Serialize};
 
 use super::{ChangeSettings, ChangeSettingsError};
-use crate::{ChangeEvidence, ChangeFinding, ChangeId, ChangeState, ChangeType, PlannedWindow, WindowPlace};
+use crate::{ChangeEvidence, ChangeFinding, ChangeId, ChangeState, PlannedWindow, WindowPlace};
 
 /// Lets a stage start when its change record says so.
 ///
@@ -20,6 +20,7 @@ use crate::{ChangeEvidence, ChangeFinding, ChangeId, ChangeState, ChangeType, Pl
 /// | review, closed, canceled | deny | deny | deny |
 /// | of another type or stage | deny | deny | deny |
 ///
+/// Once all have authorised, a record that has not heard of it yet is looked at again.
 /// A window without a start has always begun, one without an end never ends. The order is that of Octopus Deploy's change
 /// control (its documentation, `approvals/servicenow`), but that it deploys in `implement` only: here the start of the
 /// stage is what takes the record from `scheduled` to `implement`.
@@ -178,7 +179,8 @@ impl Gate for ChangeGate {
             return Verdict::wait(format!(
                 "stage `{}` has planned no actions, so there is no change to decide on",
                 request.stage
-            ));
+            ))
+            .who(["whoever maintains the pipeline"]);
         }
         let found = match evidence.find(&Self::need(request), now) {
             Ok(found) => found,
@@ -201,7 +203,9 @@ impl Gate for ChangeGate {
         }
         match finding.state {
             ChangeState::New | ChangeState::Assess | ChangeState::Authorize => {
-                if self.settings.change_type == ChangeType::Standard {
+                let counting = self.counting(&request.approvals, &request.subject, now);
+                if self.is_authorised(&counting) {
+                    // The record follows the run, and has not heard of the last approval.
                     return look_again(now, format!("change {} is not scheduled yet", finding.id));
                 }
                 let why = format!("change {} is not authorised", finding.id);

@@ -190,7 +190,7 @@ fn without_actions_there_is_no_change() {
     let gate = ChangeGate::new(normal()).unwrap();
     let mut request = request(&normal(), 1);
     request.action_plan = None;
-    insta::assert_snapshot!(line(&gate, &request, vec![], at(NOW)), @"Wait: stage `deploy` has planned no actions, so there is no change to decide on");
+    insta::assert_snapshot!(line(&gate, &request, vec![], at(NOW)), @"Wait: stage `deploy` has planned no actions, so there is no change to decide on [whoever maintains the pipeline]");
 }
 
 #[test]
@@ -233,4 +233,51 @@ fn which_approvals_count() {
     let retry = vec![evidence(&request, ChangeType::Normal, ChangeState::Implement)];
     few.approvals.clear();
     assert!(line(&gate, &few, retry, at(NOW)).starts_with("Allow"));
+}
+
+#[test]
+fn it_keeps_what_a_gate_promises() {
+    use pipeline_core::testing::conformance::{self, GateCase};
+
+    let settings = ChangeSettings {
+        count: 2,
+        ..window(Some("2026-11-20T11:00:00Z"), Some("2026-11-20T13:00:00Z"))
+    };
+    let bare = request(&settings, 1);
+    let approved = GateRequest {
+        approvals: vec![
+            approved("mallory"),
+            approved("bob"),
+            approved("bob"),
+            approved("alice"),
+        ],
+        ..bare.clone()
+    };
+    let plain = GateRequest {
+        action_plan: None,
+        ..bare.clone()
+    };
+    let mut cases = vec![GateCase::new("no actions", plain, at(NOW))];
+    for now in ["2026-11-20T10:00:00Z", NOW, "2026-11-20T14:00:00Z"] {
+        for (who, request) in [("nobody", &bare), ("both", &approved)] {
+            let name = format!("{who} at {now}");
+            cases.push(GateCase::new(name.clone(), request.clone(), at(now)));
+            for state in ChangeState::ALL {
+                let mut found = evidence(request, ChangeType::Normal, state);
+                found.valid_until = None;
+                let case = GateCase::new(format!("{name}, {state}"), request.clone(), at(now));
+                cases.push(case.evidence([found]));
+            }
+        }
+    }
+    for settings in [settings, ChangeSettings { count: 2, ..normal() }] {
+        let report = conformance::gate(ChangeGate::new(settings).unwrap(), &cases);
+        report.assert_kept();
+        assert_eq!(report.not_tried_names(), [""; 0], "{report}");
+    }
+    let standard = ChangeSettings {
+        change_type: ChangeType::Standard,
+        ..ChangeSettings::default()
+    };
+    conformance::gate(ChangeGate::new(standard).unwrap(), &cases).assert_kept();
 }

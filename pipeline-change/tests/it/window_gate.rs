@@ -230,3 +230,24 @@ proptest! {
         prop_assert_eq!(gate.is_open(now), open);
     }
 }
+
+#[test]
+fn it_keeps_what_a_gate_promises() {
+    use pipeline_core::testing::conformance::{self, GateCase};
+
+    let case = |now: &str| GateCase::new(now, request(&normal(), 1), at(now));
+    let cases = [
+        "2026-11-20T12:00:00Z",
+        "2026-11-21T12:00:00Z",
+        "2026-03-28T23:00:00Z",
+        "2026-10-25T00:30:00Z",
+        "9999-12-30T21:00:00Z",
+    ]
+    .map(case);
+    for (from, until) in [("08:00", "18:00"), ("22:00", "04:00"), ("02:10", "02:40")] {
+        let gate = gate(&Weekday::ALL[..5], from, until, "Europe/Berlin");
+        let report = conformance::gate(gate, &cases);
+        report.assert_kept();
+        assert!(report.kept().contains(&"waits-truly"), "{report}");
+    }
+}

@@ -62,6 +62,14 @@ use crate::{Digest, Pipeline, Registry};
 /// [pipeline]
 /// name = "infra"
 /// component = "edge-proxy"    # what it releases; the pipeline's name if it is not given
+/// runs = "queue"              # what runs do with each other: parallel (the default), queue or supersede
+/// on-failure = "stop"         # what a failure does to the rest: finish (the default), stop or continue
+/// parallel = 8                # how many stages may be at work at once; as many as there are if it is not given
+/// timeout = "2h"              # of a run, from its creation
+/// clean-up-timeout = "10m"    # of what runs after a failure or a request to stop
+///
+/// [pools]                     # what there is only so much of; shared by all pipelines of a journal
+/// terraform-state = 1
 ///
 /// [environments.production]
 /// type = "directory"
@@ -77,6 +85,10 @@ use crate::{Digest, Pipeline, Registry};
 /// environment = "production"
 /// timeout = "1h30m"           # of an attempt
 /// gates = [{ type = "approval", count = 2 }]
+/// pools = ["terraform-state"] # an attempt takes a slot of each
+/// when = "success"            # or always, or failure: those run as the clean-up, too
+/// retry = { attempts = 3, on = ["errored"], delay = "5s", factor = 2, most = "5m", jitter = 50, budget = "30m" }
+/// each = ["eu", "us"]         # once for each item, or { stage = "list", fact = "targets", most = 50 }
 /// strategy = "rolling"        # all other keys are settings of the type
 /// ```
 ///

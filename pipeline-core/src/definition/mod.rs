@@ -6,6 +6,7 @@ mod environments;
 mod node;
 mod place;
 mod reader;
+mod rules;
 mod stages;
 
 pub use diagnostic::{DefinitionError, Diagnostic};

@@ -147,7 +147,7 @@ impl Node {
         settings
     }
 
-    fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         match &self.data {
             Data::Table(table) => {
                 let entries = table.iter().map(|(key, node)| (key.clone(), node.json()));

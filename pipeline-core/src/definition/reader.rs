@@ -1,4 +1,5 @@
 use super::node::{Data, Node};
+use super::rules::PIPELINE_KEYS;
 use crate::pipeline::{Pipeline, PipelineBuilder, Problem};
 use crate::registry::{BuildError, BuildProblem, PathSegment, Registry, SettingPath, nearest, with_causes};
 
@@ -33,13 +34,14 @@ impl<'a> Reader<'a> {
         self.known_keys(
             self.root,
             "a definition",
-            &["format", "pipeline", "environments", "stages"],
+            &["format", "pipeline", "environments", "pools", "stages"],
         );
         self.format();
         let mut builder = self.pipeline();
         for (name, node) in self.tables("environments") {
             builder = self.environment(name, node, builder);
         }
+        builder = self.pools(self.root, builder);
         for (name, node) in self.tables("stages") {
             let stage = self.stage(name, node);
             builder = builder.stage(stage);
@@ -100,16 +102,17 @@ impl<'a> Reader<'a> {
             self.expected(node, "pipeline", "a table", hint());
             return Pipeline::builder("pipeline");
         }
-        self.known_keys(node, "the pipeline", &["name", "component"]);
+        self.known_keys(node, "the pipeline", &PIPELINE_KEYS);
         let name = self.text(node, "name");
         if name.is_none() && self.lacks(node, "name") {
             self.find(node.key_or_start(), "the pipeline has no `name`".to_owned(), None);
         }
         let builder = Pipeline::builder(name.unwrap_or("pipeline"));
-        match self.text(node, "component") {
+        let builder = match self.text(node, "component") {
             Some(component) => builder.component(component),
             None => builder,
-        }
+        };
+        self.rules(node, builder)
     }
 
     /// The tables below a key of the document, as they are written.
@@ -155,7 +158,7 @@ impl<'a> Reader<'a> {
         self.find(node.start, message, hint);
     }
 
-    fn known_keys(&mut self, node: &'a Node, what: &str, known: &[&str]) {
+    pub(super) fn known_keys(&mut self, node: &'a Node, what: &str, known: &[&str]) {
         for (key, value) in node.entries() {
             if !known.contains(&key) {
                 let hint = match nearest(key, known.iter().copied()) {

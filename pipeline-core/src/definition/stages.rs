@@ -1,12 +1,11 @@
 use super::environments::registered;
 use super::node::Node;
 use super::reader::Reader;
-use crate::SignedDuration;
 use crate::pipeline::{Listed, StageSpec};
 use crate::registry::SettingPath;
 
 /// What the engine reads of a stage; the rest are settings of its type.
-const KEYS: [&str; 7] = [
+const KEYS: [&str; 11] = [
     "type",
     "after",
     "needs",
@@ -14,6 +13,10 @@ const KEYS: [&str; 7] = [
     "environment",
     "gates",
     "timeout",
+    "pools",
+    "when",
+    "retry",
+    "each",
 ];
 
 /// What the engine reads of a gate.
@@ -26,7 +29,8 @@ impl<'a> Reader<'a> {
         spec.needs = self.names(node, "needs");
         spec.produces = self.names(node, "produces");
         spec.environment = self.text(node, "environment").map(str::to_owned);
-        spec.timeout = self.timeout(node);
+        spec.timeout = self.duration(node, "timeout");
+        let spec = self.stage_rules(node, spec);
         self.gates(name, node, spec)
     }
 
@@ -65,7 +69,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A list of names, with the places in the list of those that are texts.
-    fn names(&mut self, node: &'a Node, key: &str) -> Vec<Listed> {
+    pub(super) fn names(&mut self, node: &'a Node, key: &str) -> Vec<Listed> {
         let Some(value) = node.table().and_then(|table| table.get(key)) else {
             return Vec::new();
         };
@@ -85,22 +89,6 @@ impl<'a> Reader<'a> {
             }
         }
         names
-    }
-
-    fn timeout(&mut self, node: &'a Node) -> Option<SignedDuration> {
-        let value = node.table()?.get("timeout")?;
-        let hint = || Some("write a duration such as \"90s\", \"5m\" or \"1h30m\"".to_owned());
-        let Some(text) = value.text() else {
-            self.expected(value, "timeout", "a text", hint());
-            return None;
-        };
-        match text.parse() {
-            Ok(timeout) => Some(timeout),
-            Err(_) => {
-                self.find(value.start, format!("`{text}` is not a duration"), hint());
-                None
-            }
-        }
     }
 
     fn gates(&mut self, name: &str, node: &'a Node, mut spec: StageSpec) -> StageSpec {

@@ -49,6 +49,8 @@ pub struct LiveDeployment {
     pub pipeline: Option<PipelineName>,
     /// The revision that it was built from, if the run had one.
     pub revision: Option<Revision>,
+    /// When that run was created, if the journal says so.
+    pub requested_at: Option<Timestamp>,
     /// Since when it is live.
     pub since: Timestamp,
     /// Whether it was verified.
@@ -124,6 +126,7 @@ impl EnvironmentState {
                     run: deployed.run.clone(),
                     pipeline: Some(deployed.pipeline.clone()),
                     revision: deployed.revision.clone(),
+                    requested_at: deployed.requested_at,
                     since: at,
                     verified: false,
                     rolled_back: false,
@@ -158,6 +161,7 @@ impl EnvironmentState {
                         run: rolled_back.run.clone(),
                         pipeline: None,
                         revision: back.as_ref().and_then(|back| back.revision.clone()),
+                        requested_at: None,
                         since: at,
                         verified: back.is_some(),
                         rolled_back: true,

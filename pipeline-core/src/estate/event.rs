@@ -56,6 +56,9 @@ pub struct Deployed {
     /// The revisions that came to the environment with it, the newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub revisions: Vec<Revision>,
+    /// When the run was created.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_at: Option<Timestamp>,
     /// When the deployment began. It ended when the event was appended.
     pub started_at: Timestamp,
 }

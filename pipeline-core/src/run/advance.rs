@@ -4,6 +4,7 @@ use super::gates::Gates;
 use super::input::{Input, Moment, Refusal};
 use super::state::RunState;
 use crate::journal::{Append, Batch, Expected};
+use crate::queue::{PipelineEvent, RunDequeued};
 use crate::{NewEvent, Position, StreamId};
 
 impl RunState {
@@ -84,7 +85,7 @@ impl Ahead {
     /// Decides on one input, and changes the state accordingly.
     pub(crate) fn decide(&mut self, state: &mut RunState, gates: &Gates, input: &Input) -> Result<(), Refusal> {
         let decided = state.decide(gates, input, self.moment)?;
-        let some = !decided.0.is_empty();
+        let some = !decided.list.is_empty();
         self.take(state, decided);
         if let Input::Prepared(preparation) = input
             && !some
@@ -98,10 +99,13 @@ impl Ahead {
     pub(crate) fn settle(&mut self, state: &mut RunState, gates: &Gates) -> Result<(), Refusal> {
         loop {
             let decided = state.decide(gates, &Input::Tick, self.moment)?;
-            let some = !decided.0.is_empty();
-            let looked_at = std::mem::take(&mut state.attention);
+            let some = !decided.list.is_empty();
+            let looked_at = match decided.looked {
+                true => std::mem::take(&mut state.attention),
+                false => Vec::new(),
+            };
             self.take(state, decided);
-            state.queue(&looked_at, self.moment);
+            state.queue_ready(&looked_at, self.moment);
             if !some {
                 return Ok(());
             }
@@ -110,7 +114,7 @@ impl Ahead {
 
     fn take(&mut self, state: &mut RunState, decided: Decisions) {
         let now = self.moment.now;
-        for Decided { actor, event } in decided.0 {
+        for Decided { actor, event } in decided.list {
             if let DecidedEvent::Run(RunEvent::StageStarted(_), _) = &event {
                 self.moment.free = self.moment.free.saturating_sub(1);
                 self.begun += 1;
@@ -132,6 +136,11 @@ impl Ahead {
                     state.apply_environment(&name, position + 1, now, &event);
                     let (stream, expected) = (StreamId::environment(&name), Expected::At(position));
                     self.others.push(&stream, expected, NewEvent::new(actor, event));
+                }
+                DecidedEvent::Dequeued(pipeline, run) => {
+                    let superseded_by = None;
+                    let event = NewEvent::new(actor, PipelineEvent::from(RunDequeued { run, superseded_by }));
+                    self.others.push(&StreamId::pipeline(&pipeline), Expected::Any, event);
                 }
                 DecidedEvent::Pool(name, event) => {
                     let position = state.pools.get(&name).map_or(0, |known| known.position);

@@ -76,7 +76,7 @@ impl RunState {
     }
 
     /// Stages that were looked at and are still ready wait for a slot, unless they are being prepared.
-    pub(super) fn queue(&mut self, looked_at: &[StageIndex], moment: Moment) {
+    pub(super) fn queue_ready(&mut self, looked_at: &[StageIndex], moment: Moment) {
         for &index in looked_at {
             let ready = matches!(self.stage_state(index), StageState::Ready);
             if ready && !self.needs_preparation(index) {

@@ -8,7 +8,7 @@ use super::state::RunState;
 use super::view::Cancel;
 use crate::estate::{EnvironmentEvent, Released};
 use crate::pool::{PoolEvent, SlotReturned};
-use crate::{Actor, EnvironmentName, PoolName, StageName};
+use crate::{Actor, EnvironmentName, PipelineName, PoolName, RunId, StageName};
 
 /// An event that was decided, and where it belongs.
 #[derive(Debug)]
@@ -24,17 +24,23 @@ pub(crate) enum DecidedEvent {
     Run(RunEvent, Option<StageIndex>),
     Environment(EnvironmentName, EnvironmentEvent),
     Pool(PoolName, PoolEvent),
+    /// The run left the queue of its pipeline, whatever else happened there.
+    Dequeued(PipelineName, RunId),
     /// Nothing happened there, but the decision depends on its stream being as it is.
     Unmoved(EnvironmentName),
 }
 
 /// Decisions, collected in order.
 #[derive(Debug, Default)]
-pub(super) struct Decisions(pub(super) Vec<Decided>);
+pub(super) struct Decisions {
+    pub(super) list: Vec<Decided>,
+    /// Whether everything was looked at that asked for attention.
+    pub(super) looked: bool,
+}
 
 impl Decisions {
     fn push(&mut self, actor: Actor, event: DecidedEvent) {
-        self.0.push(Decided { actor, event });
+        self.list.push(Decided { actor, event });
     }
 
     pub(super) fn run(&mut self, event: impl Into<RunEvent>) {
@@ -59,6 +65,10 @@ impl Decisions {
         self.push(Actor::Engine, DecidedEvent::Environment(name.clone(), event.into()));
     }
 
+    fn dequeued(&mut self, pipeline: &PipelineName, run: RunId) {
+        self.push(Actor::Engine, DecidedEvent::Dequeued(pipeline.clone(), run));
+    }
+
     pub(super) fn pool(&mut self, name: &PoolName, event: impl Into<PoolEvent>) {
         self.push(Actor::Engine, DecidedEvent::Pool(name.clone(), event.into()));
     }
@@ -66,6 +76,9 @@ impl Decisions {
 
 /// The type under which a held environment shows among the verdicts of the gates.
 pub const ENVIRONMENT_LOCK: &str = "environment-lock";
+
+/// The type under which a newer deployment shows among the verdicts of the gates.
+pub const NEWER_DEPLOYMENT: &str = "newer-deployment";
 
 /// Every decision of a run. Pure: the state, the gates, an input and the moment go in, events come out.
 ///
@@ -87,10 +100,18 @@ impl RunState {
             };
         }
         match input {
-            Input::Claim { worker } => out.run(RunClaimed {
-                epoch: self.epoch.saturating_add(1),
-                worker: worker.clone(),
-            }),
+            Input::Claim { worker } => {
+                if let Some(before) = self.waits_for_run() {
+                    return Err(Refusal::NotItsTurn {
+                        run: self.id.clone(),
+                        before: before.clone(),
+                    });
+                }
+                out.run(RunClaimed {
+                    epoch: self.epoch.saturating_add(1),
+                    worker: worker.clone(),
+                });
+            }
             Input::Park { missing } => {
                 if self.parked.as_deref() != Some(missing) {
                     out.run(super::event::RunParked {
@@ -161,6 +182,7 @@ impl RunState {
         if self.has_to_skip() {
             return self.skip_what_will_not_begin(out);
         }
+        out.looked = true;
         let mut budget = Budget::of(self, moment);
         for &(until, index) in &self.backoffs {
             if until > moment.now {
@@ -182,6 +204,9 @@ impl RunState {
             out.run(RunFinished {
                 outcome: self.outcome_when_done(),
             });
+            if self.is_queued() {
+                out.dequeued(&self.graph.plan.pipeline, self.id.clone());
+            }
         }
     }
 

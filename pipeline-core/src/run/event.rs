@@ -42,6 +42,9 @@ pub struct RunCreated {
     /// same revision may be listed by several runs; it counts as delivered by the first that deploys it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub revisions: BTreeMap<EnvironmentName, Vec<Revision>>,
+    /// Whether it may bring an older revision over a newer one: whoever asked for the run asked for that, by name.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rollback: bool,
     /// The run that this one begins again: what succeeded there is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub again: Option<RunId>,
@@ -71,6 +74,7 @@ impl RunCreated {
             revision: None,
             source: None,
             revisions: BTreeMap::new(),
+            rollback: false,
             again: None,
             durations: BTreeMap::new(),
         }

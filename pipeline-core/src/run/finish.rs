@@ -146,6 +146,7 @@ impl RunState {
                             purpose: self.purpose,
                             revision: self.revision.clone(),
                             revisions: revisions.cloned().unwrap_or_default(),
+                            requested_at: Some(self.requested_at),
                             started_at: attempt.since,
                         },
                     );

@@ -162,6 +162,14 @@ pub enum Refusal {
         /// The run.
         run: RunId,
     },
+    /// Another run of the pipeline comes first.
+    #[error("run {run} waits for its turn: run {before} comes first")]
+    NotItsTurn {
+        /// The run.
+        run: RunId,
+        /// The run that comes first.
+        before: RunId,
+    },
     /// There is no such stage.
     #[error("run {run} has no stage `{stage}`")]
     NoStage {

@@ -1,4 +1,4 @@
-use super::decide::ENVIRONMENT_LOCK;
+use super::decide::{ENVIRONMENT_LOCK, NEWER_DEPLOYMENT};
 use super::event::GateVerdict;
 use super::graph::StageIndex;
 use super::stage_state::StageState;
@@ -73,6 +73,26 @@ impl RunState {
         Some(GateVerdict {
             gate: ENVIRONMENT_LOCK.to_owned(),
             verdict: Verdict::wait(reason).who([who]),
+        })
+    }
+
+    /// What keeps a stage from deploying: something newer is live, and nobody asked by name to go back.
+    pub(super) fn newer_verdict(&self, environment: &EnvironmentName) -> Option<GateVerdict> {
+        let live = self.environments.get(environment)?.live.as_ref()?;
+        if self.rollback || live.rolled_back || live.release.component != self.graph.plan.component {
+            return None;
+        }
+        let (newer, what) = match (&live.revision, &self.revision) {
+            (Some(theirs), Some(own)) => (theirs.at > own.at, format!("revision {}", theirs.id)),
+            _ => (
+                live.requested_at.is_some_and(|theirs| theirs > self.requested_at),
+                format!("run {}", live.run),
+            ),
+        };
+        newer.then(|| GateVerdict {
+            gate: NEWER_DEPLOYMENT.to_owned(),
+            verdict: Verdict::deny(format!("{what}, which is newer, is live in environment `{environment}`"))
+                .who(["whoever asks for a run that is a rollback".to_owned()]),
         })
     }
 

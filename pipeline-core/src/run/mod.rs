@@ -29,7 +29,7 @@ mod view;
 
 #[cfg(feature = "runtime")]
 pub(crate) use advance::Ahead;
-pub use decide::ENVIRONMENT_LOCK;
+pub use decide::{ENVIRONMENT_LOCK, NEWER_DEPLOYMENT};
 pub use event::{
     ActionPlanned, CancelRequested, GateVerdict, GatesEvaluated, Purpose, RunClaimed, RunCreated, RunEvent,
     RunFinished, RunOutcome, RunParked, StageDecided, StageExpanded, StageFinished, StageInstance, StageResult,

@@ -88,6 +88,16 @@ impl RunState {
                 verdict,
             });
         }
+        let deploys = preparation
+            .action_plan
+            .as_ref()
+            .is_some_and(|(_, plan)| !plan.is_unchanged());
+        if deploys && let Some(name) = &stage.environment {
+            if let Some(verdict) = self.newer_verdict(name) {
+                out.depends_on(name);
+                verdicts.push(verdict);
+            }
+        }
         let denied = verdicts
             .iter()
             .find(|gate| gate.verdict.decision == Decision::Deny)

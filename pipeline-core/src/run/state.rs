@@ -10,6 +10,7 @@ use super::stage_state::StageState;
 use super::view::Cancel;
 use crate::estate::{EnvironmentEvent, EnvironmentState};
 use crate::pool::{PoolEvent, PoolState};
+use crate::queue::PipelineQueue;
 use crate::{
     Actor, Approval, Digest, EnvironmentName, Event, PoolName, Position, Revision, RunId, StreamId, StreamKind,
     Timestamp,
@@ -55,6 +56,9 @@ pub struct RunState {
     pub(super) finished: Option<(RunOutcome, Timestamp)>,
     pub(super) environments: BTreeMap<EnvironmentName, EnvironmentState>,
     pub(super) pools: BTreeMap<PoolName, PoolState>,
+    /// Empty for pipelines whose runs do not queue.
+    pub(super) queue: PipelineQueue,
+    pub(super) rollback: bool,
 }
 
 /// How many stages stand where.
@@ -244,6 +248,8 @@ impl RunState {
                 .keys()
                 .map(|name| (name.clone(), PoolState::default()))
                 .collect(),
+            queue: PipelineQueue::default(),
+            rollback: created.rollback,
             stages,
             instances: Instances::default(),
             graph,
@@ -284,6 +290,11 @@ impl RunState {
                         }
                     }
                 }
+            }
+        } else if event.stream.is(&StreamKind::PIPELINE) {
+            let own = event.stream.name() == self.graph.plan.pipeline.as_str();
+            if own && self.is_queued() && self.is_new(event, self.queue.position)? {
+                self.queue.apply(event).map_err(decode)?;
             }
         } else if event.stream.is(&StreamKind::POOL) {
             let Some((name, state)) = self.pools.get_key_value(event.stream.name()) else {

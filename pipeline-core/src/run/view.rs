@@ -9,8 +9,9 @@ use super::stage_state::{Attempt, StageEnd, StageState};
 use super::state::{RunState, StageRecord};
 use crate::estate::EnvironmentState;
 use crate::pool::PoolState;
+use crate::queue::PipelineQueue;
 use crate::{
-    Actor, Approval, ArtifactName, ArtifactRef, Digest, EnvironmentName, Outcome, PlannedStage, PoolName, Position,
+    Actor, Approval, ArtifactName, ArtifactRef, Digest, EnvironmentName, Outcome, PlannedStage, PoolName, Position, QueueMode,
     Revision, RunId, RunPlan, StageName, Timestamp,
 };
 
@@ -119,6 +120,9 @@ impl RunState {
                 RunOutcome::Cancelled => RunStatus::Cancelled,
             };
         }
+        if self.waits_for_run().is_some() {
+            return RunStatus::Waiting;
+        }
         if self.counts.running > 0 || self.counts.ready > 0 && self.some_can_begin() {
             RunStatus::Running
         } else if self.counts.unknown > 0 {
@@ -182,6 +186,35 @@ impl RunState {
     /// The stage that failed first.
     pub fn failed(&self) -> Option<&StageName> {
         self.failed.map(|index| &self.planned(index).name)
+    }
+
+    /// The stages that a stage waits for.
+    #[cfg(feature = "runtime")]
+    pub(crate) fn dependencies(&self, index: StageIndex) -> &[StageIndex] {
+        self.graph.dependencies(self.template(index))
+    }
+
+    /// Whether runs of the pipeline queue.
+    pub(crate) fn is_queued(&self) -> bool {
+        self.graph.plan.runs != QueueMode::Parallel
+    }
+
+    /// The queue of the pipeline, if its runs queue.
+    pub fn queue(&self) -> Option<&PipelineQueue> {
+        self.is_queued().then_some(&self.queue)
+    }
+
+    /// The run whose turn it is, while it is not this one's.
+    pub fn waits_for_run(&self) -> Option<&RunId> {
+        if self.epoch > 0 {
+            return None;
+        }
+        self.queue()?.before(&self.id)
+    }
+
+    /// Whether the run may bring an older revision over a newer one.
+    pub fn is_rollback(&self) -> bool {
+        self.rollback
     }
 
     /// What a worker lacked that could not go on with the run.

@@ -17,7 +17,7 @@ use crate::journal::AppendError;
 use crate::pipeline::Pipeline;
 use crate::run::{Ahead, Command, Gates, Input, Moment, RunState, StageIndex, StageResult};
 use crate::stage::{Signals, StageContext};
-use crate::{Failure, Inspection, RunId, Services};
+use crate::{Effect, Failure, Inspection, RunId, Services};
 
 /// One drive of a run: the state, and the tasks that work for it.
 struct Drive {
@@ -130,7 +130,7 @@ impl Runner {
         })?;
         let _lease = lease.ok_or_else(|| RunError::Taken { run: run.clone() })?;
         let state = self.load_over(run, Some(pipeline.graph())).await?;
-        if state.finished().is_some() {
+        if state.finished().is_some() || state.waits_for_run().is_some() {
             return Ok(state);
         }
         let digest = pipeline.plan_digest().map_err(RunError::Canonical)?;
@@ -148,7 +148,9 @@ impl Runner {
         if state.epoch() == 0 {
             self.check_source(&state).await?;
         }
-        self.refresh_history().await?;
+        if pipeline.plan().stages.iter().any(|stage| stage.effect == Effect::Pure) {
+            self.refresh_history().await?;
+        }
         let gates = pipeline
             .stages()
             .filter(|node| !node.gates().is_empty())

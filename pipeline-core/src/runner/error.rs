@@ -48,6 +48,14 @@ pub enum RunError {
         /// What is different.
         reason: String,
     },
+    /// The run cannot begin again.
+    #[error("run {run} cannot begin again: {reason}")]
+    NotAgain {
+        /// The run.
+        run: RunId,
+        /// Why not.
+        reason: String,
+    },
     /// Another worker drives the run.
     #[error("run {run} is driven by another process")]
     Taken {

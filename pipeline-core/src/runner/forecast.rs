@@ -3,7 +3,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::prepare::Job;
-use super::worker::{Runner, created};
+use super::create::created;
+use super::worker::Runner;
 use super::{RunError, RunRequest};
 use crate::pipeline::Pipeline;
 use crate::run::{GateVerdict, Preparation, RunEvent, RunState, StageIndex, StageReused, StageState};

@@ -1,20 +1,23 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::run::{RunEvent, StageResult};
-use crate::{Cursor, Digest, Effect, Event, Outcome, RunId, StageName, StreamKind};
+use crate::run::{RunEvent, RunOutcome, StageResult};
+use crate::{Cursor, Digest, Effect, Event, Outcome, PipelineName, RunId, StageName, StreamKind};
 
 /// Outcomes that may be used again: those of pure stages, by fingerprint. Rebuilt from the journal.
 #[derive(Debug, Default)]
 pub(super) struct History {
     cursor: Cursor,
     outcomes: HashMap<Digest, (RunId, Arc<Outcome>)>,
+    /// The last run of each pipeline that succeeded.
+    last: HashMap<PipelineName, RunId>,
     /// Of runs that have not ended: which stages are pure, and what the attempts going on depend on.
     open: HashMap<RunId, OpenRun>,
 }
 
 #[derive(Debug, Default)]
 struct OpenRun {
+    pipeline: Option<PipelineName>,
     pure: HashSet<StageName>,
     begun: HashMap<StageName, (u32, Digest)>,
 }
@@ -54,6 +57,7 @@ impl History {
                 self.open.insert(
                     run,
                     OpenRun {
+                        pipeline: Some(created.plan.pipeline.clone()),
                         pure,
                         begun: HashMap::new(),
                     },
@@ -83,11 +87,21 @@ impl History {
                     self.outcomes.insert(fingerprint, (run, Arc::clone(outcome)));
                 }
             }
-            RunEvent::Finished(_) => {
-                self.open.remove(&run);
+            RunEvent::Finished(finished) => {
+                let open = self.open.remove(&run);
+                if let Some(pipeline) = open.and_then(|open| open.pipeline)
+                    && finished.outcome == RunOutcome::Succeeded
+                {
+                    self.last.insert(pipeline, run);
+                }
             }
             _ => {}
         }
+    }
+
+    /// The last run of a pipeline that succeeded.
+    pub(super) fn last(&self, pipeline: &PipelineName) -> Option<RunId> {
+        self.last.get(pipeline).cloned()
     }
 
     /// An old outcome with this fingerprint, and the run that it comes from.

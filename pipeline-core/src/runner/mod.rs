@@ -4,6 +4,7 @@
 //! attempts are tasks of their own that report back. Whatever is observed has been committed.
 
 mod attempt;
+mod create;
 mod drive;
 mod error;
 mod forecast;
@@ -13,6 +14,7 @@ mod lanes;
 mod lease;
 mod prepare;
 mod request;
+mod resume;
 mod signal;
 mod slots;
 mod worker;
@@ -21,5 +23,5 @@ pub use error::RunError;
 pub use forecast::{Forecast, ForecastPlan, StageForecast, Verb};
 pub use lease::{FileLeases, Lease, LeaseError, Leases, MemoryLeases};
 pub use request::RunRequest;
-pub use signal::{Observer, Signal};
+pub use signal::{Lagged, Observer, OwnedSignal, Signal, Subscription};
 pub use worker::{Runner, RunnerOptions};

@@ -246,8 +246,8 @@ impl Runner {
     /// An old outcome with this fingerprint, if all that it produced is still there.
     async fn reusable(&self, fingerprint: &Digest) -> Option<(crate::RunId, Arc<crate::Outcome>)> {
         let (run, outcome) = self.history().find(fingerprint)?;
-        for artifact in outcome.artifacts.values() {
-            self.services.artifacts.open(artifact).await.ok()?;
+        if !self.has_artifacts(&outcome).await {
+            return None;
         }
         Some((run, outcome))
     }

@@ -18,6 +18,8 @@ pub struct RunRequest {
     pub source: Option<Digest>,
     /// For each environment, the revisions that the run would newly bring to it, the newest first.
     pub revisions: BTreeMap<EnvironmentName, Vec<Revision>>,
+    /// Whether the run may bring an older revision over a newer one.
+    pub rollback: bool,
 }
 
 impl RunRequest {
@@ -30,6 +32,7 @@ impl RunRequest {
             revision: None,
             source: None,
             revisions: BTreeMap::new(),
+            rollback: false,
         }
     }
 }

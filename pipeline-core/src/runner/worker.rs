@@ -6,14 +6,13 @@ use super::history::History;
 use super::lease::{Leases, MemoryLeases};
 use super::signal::{Observer, Observers, Signal};
 use super::slots::Slots;
-use super::{RunError, RunRequest};
-use crate::journal::{Append, AppendError, Batch, Expected, Journal, JournalExt};
-use crate::pipeline::Pipeline;
+use super::RunError;
+use crate::journal::{AppendError, Batch, Journal, JournalExt};
 use crate::run::{
-    ApproveRequest, DecideRequest, Gates, Input, RunCreated, RunEvent, RunGraph, RunState,
+    ApproveRequest, DecideRequest, Gates, Input, RunGraph, RunState,
 };
 use crate::{
-    Actor, ArtifactStore, Clock, Entropy, EvidenceKind, EvidenceSource, NewEvent, NoSecrets, NoSource, RunId,
+    Actor, ArtifactStore, Clock, Entropy, EvidenceKind, EvidenceSource, NoSecrets, NoSource, RunId,
     SecretSource, Services, Source, StreamId, SystemClock, SystemEntropy,
 };
 
@@ -135,7 +134,7 @@ impl Runner {
     /// With an observer more.
     #[must_use]
     pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
-        self.observers.0.push(Arc::new(observer));
+        self.observers.add(Arc::new(observer));
         self
     }
 
@@ -150,45 +149,6 @@ impl Runner {
     /// The journal that the runner writes.
     pub fn journal(&self) -> &Arc<dyn Journal> {
         &self.journal
-    }
-
-    /// Creates a run of a pipeline. It begins when it is driven.
-    ///
-    /// # Errors
-    ///
-    /// When the journal does not take it, or the id is taken.
-    pub async fn create(&self, pipeline: &Pipeline, request: RunRequest) -> Result<RunId, RunError> {
-        let now = self.services.clock.now();
-        let created = created(pipeline, &request)?;
-        let mut id = request.id.clone();
-        for _ in 0..TRIES {
-            let run = id
-                .clone()
-                .unwrap_or_else(|| RunId::generate(now, self.entropy.next_u64()));
-            let event = NewEvent::new(request.by.clone(), RunEvent::from(created.clone()));
-            let stream = StreamId::run(&run);
-            let batch = Batch {
-                at: now,
-                appends: vec![Append {
-                    stream,
-                    expected: Expected::At(0),
-                    events: vec![event],
-                }],
-            };
-            match self.append(&run, batch).await {
-                Ok(()) => return Ok(run),
-                // Chance gave a taken id; a host's own id is its own matter.
-                Err(RunError::Append {
-                    source: AppendError::Conflict(_),
-                    ..
-                }) if request.id.is_none() => id = None,
-                Err(error) => return Err(error),
-            }
-        }
-        Err(RunError::Contended {
-            run: RunId::generate(now, 0),
-            tries: TRIES,
-        })
     }
 
     /// Loads a run: its stream, and those of its environments and pools.
@@ -249,6 +209,9 @@ impl Runner {
                 .pools()
                 .map(|(name, known)| (StreamId::pool(name), known.position)),
         );
+        if let Some(queue) = state.queue() {
+            streams.push((StreamId::pipeline(&state.plan().pipeline), queue.position));
+        }
         let mut news = Vec::new();
         for (stream, position) in streams {
             let events = self.journal.read_stream(&stream, position).await;
@@ -311,7 +274,7 @@ impl Runner {
     }
 
     /// Records somebody's word, and nothing that follows from it: what follows is for whoever drives the run.
-    async fn record(&self, run: &RunId, input: &Input) -> Result<RunState, RunError> {
+    pub(super) async fn record(&self, run: &RunId, input: &Input) -> Result<RunState, RunError> {
         for _ in 0..TRIES {
             let mut state = self.load(run).await?;
             let now = self.services.clock.now();
@@ -332,16 +295,4 @@ impl Runner {
             tries: TRIES,
         })
     }
-}
-
-/// The first event of a run.
-pub(super) fn created(pipeline: &Pipeline, request: &RunRequest) -> Result<RunCreated, RunError> {
-    let digest = pipeline.plan_digest().map_err(RunError::Canonical)?;
-    Ok(RunCreated {
-        purpose: request.purpose,
-        revision: request.revision.clone(),
-        source: request.source,
-        revisions: request.revisions.clone(),
-        ..RunCreated::with_digest(digest, pipeline.plan())
-    })
 }

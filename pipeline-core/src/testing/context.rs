@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use crate::stage::{Services, StageCall, StageContext, Target};
 use crate::{
-    ArtifactRef, ArtifactStore, Clock, ComponentName, Configuration, Digest, Environment, FactName, Fence,
-    PipelineName, Release, RunId, SecretSource, Source, StageName,
+    ActionPlan, ArtifactRef, ArtifactStore, Clock, ComponentName, Configuration, Digest, Environment,
+    FactName, Fence, PipelineName, Release, RunId, SecretSource, Source, StageName,
 };
 
 /// The services of a worker, put together from what a test has.
@@ -23,7 +23,7 @@ pub fn services(
 }
 
 /// Builds the context of a call, for tests of stages.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct TestCall {
     call: StageCall,
     environment: Option<Arc<dyn Environment>>,
@@ -107,6 +107,46 @@ impl TestCall {
     pub fn verified(mut self, release: Release, configuration: Digest) -> Self {
         if let Some(target) = &mut self.call.target {
             target.verified = Some((release, configuration));
+        }
+        self
+    }
+
+    /// As a later attempt of the same intention: a call that is repeated because nobody knows how the one before ended.
+    /// The delivery epoch of the fence grows with it.
+    #[must_use]
+    pub fn repeated(mut self, attempt: u32) -> Self {
+        let later = u64::from(attempt.saturating_sub(self.call.attempt));
+        self.call.attempt = attempt;
+        if let Some(fence) = self.call.target.as_mut().and_then(|target| target.fence.as_mut()) {
+            fence.epoch += later;
+        }
+        self
+    }
+
+    /// As a new intention of the same stage, after a definite failure: with the key of this generation.
+    #[must_use]
+    pub fn generation(mut self, generation: u32) -> Self {
+        self.call.generation = generation;
+        self
+    }
+
+    /// As a call of another run.
+    ///
+    /// # Panics
+    ///
+    /// When the text is no name: this is for tests.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "for tests, which state their own names")]
+    pub fn in_run(mut self, run: &str) -> Self {
+        self.call.run = RunId::new(run).expect("a name");
+        self.generation(1)
+    }
+
+    /// With the action plan that passed the gates.
+    #[must_use]
+    pub fn action_plan(mut self, plan: ActionPlan) -> Self {
+        if let Some(target) = &mut self.call.target {
+            target.action_plan = Some(plan);
         }
         self
     }

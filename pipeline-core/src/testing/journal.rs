@@ -6,10 +6,9 @@
     reason = "a suite tells by panics what is wrong"
 )]
 
-use std::future::Future;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
 
+use super::block_on::Runtime;
 use crate::event::{Actor, Cursor, Event, NewEvent, Payload, Position, StreamId};
 use crate::journal::{Append, AppendError, Batch, Commit, Expected, Journal, JournalExt};
 use crate::{Digest, Timestamp};
@@ -446,41 +445,4 @@ pub async fn concurrent(journal: &Arc<dyn Journal>) {
     }
     let pairs = all.chunks(2).all(|pair| said(&pair[..1]) == said(&pair[1..]));
     assert!(pairs, "the events of a commit stand together");
-}
-
-/// Waits for a future on this thread, inside tokio's runtime if there is one.
-#[derive(Clone)]
-struct Runtime {
-    #[cfg(feature = "runtime")]
-    tokio: Option<tokio::runtime::Handle>,
-}
-
-impl Runtime {
-    fn current() -> Self {
-        Self {
-            #[cfg(feature = "runtime")]
-            tokio: tokio::runtime::Handle::try_current().ok(),
-        }
-    }
-
-    fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
-        #[cfg(feature = "runtime")]
-        if let Some(tokio) = &self.tokio {
-            return tokio.block_on(future);
-        }
-        struct Unpark(std::thread::Thread);
-        impl Wake for Unpark {
-            fn wake(self: Arc<Self>) {
-                self.0.unpark();
-            }
-        }
-        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-        let mut future = std::pin::pin!(future);
-        loop {
-            match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-                Poll::Ready(done) => return done,
-                Poll::Pending => std::thread::park(),
-            }
-        }
-    }
 }

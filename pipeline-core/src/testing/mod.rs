@@ -2,7 +2,9 @@
 //! conformance suites for the traits that they implement.
 
 mod artifacts;
+mod block_on;
 mod clock;
+pub mod conformance;
 mod context;
 pub mod journal;
 mod stage;

@@ -8,7 +8,9 @@
     reason = "tests"
 )]
 
+mod conformance;
 mod definition;
+mod drawing;
 mod environments;
 mod fuzz;
 mod journal;
@@ -18,7 +20,10 @@ mod journal_folds;
 mod journal_index;
 mod journal_model;
 mod journal_processes;
+mod observing;
 mod pipeline;
 mod registry;
 mod run;
 mod runner;
+mod spans;
+mod support;

@@ -62,6 +62,7 @@ fn deployed(version: &str, revisions: &[(&str, &str)]) -> Deployed {
         purpose: Purpose::Planned,
         revision: revisions.first().map(revision),
         revisions: revisions.iter().map(revision).collect(),
+        requested_at: None,
         started_at: at("2025-01-06T00:00:00Z"),
     }
 }

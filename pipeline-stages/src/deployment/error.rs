@@ -107,6 +107,9 @@ pub enum VerifyError {
     /// The check could not be run. This says nothing about the release, so nothing is rolled back.
     #[error("the check cannot be run")]
     Check(#[from] ProgramError),
+    /// The check said yes, and the environment has seen a higher fence: it is somebody else's now.
+    #[error("the check said yes, but the call comes too late")]
+    Late(#[source] EnvironmentError),
     /// The check said no, and the rollback did not work out. The release that is not good may be live.
     #[error("the check failed ({check}), and so did the rollback to {to}")]
     Rollback {

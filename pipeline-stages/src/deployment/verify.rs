@@ -95,9 +95,11 @@ impl<'a> Check<'a> {
             let digest = before.digest()?;
             if digest != self.wanted.release {
                 let retired = self.environment.retire(&digest, self.target.fence).await;
-                if let Err(error) = retired {
+                match retired {
+                    Ok(()) => {}
+                    Err(error @ EnvironmentError::Fenced { .. }) => return Err(VerifyError::Late(error)),
                     // The release is good all the same.
-                    self.cx.log(format!("warning: {before} is not retired: {error}"));
+                    Err(error) => self.cx.log(format!("warning: {before} is not retired: {error}")),
                 }
             }
         }
@@ -223,6 +225,7 @@ impl Stage for VerifyDeployment {
     fn failure(&self, error: &VerifyError) -> Failure {
         match error {
             VerifyError::NotLive { .. }
+            | VerifyError::Late(_)
             | VerifyError::Rollback {
                 source:
                     RollbackError::Deploy(EnvironmentError::Fenced { .. } | EnvironmentError::Refused { .. }),

@@ -184,3 +184,47 @@ proptest! {
         prop_assert_eq!(gate.uses(&request, now()), expected);
     }
 }
+
+#[test]
+fn it_keeps_what_a_gate_promises() {
+    use pipeline_core::testing::conformance::{self, GateCase};
+
+    let case = |name: &str, approvals| GateCase::new(name, request(approvals), now());
+    let stale = approval("person:bob", plan().digest().unwrap(), EARLIER, false);
+    let used = approval("person:bob", plan().digest().unwrap(), LATER, true);
+    let void = approval("person:bob", Digest::of(b"another plan"), LATER, false);
+    let cases = [
+        case("nobody", vec![]),
+        case("one of two", vec![fresh("person:alice")]),
+        case(
+            "one of two, and none",
+            vec![fresh("person:alice"), stale, used, void, fresh("person:carol")],
+        ),
+        case("both", vec![fresh("person:alice"), fresh("person:bob")]),
+        case(
+            "more than both",
+            vec![
+                fresh("person:alice"),
+                fresh("person:bob"),
+                fresh("person:alice"),
+                fresh("person:dora"),
+            ],
+        ),
+    ];
+    for gate in [
+        ApprovalGate::new(2),
+        ApprovalGate::new(2).approvers(["alice", "bob"]),
+    ] {
+        let report = conformance::gate(gate, &cases);
+        report.assert_kept();
+        assert_eq!(
+            report.not_tried_names(),
+            ["needs-evidence", "denies-for-good"],
+            "{report}"
+        );
+    }
+    let impossible = ApprovalGate::new(2).approvers(["alice", "carol"]);
+    let report = conformance::gate(impossible, &cases[..1]);
+    report.assert_kept();
+    assert!(report.kept().contains(&"denies-for-good"), "{report}");
+}

@@ -8,6 +8,8 @@
 #[cfg(unix)]
 mod command;
 #[cfg(unix)]
+mod conformance;
+#[cfg(unix)]
 mod deployment;
 #[cfg(unix)]
 mod directory;

@@ -1,7 +1,3 @@
-use std::fmt::Debug;
-use std::sync::Arc;
-
-use crate::stage::Signals;
 use crate::{Channel, Event, RunId, StageName};
 
 /// Something that is worth showing while a run goes on.
@@ -48,7 +44,14 @@ pub enum Signal<'a> {
 /// # Contract
 ///
 /// Events come after they are committed, in their order. An observer changes nothing: it has no answer, and a
-/// run does not depend on it. It is called from the task that drives the run, so it must not block.
+/// run does not depend on it.
+///
+/// It is called from the task that drives the run, or in which the stage runs that says something, so it should be
+/// quick: while it blocks, that task stands still. What may take its time reads a
+/// [`Subscription`](super::Subscription) instead, which no run waits for.
+///
+/// An observer that panics is not called again. The others get a [`Signal::Warning`] that says so. (The process's
+/// panic hook has its say before; where panics abort, nothing can be caught.)
 pub trait Observer: Send + Sync {
     /// Sees one signal.
     fn observe(&self, signal: &Signal<'_>);
@@ -57,49 +60,5 @@ pub trait Observer: Send + Sync {
 impl<F: Fn(&Signal<'_>) + Send + Sync> Observer for F {
     fn observe(&self, signal: &Signal<'_>) {
         self(signal);
-    }
-}
-
-/// All observers of a runner.
-#[derive(Clone, Default)]
-pub(super) struct Observers(pub(super) Vec<Arc<dyn Observer>>);
-
-impl Observers {
-    /// Whether nobody looks.
-    pub(super) fn is_idle(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    pub(super) fn send(&self, signal: &Signal<'_>) {
-        for observer in &self.0 {
-            observer.observe(signal);
-        }
-    }
-}
-
-impl Debug for Observers {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} observers", self.0.len())
-    }
-}
-
-impl Signals for Observers {
-    fn output(&self, run: &RunId, stage: &StageName, channel: Channel, line: &str) {
-        self.send(&Signal::Output {
-            run,
-            stage,
-            channel,
-            line,
-        });
-    }
-
-    fn progress(&self, run: &RunId, stage: &StageName, done: u64, total: Option<u64>, doing: &str) {
-        self.send(&Signal::Progress {
-            run,
-            stage,
-            done,
-            total,
-            doing,
-        });
     }
 }
