@@ -180,11 +180,11 @@ pub use gate::{AnyGate, Decision, Gate, GateRequest, Verdict};
 pub use incident::{IncidentEvent, IncidentOpened, IncidentResolved};
 pub use journal::{
     Append, AppendError, Batch, Checkpoint, Commit, Conflict, Cut, EraseError, Expected, FileJournal,
-    Finding, FindingKind, Head, Journal, JournalEvent, JournalExt, MemoryJournal, OpenError, OpenReport,
-    PayloadErased, ReadError, VerifyReport, verify_files,
+    Finding, FindingKind, FoldSnapshot, Head, Journal, JournalEvent, JournalExt, MemoryJournal, OpenError,
+    OpenReport, PayloadErased, ReadError, StoreFoldError, VerifyReport, verify_files,
 };
 pub use name::{
-    ArtifactName, ComponentName, EnvironmentName, EvidenceKind, FactName, NameError, PipelineName, PoolName, RunId,
+    ArtifactName, ComponentName, EnvironmentName, EvidenceKind, FactName, FoldName, NameError, PipelineName, PoolName, RunId,
     StageName, TypeName,
 };
 pub use pipeline::{Pipeline, PipelineBuilder, PipelineError, Problem, StageNode, StageSpec};
