@@ -444,7 +444,10 @@ impl RunState {
             StageState::Done(end) => Some((end.is_success(), end.is_failure())),
             _ => None,
         };
-        self.touched.push(index);
+        // A plain stage asks for something only when it begins, or lost sight of its effect.
+        if at_work_now || !self.graph.traits(self.template(index)).plain {
+            self.touched.push(index);
+        }
         if !self.environments.is_empty()
             && (at_work_before && !at_work_now || was_unknown && !is_unknown)
             && let Some(environment) = self.planned(index).environment.clone()

@@ -22,7 +22,7 @@ pub(crate) struct Decided {
 pub(crate) enum DecidedEvent {
     /// An event of the run, and the stage that it is about, if it is about one.
     Run(RunEvent, Option<StageIndex>),
-    Environment(EnvironmentName, EnvironmentEvent),
+    Environment(EnvironmentName, Box<EnvironmentEvent>),
     Pool(PoolName, PoolEvent),
     /// The run left the queue of its pipeline, whatever else happened there.
     Dequeued(PipelineName, RunId),
@@ -32,15 +32,11 @@ pub(crate) enum DecidedEvent {
 
 /// Decisions, collected in order.
 #[derive(Debug, Default)]
-pub(super) struct Decisions {
-    pub(super) list: Vec<Decided>,
-    /// Whether everything was looked at that asked for attention.
-    pub(super) looked: bool,
-}
+pub(super) struct Decisions(pub(super) Vec<Decided>);
 
 impl Decisions {
     fn push(&mut self, actor: Actor, event: DecidedEvent) {
-        self.list.push(Decided { actor, event });
+        self.0.push(Decided { actor, event });
     }
 
     pub(super) fn run(&mut self, event: impl Into<RunEvent>) {
@@ -62,7 +58,7 @@ impl Decisions {
     }
 
     pub(super) fn environment(&mut self, name: &EnvironmentName, event: impl Into<EnvironmentEvent>) {
-        self.push(Actor::Engine, DecidedEvent::Environment(name.clone(), event.into()));
+        self.push(Actor::Engine, DecidedEvent::Environment(name.clone(), Box::new(event.into())));
     }
 
     fn dequeued(&mut self, pipeline: &PipelineName, run: RunId) {
@@ -87,8 +83,13 @@ pub const NEWER_DEPLOYMENT: &str = "newer-deployment";
 /// before the environment's lock, and again under it. A failure stops what has not begun, as the pipeline's policy
 /// says; the clean-up runs in any case. A delivery that finds an attempt without an end goes by the stage's effect.
 impl RunState {
-    pub(super) fn decide(&self, gates: &Gates, input: &Input, moment: Moment) -> Result<Decisions, Refusal> {
-        let mut out = Decisions::default();
+    pub(super) fn decide(
+        &self,
+        gates: &Gates,
+        input: &Input,
+        moment: Moment,
+        out: &mut Decisions,
+    ) -> Result<(), Refusal> {
         if self.finished.is_some() {
             return match input {
                 Input::Claim { .. }
@@ -96,7 +97,7 @@ impl RunState {
                 | Input::Decide(_)
                 | Input::Cancel { .. }
                 | Input::Park { .. } => Err(Refusal::Ended { run: self.id.clone() }),
-                _ => Ok(out),
+                _ => Ok(()),
             };
         }
         match input {
@@ -119,22 +120,22 @@ impl RunState {
                     });
                 }
             }
-            Input::Tick => self.tick(moment, &mut out),
-            Input::Prepared(preparation) => self.prepared(gates, preparation, moment, &mut out),
+            Input::Tick => {}
+            Input::Prepared(preparation) => self.prepared(gates, preparation, moment, out),
             Input::Finished {
                 stage,
                 attempt,
                 epoch,
                 result,
                 output,
-            } => self.reported(*stage, (*attempt, *epoch), result, *output, moment, &mut out),
+            } => self.reported(*stage, (*attempt, *epoch), result, *output, moment, out),
             Input::Inspected {
                 stage,
                 attempt,
                 found,
-            } => self.inspected(*stage, *attempt, found, moment, &mut out),
-            Input::Approve(request) => self.approve(request, moment.now, &mut out)?,
-            Input::Decide(request) => self.decide_unknown(request, &mut out)?,
+            } => self.inspected(*stage, *attempt, found, moment, out),
+            Input::Approve(request) => self.approve(request, moment.now, out)?,
+            Input::Decide(request) => self.decide_unknown(request, out)?,
             Input::Cancel { by, reason } => {
                 if self.cancel.as_ref().is_some_and(|cancel| cancel.force) {
                     return Err(Refusal::CancelledAlready { run: self.id.clone() });
@@ -149,7 +150,7 @@ impl RunState {
                 );
             }
         }
-        Ok(out)
+        Ok(())
     }
 
     fn reported(
@@ -172,17 +173,22 @@ impl RunState {
         }
     }
 
-    fn tick(&self, moment: Moment, out: &mut Decisions) {
+    /// Decides whatever can be decided now. Tells whether it looked at all that asks for attention: a list in any order.
+    pub(super) fn tick(&self, attention: &mut Vec<StageIndex>, moment: Moment, out: &mut Decisions) -> bool {
+        if self.finished.is_some() {
+            return true;
+        }
         if let Some((at, request)) = self.time_is_up()
             && at <= moment.now
         {
             // What follows from it is decided next.
-            return out.run(request);
+            out.run(request);
+            return false;
         }
         if self.has_to_skip() {
-            return self.skip_what_will_not_begin(out);
+            self.skip_what_will_not_begin(out);
+            return false;
         }
-        out.looked = true;
         let mut budget = Budget::of(self, moment);
         for &(until, index) in &self.backoffs {
             if until > moment.now {
@@ -190,7 +196,8 @@ impl RunState {
             }
             self.try_again(index, moment, &mut budget, out);
         }
-        for index in self.in_order(&budget) {
+        self.put_in_order(attention, &budget);
+        for &index in &*attention {
             match self.stage_state(index) {
                 StageState::Ready => self.begin(index, moment, &mut budget, out),
                 StageState::Running(attempt) if attempt.epoch < self.epoch => {
@@ -208,19 +215,20 @@ impl RunState {
                 out.dequeued(&self.graph.plan.pipeline, self.id.clone());
             }
         }
+        true
     }
 
     /// What is to be looked at, the most urgent first: what is new, and as much of what waits for a slot as there
     /// may be slots.
-    fn in_order(&self, budget: &Budget) -> Vec<StageIndex> {
-        let mut all = self.attention.clone();
-        all.extend(self.queued.iter().take(budget.look_at()).map(|(_, index)| *index));
+    fn put_in_order(&self, all: &mut Vec<StageIndex>, budget: &Budget) {
+        if !self.queued.is_empty() {
+            all.extend(self.queued.iter().take(budget.look_at()).map(|(_, index)| *index));
+        }
         if all.len() > 1 {
             let urgency = |&index: &StageIndex| (std::cmp::Reverse(self.priorities[index as usize]), index);
             all.sort_unstable_by_key(urgency);
             all.dedup();
         }
-        all
     }
 
     /// Gives back environments and slots that nothing needs any more. Tells whether the run keeps an environment.

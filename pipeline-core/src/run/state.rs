@@ -351,6 +351,17 @@ impl RunState {
         touched
     }
 
+    /// The same, into a list that is used again; what was in it is gone.
+    #[cfg(feature = "runtime")]
+    pub(crate) fn take_touched_into(&mut self, touched: &mut Vec<StageIndex>) {
+        touched.clear();
+        std::mem::swap(touched, &mut self.touched);
+        if touched.len() > 1 {
+            touched.sort_unstable();
+            touched.dedup();
+        }
+    }
+
     /// Touches one stage: its task ended.
     pub fn touch(&mut self, stage: StageIndex) {
         self.touched.push(stage);

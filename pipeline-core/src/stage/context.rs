@@ -166,7 +166,7 @@ impl StageContext {
 
     /// The environment that the stage targets, as the journal knows it.
     pub fn target(&self) -> Option<&Target> {
-        self.0.call.target.as_ref()
+        self.0.call.target.as_deref()
     }
 
     /// The environment that the stage targets, to act on.
