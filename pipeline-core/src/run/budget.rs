@@ -121,7 +121,11 @@ impl RunState {
             return false;
         }
         let stage = self.planned(index);
-        stage.effect == crate::Effect::Pure && stage.environment.is_none() && stage.gates.is_empty()
+        stage.effect == crate::Effect::Pure
+            && stage.environment.is_none()
+            && stage.gates.is_empty()
+            && stage.each.is_none()
+            && self.must_not_begin(index).is_none()
     }
 
     /// Whether one of the ready stages finds its pools with something left.

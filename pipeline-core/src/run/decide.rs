@@ -122,6 +122,12 @@ impl RunState {
             }
             Input::Tick => {}
             Input::Prepared(preparation) => self.prepared(gates, preparation, moment, out),
+            Input::Reusable {
+                stage,
+                fingerprint,
+                from,
+                outcome,
+            } => self.reuse(*stage, *fingerprint, from, outcome, out),
             Input::Finished {
                 stage,
                 attempt,

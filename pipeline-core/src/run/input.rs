@@ -55,6 +55,17 @@ pub enum Input {
         /// What is missing, a sentence each.
         missing: Vec<String>,
     },
+    /// A pure stage was done before, with all that it depends on.
+    Reusable {
+        /// The stage.
+        stage: StageIndex,
+        /// What is equal.
+        fingerprint: Digest,
+        /// The run that the outcome comes from.
+        from: RunId,
+        /// The outcome.
+        outcome: Arc<Outcome>,
+    },
     /// An attempt ended.
     Finished {
         /// The stage.

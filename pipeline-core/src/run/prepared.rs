@@ -4,16 +4,44 @@ use super::budget::Budget;
 use super::decide::Decisions;
 use super::event::{ActionPlanned, GateVerdict, GatesEvaluated, StageReused, StageSkipped, StartDetails};
 use super::gates::Gates;
+use super::graph::StageIndex;
 use super::input::{Moment, Preparation};
 use super::stage_state::StageState;
 use super::state::RunState;
-use crate::{Decision, Effect};
+use crate::{Decision, Digest, Effect, Outcome, RunId};
 
 /// How many action plans may come one after another before a stage is refused that never plans the same twice.
 const MOST_PLANS_IN_A_ROW: u32 = 3;
 
 /// What follows when it was found out what the beginning of a stage depends on.
 impl RunState {
+    /// A pure stage that nothing holds was done before.
+    pub(super) fn reuse(
+        &self,
+        index: StageIndex,
+        fingerprint: Digest,
+        from: &RunId,
+        outcome: &Arc<Outcome>,
+        out: &mut Decisions,
+    ) {
+        let known = (index as usize) < self.stages.len();
+        if !known || !matches!(self.stage_state(index), StageState::Ready) || self.must_not_begin(index).is_some() {
+            return;
+        }
+        let stage = self.planned(index);
+        if stage.effect == Effect::Pure && stage.gates.is_empty() && stage.environment.is_none() {
+            out.stage(
+                index,
+                StageReused {
+                    stage: stage.name.clone(),
+                    fingerprint,
+                    from: from.clone(),
+                    outcome: Arc::clone(outcome),
+                },
+            );
+        }
+    }
+
     pub(super) fn prepared(
         &self,
         gates: &Gates,

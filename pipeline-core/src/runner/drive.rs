@@ -540,8 +540,7 @@ impl Drive {
             let mut some = false;
             for stage in self.state.take_touched() {
                 match self.reusable_at_once(stage) {
-                    Some(preparation) if ahead.len() < LARGE => {
-                        let input = Input::Prepared(Box::new(preparation));
+                    Some(input) if ahead.len() < LARGE => {
                         ahead.decide(&mut self.state, &self.gates, &input)?;
                         some = true;
                     }
@@ -560,14 +559,10 @@ impl Drive {
     }
 
     /// The preparation of a stage that needs no task: nothing but what the run knows decides about it.
-    fn reusable_at_once(&self, stage: StageIndex) -> Option<crate::run::Preparation> {
-        if self.in_flight.contains_key(&stage) || !self.state.is_simply_pure(stage) {
+    fn reusable_at_once(&self, stage: StageIndex) -> Option<Input> {
+        if !self.state.is_simply_pure(stage) || self.in_flight.contains_key(&stage) {
             return None;
         }
-        let now = self.now;
-        let Some(Command::Prepare { .. }) = self.state.due(stage, now) else {
-            return None;
-        };
         self.runner.prepared_at_once(&self.state, &self.pipeline, stage)
     }
 

@@ -230,8 +230,7 @@ impl Runner {
     /// Appends a batch and shows its events to the observers.
     pub(super) async fn append(&self, run: &RunId, batch: Batch) -> Result<(), RunError> {
         let shown = (!self.observers.is_idle()).then(|| batch.clone());
-        let commit = self
-            .journal
+        let commit = (*self.journal)
             .append(batch)
             .await
             .map_err(|source| RunError::Append {
