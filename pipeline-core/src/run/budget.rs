@@ -86,14 +86,15 @@ impl RunState {
         if self.queued.is_empty() {
             return;
         }
-        // What must be prepared first is, now that there may be a slot.
-        let budget = Budget::of(self, moment);
-        let ahead: Vec<_> = self.queued.iter().take(budget.look_at()).copied().collect();
+        // What must be prepared first is, now that there is a slot.
+        let mut budget = Budget::of(self, moment);
+        let ahead = self.queued.iter().take(budget.look_at()).copied();
+        let ahead: Vec<_> = ahead
+            .filter(|&(_, index)| budget.take(self, index) && self.needs_preparation(index))
+            .collect();
         for entry in ahead {
-            if self.needs_preparation(entry.1) {
-                self.queued.remove(&entry);
-                self.touched.push(entry.1);
-            }
+            self.queued.remove(&entry);
+            self.touched.push(entry.1);
         }
     }
 
