@@ -182,6 +182,11 @@ impl RunState {
         if self.has_to_skip() {
             return self.skip_what_will_not_begin(out);
         }
+        let holds = self.give_back(out);
+        if !out.list.is_empty() {
+            // What was given back is there for whatever comes next.
+            return;
+        }
         out.looked = true;
         let mut budget = Budget::of(self, moment);
         for &(until, index) in &self.backoffs {
@@ -199,7 +204,6 @@ impl RunState {
                 _ => {}
             }
         }
-        let holds = self.give_back(out);
         if self.counts.not_done == 0 && !holds {
             out.run(RunFinished {
                 outcome: self.outcome_when_done(),
