@@ -43,6 +43,11 @@ impl Budget {
         }
     }
 
+    /// Whether this many attempts may find that not all of them can begin.
+    pub(super) fn may_run_out(&self, attempts: usize) -> bool {
+        !self.pools.is_empty() || (self.free as usize) < attempts
+    }
+
     /// Takes what an attempt of the stage needs, if all of it is there. A stage may have a slot already.
     pub(super) fn take(&mut self, state: &RunState, index: StageIndex) -> bool {
         if self.free == 0 {

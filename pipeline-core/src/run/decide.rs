@@ -187,8 +187,20 @@ impl RunState {
             // What was given back is there for whatever comes next.
             return;
         }
-        out.looked = true;
         let mut budget = Budget::of(self, moment);
+        if budget.may_run_out(self.attention.len()) {
+            // What needs no slot comes first: it may make something ready that is more urgent.
+            let mut news = self.attention.clone();
+            news.sort_unstable();
+            news.dedup();
+            for index in news {
+                self.begin_without_slot(index, out);
+            }
+            if !out.list.is_empty() {
+                return;
+            }
+        }
+        out.looked = true;
         for &(until, index) in &self.backoffs {
             if until > moment.now {
                 break;

@@ -55,6 +55,18 @@ impl RunState {
         }
     }
 
+    /// A ready stage that is not to begin, or that stands for its instances.
+    pub(super) fn begin_without_slot(&self, index: StageIndex, out: &mut Decisions) {
+        if !matches!(self.stage_state(index), StageState::Ready) {
+            return;
+        }
+        if let Some(skipped) = self.must_not_begin(index) {
+            out.stage(index, skipped);
+        } else if let Some(each) = &self.planned(index).each {
+            self.decide_instances(index, each, out);
+        }
+    }
+
     pub(super) fn needs_preparation(&self, index: StageIndex) -> bool {
         let stage = self.planned(index);
         stage.each.is_none()
