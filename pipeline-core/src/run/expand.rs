@@ -111,6 +111,7 @@ impl RunState {
     fn gathered(&self, of: StageIndex) -> StageEnd {
         let mut facts: BTreeMap<FactName, Map<String, Value>> = BTreeMap::new();
         let (mut failed, mut unsuccessful) = (Vec::new(), 0);
+        let (mut all_cancelled, mut cancelled) = (true, None);
         let prefix = self.planned(of).name.as_str().len() + 1;
         for index in self.instances_of(of) {
             let StageState::Done(end) = self.stage_state(index) else {
@@ -119,6 +120,10 @@ impl RunState {
             let name = &self.planned(index).name;
             if end.is_failure() {
                 failed.push(format!("`{name}`"));
+                match end {
+                    StageEnd::Cancelled { reason } => cancelled = cancelled.or_else(|| Some(Arc::clone(reason))),
+                    _ => all_cancelled = false,
+                }
             }
             if !end.is_success() {
                 unsuccessful += 1;
@@ -127,6 +132,9 @@ impl RunState {
                 let item = name.as_str()[prefix..].to_owned();
                 facts.entry(fact.clone()).or_default().insert(item, value.clone());
             }
+        }
+        if let Some(reason) = cancelled.filter(|_| all_cancelled) {
+            return StageEnd::Cancelled { reason };
         }
         if !failed.is_empty() {
             return StageEnd::Failed {
