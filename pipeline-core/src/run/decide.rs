@@ -188,13 +188,15 @@ impl RunState {
             return;
         }
         let mut budget = Budget::of(self, moment);
-        if budget.may_run_out(self.attention.len()) {
-            // What needs no slot comes first: it may make something ready that is more urgent.
+        if self.graph.lists || budget.may_run_out(self.attention.len()) {
+            // What needs no slot comes first: it may make something ready that is more urgent, or fail the run.
             let mut news = self.attention.clone();
             news.sort_unstable();
             news.dedup();
             for index in news {
-                self.begin_without_slot(index, out);
+                if self.begin_without_slot(index, out) {
+                    break;
+                }
             }
             if !out.list.is_empty() {
                 return;

@@ -12,10 +12,13 @@ use crate::{Each, FactName, Failure, Items, Outcome, StageName, Timestamp};
 
 /// Stages that run over a list: they stand for their instances.
 impl RunState {
-    /// Decides what the instances are, when everything before the stage has ended.
-    pub(super) fn decide_instances(&self, index: StageIndex, each: &Each, out: &mut Decisions) {
+    /// Decides what the instances are, when everything before the stage has ended. Tells whether there is no list,
+    /// so that the stage failed.
+    pub(super) fn decide_instances(&self, index: StageIndex, each: &Each, out: &mut Decisions) -> bool {
         let stage = &self.planned(index).name;
-        match self.list(each).and_then(|list| self.named(stage, list)) {
+        let instances = self.list(each).and_then(|list| self.named(stage, list));
+        let failed = instances.is_err();
+        match instances {
             Ok(instances) => out.stage(
                 index,
                 StageExpanded {
@@ -25,6 +28,7 @@ impl RunState {
             ),
             Err(error) => out.stage(index, self.not_begun(index, vec![error])),
         }
+        failed
     }
 
     fn list<'a>(&'a self, each: &'a Each) -> Result<&'a [Value], String> {

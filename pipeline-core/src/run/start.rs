@@ -23,7 +23,8 @@ impl RunState {
         }
         let stage = self.planned(index);
         if let Some(each) = &stage.each {
-            return self.decide_instances(index, each, out);
+            self.decide_instances(index, each, out);
+            return;
         }
         match &stage.environment {
             Some(environment) if stage.gates.is_empty() => match self.lock_verdict(environment) {
@@ -55,16 +56,17 @@ impl RunState {
         }
     }
 
-    /// A ready stage that is not to begin, or that stands for its instances.
-    pub(super) fn begin_without_slot(&self, index: StageIndex, out: &mut Decisions) {
+    /// A ready stage that is not to begin, or that stands for its instances. Tells whether it failed.
+    pub(super) fn begin_without_slot(&self, index: StageIndex, out: &mut Decisions) -> bool {
         if !matches!(self.stage_state(index), StageState::Ready) {
-            return;
+            return false;
         }
         if let Some(skipped) = self.must_not_begin(index) {
             out.stage(index, skipped);
         } else if let Some(each) = &self.planned(index).each {
-            self.decide_instances(index, each, out);
+            return self.decide_instances(index, each, out);
         }
+        false
     }
 
     pub(super) fn needs_preparation(&self, index: StageIndex) -> bool {
