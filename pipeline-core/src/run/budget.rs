@@ -5,13 +5,15 @@ use super::graph::StageIndex;
 use super::input::Moment;
 use super::stage_state::StageState;
 use super::state::RunState;
-use crate::{EnvironmentName, PoolName};
+use crate::{Effect, EnvironmentName, PoolName};
 
 /// What one round of decisions may give out.
 #[derive(Debug)]
 pub(super) struct Budget {
     /// How many attempts may begin.
     free: u32,
+    /// How many this worker has room for, whatever the run's own limit says.
+    room: u32,
     /// How many slots are left of each pool.
     pools: BTreeMap<PoolName, u32>,
     /// Environments that were granted in this round.
@@ -29,6 +31,7 @@ impl Budget {
         });
         Self {
             free: own.saturating_sub(at_work).min(moment.free),
+            room: moment.free,
             pools: pools.collect(),
             granted: Vec::new(),
         }
@@ -68,6 +71,17 @@ impl Budget {
             }
         }
         self.free -= 1;
+        self.room = self.room.saturating_sub(1);
+        true
+    }
+
+    /// Takes what an interrupted attempt needs to be begun again: it counts in the run already, and has its slots.
+    pub(super) fn take_again(&mut self) -> bool {
+        if self.room == 0 {
+            return false;
+        }
+        self.room -= 1;
+        self.free = self.free.min(self.room);
         true
     }
 }
@@ -86,6 +100,8 @@ impl RunState {
             let ready = matches!(self.stage_state(index), StageState::Ready);
             if ready && !self.needs_preparation(index) {
                 self.queued.insert((Reverse(self.priorities[index as usize]), index));
+            } else if self.is_interrupted(index) {
+                self.attention.push(index);
             }
         }
         if self.queued.is_empty() {
@@ -101,6 +117,12 @@ impl RunState {
             self.queued.remove(&entry);
             self.touched.push(entry.1);
         }
+    }
+
+    /// Whether an older delivery began it, and this one is to begin it again.
+    fn is_interrupted(&self, index: StageIndex) -> bool {
+        let harmless = || matches!(self.planned(index).effect, Effect::Pure | Effect::Idempotent);
+        matches!(self.stage_state(index), StageState::Running(attempt) if attempt.epoch < self.epoch) && harmless()
     }
 
     /// A stage that was prepared and found no slot waits for one.
@@ -127,7 +149,7 @@ impl RunState {
             return false;
         }
         let stage = self.planned(index);
-        stage.effect == crate::Effect::Pure && stage.environment.is_none() && stage.gates.is_empty()
+        stage.effect == Effect::Pure && stage.environment.is_none() && stage.gates.is_empty()
     }
 
     /// Whether one of the ready stages finds its pools with something left.
@@ -143,6 +165,6 @@ impl RunState {
 
     /// Whether stages wait for nothing but a free slot.
     pub fn waits_for_slot(&self) -> bool {
-        !self.queued.is_empty()
+        !self.queued.is_empty() || self.attention.iter().any(|&index| self.is_interrupted(index))
     }
 }

@@ -213,7 +213,7 @@ impl RunState {
             match self.stage_state(index) {
                 StageState::Ready => self.begin(index, moment, &mut budget, out),
                 StageState::Running(attempt) if attempt.epoch < self.epoch => {
-                    self.recover(index, attempt, moment, out);
+                    self.recover(index, attempt, moment, &mut budget, out);
                 }
                 _ => {}
             }

@@ -139,7 +139,14 @@ impl RunState {
     }
 
     /// An attempt of an older delivery without an end: its worker is gone.
-    pub(super) fn recover(&self, index: StageIndex, attempt: &Attempt, moment: Moment, out: &mut Decisions) {
+    pub(super) fn recover(
+        &self,
+        index: StageIndex,
+        attempt: &Attempt,
+        moment: Moment,
+        budget: &mut Budget,
+        out: &mut Decisions,
+    ) {
         let stage = self.planned(index);
         match stage.effect {
             Effect::Pure | Effect::Idempotent => match &self.cancel {
@@ -151,7 +158,9 @@ impl RunState {
                     let result = StageResult::Cancelled { reason };
                     out.stage(index, self.end(index, attempt.attempt, result));
                 }
-                _ => self.repeat(index, attempt, moment.now, out),
+                _ if budget.take_again() => self.repeat(index, attempt, moment.now, out),
+                // It waits for room.
+                _ => {}
             },
             // Asked first; see `due`.
             Effect::Inspectable => {}
