@@ -167,6 +167,7 @@ impl RunState {
         if let StageState::Running(attempt) | StageState::Lost(attempt) = &record.state
             && attempt.attempt == number
             && attempt.epoch == epoch
+            && epoch == self.epoch
         {
             self.finish(stage, attempt, result, output, moment, out);
         }
