@@ -109,10 +109,17 @@ impl RunState {
         }
         // What must be prepared first is, now that there is a slot.
         let mut budget = Budget::of(self, moment);
-        let ahead = self.queued.iter().take(budget.look_at()).copied();
-        let ahead: Vec<_> = ahead
-            .filter(|&(_, index)| budget.take(self, index) && self.needs_preparation(index))
-            .collect();
+        let mut ahead = Vec::new();
+        for &entry in &self.queued {
+            if budget.free == 0 {
+                break;
+            }
+            let prepares = self.needs_preparation(entry.1);
+            // What another stage keeps from its environment is woken by that one's end, and takes no slot meanwhile.
+            if prepares && self.is_busy_for(entry.1) || budget.take(self, entry.1) && prepares {
+                ahead.push(entry);
+            }
+        }
         for entry in ahead {
             self.queued.remove(&entry);
             self.touched.push(entry.1);
