@@ -8,7 +8,7 @@ use super::state::RunState;
 use super::view::Cancel;
 use crate::estate::{EnvironmentEvent, Released};
 use crate::pool::{PoolEvent, SlotReturned};
-use crate::{Actor, EnvironmentName, PipelineName, PoolName, RunId, StageName};
+use crate::{Actor, EnvironmentName, PipelineName, PoolName, RunId, StageName, When};
 
 /// An event that was decided, and where it belongs.
 #[derive(Debug)]
@@ -284,7 +284,10 @@ impl RunState {
             StageState::Done(end) => end.is_failure(),
             _ => false,
         };
-        let stopped = self.cancel.as_ref().filter(|_| self.counts.unsuccessful > 0);
+        let stopped = self
+            .cancel
+            .as_ref()
+            .filter(|_| self.counts.unsuccessful > 0 && self.left_something_out());
         match (stopped, self.failed) {
             (Some(cancel), _) if cancel.timed_out => RunOutcome::Failed,
             (Some(_), _) if !self.stages.iter().any(|stage| failed_itself(&stage.state)) => {
@@ -293,6 +296,19 @@ impl RunState {
             (_, Some(_)) => RunOutcome::Failed,
             (_, None) => RunOutcome::Succeeded,
         }
+    }
+}
+
+impl RunState {
+    /// Whether a stage did not succeed that was to run. One that only runs after failures was not, if there were none.
+    fn left_something_out(&self) -> bool {
+        (0..self.stages.len() as StageIndex).any(|index| match self.stage_state(index) {
+            StageState::Done(StageEnd::Skipped { .. }) if self.planned(index).when == When::Failure => {
+                self.failed_before(index)
+            }
+            StageState::Done(end) => !end.is_success(),
+            _ => false,
+        })
     }
 }
 

@@ -124,7 +124,7 @@ impl RunState {
 
     /// Whether something that the stage waits for did not succeed. What only runs after failures, and did not run
     /// because there were none, is no failure.
-    fn failed_before(&self, index: StageIndex) -> bool {
+    pub(super) fn failed_before(&self, index: StageIndex) -> bool {
         let mut before = self.graph.dependencies(self.template(index)).iter().copied();
         self.counts.unsuccessful > 0
             && before.any(|before| match self.stage_state(before) {
