@@ -22,5 +22,6 @@ mod pipeline;
 mod registry;
 mod run;
 mod runner;
+mod scheduler;
 mod spans;
 mod support;
