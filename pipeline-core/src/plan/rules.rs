@@ -122,7 +122,9 @@ pub struct RetryPolicy {
     /// How much of a wait chance may take away, in percent.
     #[serde(default = "half")]
     pub jitter_percent: u8,
-    /// No attempt begins later than this after the first one did, in seconds.
+    /// No attempt is due later than this after the first one began, in seconds. One that finds no free slot, or nobody
+    /// who drives the run, begins later all the same. Where a person decided that an effect did not happen, what follows
+    /// counts as the first one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget_seconds: Option<u64>,
 }

@@ -8,7 +8,7 @@ use super::state::RunState;
 use super::view::Cancel;
 use crate::estate::{EnvironmentEvent, Released};
 use crate::pool::{PoolEvent, SlotReturned};
-use crate::{Actor, EnvironmentName, PipelineName, PoolName, RunId, StageName};
+use crate::{Actor, EnvironmentName, PipelineName, PoolName, RunId, StageName, When};
 
 /// An event that was decided, and where it belongs.
 #[derive(Debug)]
@@ -174,6 +174,7 @@ impl RunState {
         if let StageState::Running(attempt) | StageState::Lost(attempt) = &record.state
             && attempt.attempt == number
             && attempt.epoch == epoch
+            && epoch == self.epoch
         {
             self.finish(stage, attempt, result, output, moment, out);
         }
@@ -195,7 +196,25 @@ impl RunState {
             self.skip_what_will_not_begin(out);
             return false;
         }
+        let holds = self.give_back(out);
+        if !out.0.is_empty() {
+            // What was given back is there for whatever comes next.
+            return false;
+        }
         let mut budget = Budget::of(self, moment);
+        if self.graph.lists || budget.may_run_out(attention.len()) {
+            // What needs no slot comes first: it may make something ready that is more urgent, or fail the run.
+            attention.sort_unstable();
+            attention.dedup();
+            for &index in &*attention {
+                if self.begin_without_slot(index, out) {
+                    break;
+                }
+            }
+            if !out.0.is_empty() {
+                return false;
+            }
+        }
         for &(until, index) in &self.backoffs {
             if until > moment.now {
                 break;
@@ -207,12 +226,11 @@ impl RunState {
             match self.stage_state(index) {
                 StageState::Ready => self.begin(index, moment, &mut budget, out),
                 StageState::Running(attempt) if attempt.epoch < self.epoch => {
-                    self.recover(index, attempt, moment, out);
+                    self.recover(index, attempt, moment, &mut budget, out);
                 }
                 _ => {}
             }
         }
-        let holds = self.give_back(out);
         if self.counts.not_done == 0 && !holds {
             out.run(RunFinished {
                 outcome: self.outcome_when_done(),
@@ -279,7 +297,10 @@ impl RunState {
             StageState::Done(end) => end.is_failure(),
             _ => false,
         };
-        let stopped = self.cancel.as_ref().filter(|_| self.counts.unsuccessful > 0);
+        let stopped = self
+            .cancel
+            .as_ref()
+            .filter(|_| self.counts.unsuccessful > 0 && self.left_something_out());
         match (stopped, self.failed) {
             (Some(cancel), _) if cancel.timed_out => RunOutcome::Failed,
             (Some(_), _) if !self.stages.iter().any(|stage| failed_itself(&stage.state)) => {
@@ -288,6 +309,19 @@ impl RunState {
             (_, Some(_)) => RunOutcome::Failed,
             (_, None) => RunOutcome::Succeeded,
         }
+    }
+}
+
+impl RunState {
+    /// Whether a stage did not succeed that was to run. One that only runs after failures was not, if there were none.
+    fn left_something_out(&self) -> bool {
+        (0..self.stages.len() as StageIndex).any(|index| match self.stage_state(index) {
+            StageState::Done(StageEnd::Skipped { .. }) if self.planned(index).when == When::Failure => {
+                self.failed_before(index)
+            }
+            StageState::Done(end) => !end.is_success(),
+            _ => false,
+        })
     }
 }
 

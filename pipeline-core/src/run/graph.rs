@@ -22,6 +22,8 @@ pub(crate) struct RunGraph {
     traits: Vec<Traits>,
     /// Whether some stage may be tried again.
     pub(crate) retries: bool,
+    /// Whether some stage runs over a list.
+    pub(crate) lists: bool,
 }
 
 /// Lists of numbers, one after another.
@@ -154,6 +156,7 @@ impl RunGraph {
             });
         }
         let retries = plan.stages.iter().any(|stage| stage.retry.is_some());
+        let lists = plan.stages.iter().any(|stage| stage.each.is_some());
         let dependents = dependencies.reversed();
         Ok(Self {
             index,
@@ -163,6 +166,7 @@ impl RunGraph {
             producer,
             traits,
             retries,
+            lists,
             plan,
         })
     }

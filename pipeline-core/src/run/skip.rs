@@ -97,7 +97,7 @@ impl RunState {
             When::Success if self.counts.unsuccessful == 0 => None,
             When::Success => {
                 let cause = self.unsuccessful_before(index)?;
-                Some(self.skipped(index, Some(cause)))
+                Some(self.skipped(index, Some(self.root(cause))))
             }
             When::Failure if self.failed_before(index) => None,
             When::Failure => Some(StageSkipped {
@@ -114,9 +114,17 @@ impl RunState {
         before.find(|&before| matches!(self.stage_state(before), StageState::Done(end) if !end.is_success()))
     }
 
+    /// What was itself skipped leads to the stage that was the reason.
+    fn root(&self, index: StageIndex) -> StageIndex {
+        match self.stage_state(index) {
+            StageState::Done(StageEnd::Skipped { cause: Some(cause), .. }) => self.find(cause).unwrap_or(index),
+            _ => index,
+        }
+    }
+
     /// Whether something that the stage waits for did not succeed. What only runs after failures, and did not run
     /// because there were none, is no failure.
-    fn failed_before(&self, index: StageIndex) -> bool {
+    pub(super) fn failed_before(&self, index: StageIndex) -> bool {
         let mut before = self.graph.dependencies(self.template(index)).iter().copied();
         self.counts.unsuccessful > 0
             && before.any(|before| match self.stage_state(before) {

@@ -25,5 +25,6 @@ mod pipeline;
 mod registry;
 mod run;
 mod runner;
+mod scheduler;
 mod spans;
 mod support;
