@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::Runner;
-use super::attempt::{Ended, Supervised, judge};
+use super::attempt::{Ended, GONE, Supervised, judge};
 use super::guard::panic_text;
 use crate::Outcome;
 use crate::run::{Input, StageIndex};
@@ -46,7 +46,7 @@ pub(super) struct Job {
 pub(super) struct Lanes {
     shared: Arc<Shared>,
     // Ends the lanes when it is dropped.
-    _lanes: JoinSet<()>,
+    lanes: JoinSet<()>,
 }
 
 struct Shared {
@@ -84,8 +84,20 @@ impl Lanes {
         }
         Self {
             shared,
-            _lanes: lanes,
+            lanes,
         }
+    }
+
+    /// Ends the lanes, and waits until all tasks have ended, which were asked to; not for what blocks its thread.
+    pub(super) async fn end(&mut self) {
+        lock(&self.shared.queue).clear();
+        self.lanes.abort_all();
+        let all = async {
+            while self.lanes.join_next().await.is_some() {}
+            let mut tasks = std::mem::take(&mut *lock(&self.shared.tasks));
+            while tasks.join_next().await.is_some() {}
+        };
+        let _ = tokio::time::timeout(2 * GONE, all).await;
     }
 
     /// Hands attempts to the lanes.
