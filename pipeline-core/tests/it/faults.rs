@@ -34,7 +34,7 @@ pub(crate) const WHOLE: &[Part] = &[
     Part::new("tidy", Effect::Idempotent, &[]).always(),
 ];
 
-const fn alone(effect: Effect) -> [Part; 3] {
+pub(crate) const fn alone(effect: Effect) -> [Part; 3] {
     [
         Part::new("first", Effect::Idempotent, &[]),
         Part::new("it", effect, &["first"]).flaky().in_pool(),
@@ -42,7 +42,7 @@ const fn alone(effect: Effect) -> [Part; 3] {
     ]
 }
 
-const fn placed(effect: Effect) -> [Part; 3] {
+pub(crate) const fn placed(effect: Effect) -> [Part; 3] {
     [
         Part::new("it", effect, &[]).flaky().in_pool().in_place(),
         Part::new("next", effect, &["it"]).gated().in_place(),

@@ -59,6 +59,14 @@ impl World {
         }
     }
 
+    /// The same world, after the journal was opened again.
+    pub(crate) fn over(&self, journal: Arc<dyn Journal>) -> Self {
+        Self {
+            journal,
+            ..self.clone()
+        }
+    }
+
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
     }
