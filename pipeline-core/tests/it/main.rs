@@ -14,6 +14,7 @@ mod drawing;
 mod environments;
 mod faults;
 mod faults_files;
+mod faults_guarantees;
 mod faults_model;
 mod faults_processes;
 mod faults_world;
