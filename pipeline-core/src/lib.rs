@@ -103,6 +103,8 @@
 //! changed. It does not prove who somebody is. It keeps raw effects from happening twice only as far as stages are
 //! honest about theirs.
 //!
+//! Which promise holds when, and which test shows it, is in [`guarantees`].
+//!
 //! # Features
 //!
 //! | feature | default | what |
@@ -135,6 +137,9 @@ pub mod event;
 mod evidence;
 mod fence;
 pub mod gate;
+#[cfg(doc)]
+#[doc = include_str!("../docs/guarantees.md")]
+pub mod guarantees {}
 pub mod incident;
 pub mod journal;
 pub mod name;

@@ -56,6 +56,7 @@ impl Supervised {
                 biased;
                 joined = task.join_next() => break joined,
                 _ = &mut cancelled => break None,
+                _ = &mut drop_now => break None,
                 () = &mut deadline, if !timed_out => {
                     timed_out = true;
                     cx.cancellation().cancel(self.too_long());

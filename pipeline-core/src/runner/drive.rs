@@ -9,7 +9,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::RunError;
 use super::attempt::{GONE, Supervised};
-use super::guard::{AbortOnDrop, guarded};
+use super::guard::guarded;
 use super::lanes::{Job, Lanes, Report, Reported, Rich, Work};
 use super::slots::Held;
 use super::worker::{Runner, TRIES};
@@ -135,7 +135,7 @@ impl Runner {
     /// holds nothing here: drive it again when something changed, in this process or another.
     ///
     /// The work is done on the runtime, and dropping the future ends it, as if the process had died: what was going on
-    /// is found out about when the run is driven again.
+    /// is found out about when the run is driven again, which is refused until all of it is gone.
     ///
     /// # Errors
     ///
@@ -143,8 +143,10 @@ impl Runner {
     /// fails. What was running is dropped then, and its effects are found out about when it is driven again.
     pub async fn drive(self: &Arc<Self>, pipeline: &Pipeline, run: &RunId) -> Result<RunState, RunError> {
         let (runner, pipeline, id) = (Arc::clone(self), pipeline.clone(), run.clone());
-        let task = tokio::spawn(async move { runner.drive_here(pipeline, &id).await });
-        AbortOnDrop(task).await.unwrap_or_else(|source| {
+        // Tells the task when nobody waits for it any more: it keeps the lease until what it began is gone.
+        let (_wanted, unwanted) = tokio::sync::oneshot::channel();
+        let task = tokio::spawn(async move { runner.drive_here(pipeline, &id, unwanted).await });
+        task.await.unwrap_or_else(|source| {
             Err(RunError::Task {
                 run: run.clone(),
                 source,
@@ -152,7 +154,12 @@ impl Runner {
         })
     }
 
-    async fn drive_here(self: Arc<Self>, pipeline: Pipeline, run: &RunId) -> Result<RunState, RunError> {
+    async fn drive_here(
+        self: Arc<Self>,
+        pipeline: Pipeline,
+        run: &RunId,
+        unwanted: tokio::sync::oneshot::Receiver<()>,
+    ) -> Result<RunState, RunError> {
         let lease = self.leases.take(run).map_err(|source| RunError::Lease {
             run: run.clone(),
             source,
@@ -202,7 +209,7 @@ impl Runner {
             backlog: VecDeque::new(),
             watched: Vec::new(),
             next_task: 0,
-            now: now,
+            now,
             alarm: Box::pin(sleep_until(look)),
             look,
             reuses,
@@ -218,12 +225,15 @@ impl Runner {
             commit_took: Duration::ZERO,
             commits: 0,
         };
-        let worker = drive.runner.options.worker.clone();
-        drive.commit(Input::Claim { worker }).await?;
-        drive.epoch = drive.state.epoch();
-        drive.state.touch_all();
-        drive.work().await?;
-        Ok(drive.state)
+        let worked = tokio::select! {
+            biased;
+            _ = unwanted => Err(RunError::Taken { run: run.clone() }),
+            worked = drive.claim_and_work() => worked,
+        };
+        if worked.is_err() {
+            drive.leave().await;
+        }
+        worked.map(|()| drive.state)
     }
 
     /// A run begins with the code that it was created with. From then on the source is the run's own: its stages
@@ -248,6 +258,27 @@ impl Runner {
 }
 
 impl Drive {
+    async fn claim_and_work(&mut self) -> Result<(), RunError> {
+        let worker = self.runner.options.worker.clone();
+        self.commit(Input::Claim { worker }).await?;
+        self.epoch = self.state.epoch();
+        self.state.touch_all();
+        self.work().await
+    }
+
+    /// Drops all that goes on, as if the process had died, and waits until it is gone: whoever drives the run next must
+    /// not meet it.
+    async fn leave(&mut self) {
+        for flight in self.in_flight.values() {
+            match &flight.kind {
+                FlightKind::Question(task) => task.abort(),
+                FlightKind::Attempt(context) => context.drop_now().cancel(""),
+                FlightKind::Simple { .. } | FlightKind::Unstarted => {}
+            }
+        }
+        self.lanes.end().await;
+    }
+
     async fn work(&mut self) -> Result<(), RunError> {
         loop {
             self.dispatch();

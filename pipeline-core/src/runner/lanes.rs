@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::Runner;
-use super::attempt::{Ended, Supervised, judge, run_and_check};
+use super::attempt::{Ended, GONE, Supervised, judge, run_and_check};
 use super::guard::panic_text;
 use crate::pipeline::Pipeline;
 use crate::run::{Input, StageIndex};
@@ -135,7 +135,7 @@ pub(super) struct Lanes {
     /// Of whoever drives the run.
     home: Home,
     // Ends the lanes when it is dropped.
-    _lanes: JoinSet<()>,
+    lanes: JoinSet<()>,
 }
 
 struct Shared {
@@ -172,8 +172,26 @@ impl Lanes {
         Self {
             shared,
             home: Home::new(&runner, pipeline, run),
-            _lanes: lanes,
+            lanes,
         }
+    }
+
+    /// Ends the lanes, and waits until all tasks have ended, which were asked to; not for what blocks its thread.
+    pub(super) async fn end(&mut self) {
+        lock(&self.shared.queue).clear();
+        self.lanes.abort_all();
+        let all = async {
+            while self.lanes.join_next().await.is_some() {}
+            // Attempts that became tasks meanwhile, and that nobody could ask.
+            for report in lock(&self.shared.reports).iter() {
+                if let Reported::Begun(context) = &report.reported {
+                    context.drop_now().cancel("");
+                }
+            }
+            let mut tasks = std::mem::take(&mut *lock(&self.shared.tasks));
+            while tasks.join_next().await.is_some() {}
+        };
+        let _ = tokio::time::timeout(2 * GONE, all).await;
     }
 
     /// Hands attempts to the lanes.

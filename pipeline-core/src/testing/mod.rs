@@ -1,15 +1,17 @@
-//! What tests of embedders need: a clock that is moved by hand, chance that repeats, contexts for stages, and
-//! conformance suites for the traits that they implement.
+//! What tests of embedders need: a clock that is moved by hand, chance that repeats, contexts for stages, a journal that
+//! fails when it is told to, and conformance suites for the traits that they implement.
 
 mod artifacts;
 mod block_on;
 mod clock;
 pub mod conformance;
 mod context;
+mod faults;
 pub mod journal;
 mod stage;
 
 pub use artifacts::MemoryArtifacts;
 pub use clock::{ManualClock, RepeatableEntropy};
 pub use context::{TestCall, services};
+pub use faults::{Fault, FaultyJournal};
 pub use stage::{ScriptedError, ScriptedStage, Step};

@@ -18,7 +18,7 @@ fn reopen(directory: &Path) -> Result<FileJournal, OpenError> {
 }
 
 /// Where the lines start.
-fn starts(bytes: &[u8]) -> Vec<usize> {
+pub(crate) fn starts(bytes: &[u8]) -> Vec<usize> {
     let ends = bytes
         .iter()
         .enumerate()
@@ -31,7 +31,7 @@ fn starts(bytes: &[u8]) -> Vec<usize> {
 }
 
 /// Where the last commit starts, and the line there.
-fn last_commit(bytes: &[u8]) -> (usize, u64) {
+pub(crate) fn last_commit(bytes: &[u8]) -> (usize, u64) {
     let starts = starts(bytes);
     let before = starts[..starts.len() - 1]
         .iter()
