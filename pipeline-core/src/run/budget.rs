@@ -28,7 +28,10 @@ impl Budget {
             (name.clone(), pool.capacity.saturating_sub(taken))
         });
         Self {
-            free: own.saturating_sub(at_work).min(moment.free),
+            free: match moment.leaving {
+                true => 0,
+                false => own.saturating_sub(at_work).min(moment.free),
+            },
             pools: pools.collect(),
             granted: Vec::new(),
         }

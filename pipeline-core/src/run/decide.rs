@@ -193,7 +193,7 @@ impl RunState {
         for index in self.in_order(&budget) {
             match self.stage_state(index) {
                 StageState::Ready => self.begin(index, moment, &mut budget, out),
-                StageState::Running(attempt) if attempt.epoch < self.epoch => {
+                StageState::Running(attempt) if attempt.epoch < self.epoch && !moment.leaving => {
                     self.recover(index, attempt, moment, out);
                 }
                 _ => {}

@@ -13,6 +13,8 @@ pub struct Moment {
     pub chance: u64,
     /// How many attempts this worker can begin.
     pub free: u32,
+    /// Whether this worker is about to leave the run: it begins nothing, and takes no environment.
+    pub leaving: bool,
 }
 
 impl Moment {
@@ -33,6 +35,7 @@ impl From<Timestamp> for Moment {
             now,
             chance: 0,
             free: u32::MAX,
+            leaving: false,
         }
     }
 }

@@ -43,6 +43,8 @@ struct Drive {
     looked: Instant,
     /// How long the last commit took.
     commit_took: Duration,
+    /// Whether it begins nothing any more, and returns when what is at work has ended.
+    leaving: bool,
 }
 
 /// Numbers are their own hash.
@@ -130,7 +132,7 @@ impl Runner {
         })?;
         let _lease = lease.ok_or_else(|| RunError::Taken { run: run.clone() })?;
         let state = self.load_over(run, Some(pipeline.graph())).await?;
-        if state.finished().is_some() || state.waits_for_run().is_some() {
+        if state.finished().is_some() || state.waits_for_run().is_some() || self.is_draining() {
             return Ok(state);
         }
         let digest = pipeline.plan_digest().map_err(RunError::Canonical)?;
@@ -172,6 +174,7 @@ impl Runner {
             next_task: 0,
             looked: Instant::now(),
             commit_took: Duration::ZERO,
+            leaving: false,
         };
         let worker = drive.runner.options.worker.clone();
         drive.commit(vec![Input::Claim { worker }]).await?;
@@ -205,12 +208,18 @@ impl Runner {
 impl Drive {
     async fn work(&mut self) -> Result<(), RunError> {
         loop {
+            if !self.leaving && self.runner.is_draining() {
+                self.leave();
+            }
             self.dispatch();
             self.feed();
             if self.state.finished().is_some() {
                 return Ok(());
             }
             if self.in_flight.is_empty() {
+                if self.leaving {
+                    return Ok(());
+                }
                 // A last look: what was said while the last task ended would otherwise wait for the next drive.
                 if !self.catch_up().await? && !self.wait_alone().await? {
                     return Ok(());
@@ -238,6 +247,18 @@ impl Drive {
                 self.commit(vec![Input::Tick]).await?;
             }
         }
+    }
+
+    /// From now on nothing begins. What only finds something out is dropped; it is asked again by the next drive.
+    fn leave(&mut self) {
+        self.leaving = true;
+        self.in_flight.retain(|_, flight| match &flight.kind {
+            FlightKind::Question(task) => {
+                task.abort();
+                false
+            }
+            FlightKind::Attempt(_) | FlightKind::Unstarted => true,
+        });
     }
 
     /// Waits for a report, or until it is time to look at the journal, the clock, or an attempt.
@@ -365,6 +386,7 @@ impl Drive {
                 now: self.services.clock.now(),
                 chance: self.runner.chance(&self.state),
                 free,
+                leaving: self.leaving,
             };
             let mut ahead = Ahead::of(&self.state, moment);
             let decided = self.decide(&mut ahead, &inputs);
@@ -434,7 +456,7 @@ impl Drive {
 
     /// The preparation of a stage that needs no task: nothing but what the run knows decides about it.
     fn reusable_at_once(&self, stage: StageIndex) -> Option<crate::run::Preparation> {
-        if self.in_flight.contains_key(&stage) || !self.state.is_simply_pure(stage) {
+        if self.leaving || self.in_flight.contains_key(&stage) || !self.state.is_simply_pure(stage) {
             return None;
         }
         let now = self.services.clock.now();
@@ -462,6 +484,7 @@ impl Drive {
                 (Some(_), Some(_)) => {}
                 // Decided to start, and to stop before it did.
                 (Some(Command::Stop { stage, .. }), None) => self.report_unstarted(stage),
+                (Some(Command::Prepare { .. } | Command::Inspect { .. }), None) if self.leaving => {}
                 (Some(Command::Prepare { stage, locked }), None) => self.prepare(stage, locked),
                 (Some(Command::Execute { stage }), None) => self.backlog.push_back(stage),
                 (Some(Command::Inspect { stage }), None) => self.inspect(stage),

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -63,6 +64,7 @@ pub struct Runner {
     pub(super) options: RunnerOptions,
     history: Mutex<History>,
     pub(super) slots: Arc<Slots>,
+    draining: AtomicBool,
 }
 
 /// How often a decision is made again because somebody else was first, before the runner gives up.
@@ -86,6 +88,7 @@ impl Runner {
             options: RunnerOptions::default(),
             history: Mutex::default(),
             slots: Arc::new(Slots::new(None)),
+            draining: AtomicBool::new(false),
         }
     }
 
@@ -149,6 +152,20 @@ impl Runner {
     /// The journal that the runner writes.
     pub fn journal(&self) -> &Arc<dyn Journal> {
         &self.journal
+    }
+
+    /// Lets every drive of this runner come to an orderly end, for good: nothing begins any more, what is at work ends
+    /// and is recorded, and then the drives return. What comes next is for whoever drives the runs later. It is noticed
+    /// within [`poll`](RunnerOptions::poll); a drive that takes too long can be dropped.
+    ///
+    /// A run keeps an environment that it is in the middle of using, such as one with a deployment that was not
+    /// verified yet.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
     }
 
     /// Loads a run: its stream, and those of its environments and pools.

@@ -566,3 +566,88 @@ async fn a_stage_that_promises_an_artifact_must_produce_it() {
         "stage `build` succeeded without producing artifact `site`, which it promises"
     );
 }
+
+/// Drains the runner that drives it, and then succeeds or says no.
+#[derive(Debug, Clone, Serialize)]
+struct Drains {
+    #[serde(skip)]
+    runner: Arc<std::sync::OnceLock<Arc<Runner>>>,
+    succeeds: bool,
+}
+
+impl Stage for Drains {
+    const TYPE: &'static str = "drains";
+    type Error = std::convert::Infallible;
+
+    fn effect(&self) -> Effect {
+        Effect::AtMostOnce
+    }
+
+    async fn run(&self, _: &StageContext) -> Result<Outcome, Self::Error> {
+        self.runner.get().unwrap().drain();
+        // Longer than it takes to notice.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Ok(if self.succeeds {
+            Outcome::succeeded()
+        } else {
+            Outcome::failed("no")
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_runner_that_drains_begins_nothing_and_another_goes_on() {
+    let bench = Bench::new();
+    let drains = Drains {
+        runner: Arc::default(),
+        succeeds: true,
+    };
+    let [plain, pure, listed] =
+        [Effect::AtMostOnce, Effect::Pure, Effect::Idempotent].map(ScriptedStage::new);
+    let pipeline = Pipeline::builder("p")
+        .stage(StageSpec::new("drains", drains.clone()))
+        .stage(StageSpec::new("plain", plain.clone()).after(["drains"]))
+        .stage(StageSpec::new("pure", pure.clone()).after(["drains"]))
+        .stage(
+            StageSpec::new("listed", listed.clone())
+                .after(["drains"])
+                .each(pipeline_core::Each::values([1, 2])),
+        )
+        .build()
+        .unwrap();
+    let runner = bench.runner();
+    assert!(drains.runner.set(Arc::clone(&runner)).is_ok());
+    let run = runner.create(&pipeline, RunRequest::new(alice())).await.unwrap();
+    let state = runner.drive(&pipeline, &run).await.unwrap();
+    assert_eq!(state.status(), RunStatus::Running);
+    assert_eq!(words(&state), ["succeeded", "ready", "ready", "ready"]);
+    let length = bench.kinds().await.len();
+    // It is for good, and does not even take the run.
+    let state = runner.drive(&pipeline, &run).await.unwrap();
+    assert_eq!((state.epoch(), bench.kinds().await.len()), (1, length));
+
+    let state = bench.runner().drive(&pipeline, &run).await.unwrap();
+    assert_eq!(state.status(), RunStatus::Succeeded);
+    assert_eq!(state.view(0).attempts(), 1);
+    assert_eq!((plain.keys().len(), pure.keys().len(), listed.keys().len()), (1, 1, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_runner_that_drains_records_the_end_of_a_run() {
+    let bench = Bench::new();
+    let drains = Drains {
+        runner: Arc::default(),
+        succeeds: false,
+    };
+    let pipeline = Pipeline::builder("p")
+        .stage(StageSpec::new("drains", drains.clone()))
+        .stage(StageSpec::new("after", ScriptedStage::new(Effect::Idempotent)).after(["drains"]))
+        .build()
+        .unwrap();
+    let runner = bench.runner();
+    assert!(drains.runner.set(Arc::clone(&runner)).is_ok());
+    let run = runner.create(&pipeline, RunRequest::new(alice())).await.unwrap();
+    let state = runner.drive(&pipeline, &run).await.unwrap();
+    assert_eq!(state.status(), RunStatus::Failed);
+    assert_eq!(words(&state), ["failed", "skipped"]);
+}
