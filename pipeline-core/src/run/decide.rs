@@ -143,7 +143,8 @@ impl RunState {
                     by.clone(),
                     CancelRequested {
                         reason: reason.clone(),
-                        force: self.cancel.is_some(),
+                        // What never began has nothing to clean up.
+                        force: self.cancel.is_some() || self.epoch == 0,
                         timed_out: false,
                     },
                 );

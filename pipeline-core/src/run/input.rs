@@ -84,7 +84,8 @@ pub enum Input {
     Approve(ApproveRequest),
     /// A person decides whether an unknown effect happened.
     Decide(DecideRequest),
-    /// Somebody asks the run to stop. The first request leaves the clean-up; the second stops everything at once.
+    /// Somebody asks the run to stop. The first request leaves the clean-up; the second stops everything at once. A run
+    /// that never began has nothing to clean up: it ends at once.
     Cancel {
         /// Who.
         by: Actor,

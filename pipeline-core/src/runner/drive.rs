@@ -10,6 +10,7 @@ use super::RunError;
 use super::attempt::{GONE, Supervised};
 use super::guard::{AbortOnDrop, guarded};
 use super::lanes::{Job, Lanes, Report, Work};
+use super::lease::Lease;
 use super::slots::Held;
 use super::worker::{Runner, TRIES};
 use crate::chain::error_chain;
@@ -126,11 +127,7 @@ impl Runner {
     }
 
     async fn drive_here(self: Arc<Self>, pipeline: Pipeline, run: &RunId) -> Result<RunState, RunError> {
-        let lease = self.leases.take(run).map_err(|source| RunError::Lease {
-            run: run.clone(),
-            source,
-        })?;
-        let _lease = lease.ok_or_else(|| RunError::Taken { run: run.clone() })?;
+        let _lease = self.lease(run)?;
         let state = self.load_over(run, Some(pipeline.graph())).await?;
         if state.finished().is_some() || state.waits_for_run().is_some() || self.is_draining() {
             return Ok(state);
@@ -182,6 +179,15 @@ impl Runner {
         drive.state.touch_all();
         drive.work().await?;
         Ok(drive.state)
+    }
+
+    /// Takes the right to drive a run.
+    pub(super) fn lease(&self, run: &RunId) -> Result<Lease, RunError> {
+        let lease = self.leases.take(run).map_err(|source| RunError::Lease {
+            run: run.clone(),
+            source,
+        })?;
+        lease.ok_or_else(|| RunError::Taken { run: run.clone() })
     }
 
     /// A run begins with the code that it was created with. From then on the source is the run's own: its stages

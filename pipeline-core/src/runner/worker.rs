@@ -281,7 +281,8 @@ impl Runner {
         self.record(run, &Input::Decide(request)).await
     }
 
-    /// Asks a run to stop. Whoever drives it stops what is running; if nobody does, drive it to end it.
+    /// Asks a run to stop. Whoever drives it stops what is running; if nobody does, drive it to end it. A run that
+    /// waits for its turn ends at once. The first request leaves the clean-up; a second one stops that, too.
     ///
     /// # Errors
     ///
@@ -295,9 +296,12 @@ impl Runner {
         for _ in 0..TRIES {
             let mut state = self.load(run).await?;
             let now = self.services.clock.now();
-            let batch = state
-                .record_only(&Gates::default(), input, now)
-                .map_err(RunError::Refused)?;
+            let batch = match input {
+                // Nobody can drive it yet, so nobody else ends it.
+                Input::Cancel { .. } if state.waits_for_run().is_some() => state.advance(&Gates::default(), input, now),
+                _ => state.record_only(&Gates::default(), input, now),
+            };
+            let batch = batch.map_err(RunError::Refused)?;
             match self.append(run, batch).await {
                 Ok(()) => return Ok(state),
                 Err(RunError::Append {

@@ -651,3 +651,62 @@ async fn a_runner_that_drains_records_the_end_of_a_run() {
     assert_eq!(state.status(), RunStatus::Failed);
     assert_eq!(words(&state), ["failed", "skipped"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_waits_for_its_turn_is_cancelled_at_once_and_cleans_nothing_up() {
+    let bench = Bench::new();
+    let (work, tidy) = (
+        ScriptedStage::new(Effect::AtMostOnce),
+        ScriptedStage::new(Effect::Idempotent),
+    );
+    let pipeline = Pipeline::builder("p")
+        .runs(pipeline_core::QueueMode::Queue)
+        .stage(StageSpec::new("work", work.clone()))
+        .stage(StageSpec::new("tidy", tidy.clone()).after(["work"]).when(pipeline_core::When::Always))
+        .build()
+        .unwrap();
+    let runner = bench.runner();
+    let mut runs = Vec::new();
+    for _ in 0..3 {
+        runs.push(runner.create(&pipeline, RunRequest::new(alice())).await.unwrap());
+    }
+    let state = runner.cancel(&runs[1], alice(), "not this one".to_owned()).await.unwrap();
+    assert_eq!(state.status(), RunStatus::Cancelled);
+    assert_eq!(words(&state), ["skipped", "skipped"]);
+    assert!(runner.cancel(&runs[1], alice(), String::new()).await.is_err(), "it has ended");
+    // It is in nobody's way.
+    for run in [&runs[0], &runs[2]] {
+        let state = runner.drive(&pipeline, run).await.unwrap();
+        assert_eq!(state.status(), RunStatus::Succeeded);
+    }
+    assert_eq!((work.keys().len(), tidy.keys().len()), (2, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_whose_types_are_missing_is_parked_until_somebody_has_them() {
+    let bench = Bench::new();
+    let stage = ScriptedStage::new(Effect::Idempotent).then(Step::Forever);
+    let pipeline = one(&stage);
+    let runner = bench.runner();
+    let run = runner.create(&pipeline, RunRequest::new(alice())).await.unwrap();
+    let nothing = pipeline_core::Registry::new();
+    for _ in 0..2 {
+        let state = runner.resume(&run, &nothing).await.unwrap();
+        assert_eq!(state.status(), RunStatus::Parked, "although something could begin");
+        assert!(state.parked().unwrap()[0].contains("scripted@1"), "{:?}", state.parked());
+    }
+    assert_eq!(bench.kinds().await, ["run.created", "run.parked"]);
+
+    // Whoever drives it has the types: nobody else parks it meanwhile.
+    let driven = tokio::spawn({
+        let (runner, run) = (Arc::clone(&runner), run.clone());
+        async move { runner.drive(&pipeline, &run).await }
+    });
+    while stage.keys().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let refused = runner.resume(&run, &nothing).await.unwrap_err();
+    assert!(matches!(refused, RunError::Taken { .. }), "{refused:?}");
+    driven.abort();
+    assert_eq!(runner.load(&run).await.unwrap().status(), RunStatus::Running);
+}
