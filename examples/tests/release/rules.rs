@@ -70,6 +70,7 @@ fn with_clean_up(first: &str) -> TestSpace {
 type = "command"
 program = "sh"
 args = ["scripts/work.sh", "OUTSIDE"]
+effect = "idempotent"
 
 [stages.after]
 type = "command"
@@ -148,6 +149,8 @@ fn a_cancelled_run_cleans_up_and_a_second_request_stops_that_too() {
         assert_eq!(status.state("work"), "cancelled", "{status}");
         if twice {
             assert_eq!(status.state("tidy"), "cancelled", "{status}");
+            let reason = text(&status.stage("tidy")["reason"]);
+            assert!(reason.contains("dropped at once"), "{reason}");
             assert_eq!(status.document["cancel"]["force"], true, "{status}");
         } else {
             assert_eq!(log(&space), ["tell", "tidy"]);
@@ -196,7 +199,7 @@ fn a_stage_runs_for_each_item_of_a_list() {
 type = "command"
 program = "sh"
 args = ["-c", "echo \"$PIPELINE_ITEM\" >> OUTSIDE/items; [ \"$PIPELINE_ITEM\" != bad ]"]
-each = ["eu", "us", ITEM]
+each = ["eu", "us", LAST]
 effect = "idempotent"
 
 [stages.after]
@@ -205,7 +208,7 @@ program = "sh"
 args = ["-c", "sort OUTSIDE/items"]
 after = ["test"]
 "#;
-    let space = TestSpace::with_app(&stages.replace("ITEM", "7"));
+    let space = TestSpace::with_app(&stages.replace("LAST", "7"));
     let run = space.release(&["run", &space.file()]).expect(0);
     assert!(
         run.stdout.contains("runs 3 times: test.eu, test.us, test.7"),
@@ -216,9 +219,9 @@ after = ["test"]
     assert_eq!(status.stage("test.us")["item"], "us", "{status}");
     assert_eq!(status.stage("test.7")["item"], 7, "{status}");
     let output = space.json(&["output", &space.runs()[0], "after"]).expect(0);
-    assert_eq!(output.document["output"], "7\neu\nus\n", "{output}");
+    assert_eq!(output.document["output"], " 7\n eu\n us\n", "{output}");
 
-    let space = TestSpace::with_app(&stages.replace("ITEM", "\"bad\""));
+    let space = TestSpace::with_app(&stages.replace("LAST", "\"bad\""));
     let failed = space.run(1);
     assert_eq!(failed.state("test.bad"), "failed", "{failed}");
     assert!(text(&failed.stage("test")["reason"]).contains("`test.bad`"), "{failed}");

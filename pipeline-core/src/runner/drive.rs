@@ -214,9 +214,7 @@ impl Runner {
 impl Drive {
     async fn work(&mut self) -> Result<(), RunError> {
         loop {
-            if !self.leaving && self.runner.is_draining() {
-                self.leave();
-            }
+            self.leave_if_asked();
             self.dispatch();
             self.feed();
             if self.state.finished().is_some() {
@@ -240,6 +238,8 @@ impl Drive {
             if !reports.is_empty() {
                 self.let_others_end(&mut reports).await;
             }
+            // What follows from the reports must not begin any more.
+            self.leave_if_asked();
             let inputs: Vec<_> = reports.into_iter().filter_map(|report| self.take_in(report)).collect();
             self.look_after_watched();
             if !inputs.is_empty() {
@@ -255,8 +255,12 @@ impl Drive {
         }
     }
 
-    /// From now on nothing begins. What only finds something out is dropped; it is asked again by the next drive.
-    fn leave(&mut self) {
+    /// When the runner drains, nothing begins from now on. What only finds something out is dropped; the next drive asks
+    /// again.
+    fn leave_if_asked(&mut self) {
+        if self.leaving || !self.runner.is_draining() {
+            return;
+        }
         self.leaving = true;
         self.in_flight.retain(|_, flight| match &flight.kind {
             FlightKind::Question(task) => {
@@ -296,6 +300,7 @@ impl Drive {
         let poll = self.runner.options.poll;
         if self.runner.slots.is_full() && self.state.waits_for_slot() {
             self.runner.slots.wait(poll).await;
+            self.leave_if_asked();
             self.commit(vec![Input::Tick]).await?;
             return Ok(true);
         }
@@ -308,6 +313,7 @@ impl Drive {
             return Ok(false);
         }
         tokio::time::sleep(left.min(poll)).await;
+        self.leave_if_asked();
         let now = self.services.clock.now();
         // A clock that stands still is a test's: the wait is for whoever moves it.
         if now < timer && now == before && !left.is_zero() {

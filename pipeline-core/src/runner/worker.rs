@@ -155,8 +155,8 @@ impl Runner {
     }
 
     /// Lets every drive of this runner come to an orderly end, for good: nothing begins any more, what is at work ends
-    /// and is recorded, and then the drives return. What comes next is for whoever drives the runs later. It is noticed
-    /// within [`poll`](RunnerOptions::poll); a drive that takes too long can be dropped.
+    /// and is recorded, and then the drives return. What comes next is for whoever drives the runs later. A drive
+    /// that has nothing to wait for notices within [`poll`](RunnerOptions::poll); one that takes too long can be dropped.
     ///
     /// A run keeps an environment that it is in the middle of using, such as one with a deployment that was not
     /// verified yet.

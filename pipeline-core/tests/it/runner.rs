@@ -585,8 +585,6 @@ impl Stage for Drains {
 
     async fn run(&self, _: &StageContext) -> Result<Outcome, Self::Error> {
         self.runner.get().unwrap().drain();
-        // Longer than it takes to notice.
-        tokio::time::sleep(Duration::from_secs(1)).await;
         Ok(if self.succeeds {
             Outcome::succeeded()
         } else {
@@ -709,4 +707,34 @@ async fn a_run_whose_types_are_missing_is_parked_until_somebody_has_them() {
     assert!(matches!(refused, RunError::Taken { .. }), "{refused:?}");
     driven.abort();
     assert_eq!(runner.load(&run).await.unwrap().status(), RunStatus::Running);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_runner_that_drains_does_not_wait_for_the_next_attempt() {
+    let bench = Bench::new();
+    let stage = ScriptedStage::new(Effect::Idempotent).then(Step::Error(Failure::Errored));
+    let retry = pipeline_core::RetryPolicy {
+        delay_seconds: 30,
+        jitter_percent: 0,
+        ..pipeline_core::RetryPolicy::new(2)
+    };
+    let pipeline = Pipeline::builder("p")
+        .stage(StageSpec::new("only", stage.clone()).retry(retry))
+        .build()
+        .unwrap();
+    let runner = bench.runner();
+    let run = runner.create(&pipeline, RunRequest::new(alice())).await.unwrap();
+    let driven = {
+        let (runner, pipeline, run) = (Arc::clone(&runner), pipeline.clone(), run.clone());
+        tokio::spawn(async move { runner.drive(&pipeline, &run).await })
+    };
+    while bench.kinds().await.last().unwrap() != "run.stage-finished" {
+        tokio::task::yield_now().await;
+    }
+    runner.drain();
+    bench.clock.advance(SignedDuration::from_secs(31));
+    let state = driven.await.unwrap().unwrap();
+    assert_eq!((words(&state), state.view(0).attempts()), (vec!["retrying"], 1));
+    let state = bench.runner().drive(&pipeline, &run).await.unwrap();
+    assert_eq!((words(&state), state.view(0).attempts()), (vec!["succeeded"], 2));
 }
