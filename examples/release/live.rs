@@ -141,7 +141,12 @@ impl Live {
                 self.line("■", Colour::Yellow, "run", &said(&what, &cancel.reason));
             }
             RunEvent::Parked(parked) => {
-                self.line("?", Colour::Red, "run", &said("parked", &parked.missing.join("; ")));
+                self.line(
+                    "?",
+                    Colour::Red,
+                    "run",
+                    &said("parked", &parked.missing.join("; ")),
+                );
             }
             RunEvent::StageReused(reused) => {
                 let text = format!("reused: nothing changed since run {}", reused.from);

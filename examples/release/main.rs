@@ -86,7 +86,8 @@ async fn main() -> ExitCode {
     if args.json {
         let mut answer = answer.unwrap_or_else(|| Answer::new(answer::Exit::Failed, json!({}), ""));
         if let Value::Object(data) = &mut answer.data {
-            data.insert("interrupted".to_owned(), json!({ "resume": open, "left_at_work": at_work }));
+            data.insert("resume".to_owned(), json!(open));
+            data.insert("left_at_work".to_owned(), json!(at_work));
         }
         println!("{:#}", document(&args, code, answer.data));
     } else if let Some(answer) = answer {

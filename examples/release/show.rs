@@ -95,7 +95,10 @@ fn full_pools(state: &RunState, stage: &StageView<'_>) -> Vec<String> {
                     )
                 })
                 .collect();
-            format!("pool `{name}` is full ({taken} of {capacity}): {}", who.join(", "))
+            format!(
+                "pool `{name}` is full ({taken} of {capacity}): {}",
+                who.join(", ")
+            )
         })
     });
     full.collect()
@@ -104,7 +107,10 @@ fn full_pools(state: &RunState, stage: &StageView<'_>) -> Vec<String> {
 /// What a run waits for that others have: who waits, and for what.
 pub fn taken(state: &RunState) -> Vec<(String, String)> {
     if let Some(before) = state.waits_for_run() {
-        return vec![("run".to_owned(), format!("waits for its turn: run {before} comes first"))];
+        return vec![(
+            "run".to_owned(),
+            format!("waits for its turn: run {before} comes first"),
+        )];
     }
     let stages = state.stages();
     let pools = stages.filter_map(|stage| {
@@ -179,12 +185,21 @@ pub fn run_text(state: &RunState) -> String {
         let _ = write!(text, ", run {again} again");
     }
     if state.is_rollback() {
-        let _ = write!(text, ", a rollback that {} asked for", state.requested_by().name());
+        let _ = write!(
+            text,
+            ", a rollback that {} asked for",
+            state.requested_by().name()
+        );
     }
     text.push('\n');
     if let Some(cancel) = state.cancel().filter(|_| state.finished().is_none()) {
         let how = if cancel.force { " at once" } else { "" };
-        let _ = writeln!(text, "  {} asked it to stop{how} {}", cancel.by.name(), cancel.reason);
+        let _ = writeln!(
+            text,
+            "  {} asked it to stop{how} {}",
+            cancel.by.name(),
+            cancel.reason
+        );
     }
     for stage in state.stages() {
         let reason = stage.end().map(|end| end.reason()).unwrap_or_default();

@@ -38,7 +38,10 @@ fn what_succeeded_is_kept_and_the_rest_runs() {
     // Again and again.
     fs::write(space.outside().join("fixed"), "").unwrap();
     let told = space.release(&["rerun", &again.run()]).expect(0);
-    assert!(told.stdout.contains(&format!("run {} again", again.run())), "{told}");
+    assert!(
+        told.stdout.contains(&format!("run {} again", again.run())),
+        "{told}"
+    );
     assert_eq!(space.read_outside("log"), "first\nsecond\nsecond\nsecond\n");
     assert_eq!(space.live("staging", "app/VERSION"), "1.0.0\n");
 
@@ -51,7 +54,10 @@ fn what_succeeded_is_kept_and_the_rest_runs() {
     let refused = space
         .json(&["rerun", &space.runs()[0], "--source", &source])
         .expect(2);
-    assert!(refused.error().contains("everything in it succeeded"), "{refused}");
+    assert!(
+        refused.error().contains("everything in it succeeded"),
+        "{refused}"
+    );
     assert_eq!(fs::read_dir(space.store().join("runs")).unwrap().count(), 0);
     space.assert_verifies();
     space.assert_exclusive();
@@ -67,7 +73,11 @@ fn another_source_is_refused() {
     assert!(refused.error().contains("is not the source of run"), "{refused}");
     // A stage that changed the source of its run cannot be begun again from what is left.
     space.write("app/VERSION", "1.0.0\n");
-    let kept = space.store().join("runs").join(&failed).join("source/app/VERSION");
+    let kept = space
+        .store()
+        .join("runs")
+        .join(&failed)
+        .join("source/app/VERSION");
     fs::write(&kept, "2.0.0\n").unwrap();
     let refused = space.json(&["rerun", &failed]).expect(2);
     assert!(refused.error().contains("changed its source"), "{refused}");

@@ -220,7 +220,9 @@ fn who_asked_for_a_rollback_is_in_the_journal() {
         .expect(0)
         .run();
     let events = space.events();
-    let created = events.iter().find(|event| event["event"]["kind"] == "run.created");
+    let created = events
+        .iter()
+        .find(|event| event["event"]["kind"] == "run.created");
     let created = created.unwrap();
     assert_eq!(created["data"]["rollback"], true, "{created}");
     assert_eq!(created["event"]["actor"], "person:carol", "{created}");

@@ -36,11 +36,18 @@ async fn a_run_whose_types_are_missing_is_parked_and_names_them() {
     // Said again, it is not written again.
     let length = space.journal_length();
     let told = space.release(&["resume", &run]).expect(4);
-    assert!(told.stdout.contains("the run is parked: stage `plan-network`"), "{told}");
+    assert!(
+        told.stdout.contains("the run is parked: stage `plan-network`"),
+        "{told}"
+    );
     assert_eq!(space.journal_length(), length);
     let status = space.json(&["status"]).expect(0);
     assert_eq!(status.document["runs"][0]["status"], "parked", "{status}");
-    assert_eq!(text(&status.document["runs"][0]["parked"][0]), missing, "{status}");
+    assert_eq!(
+        text(&status.document["runs"][0]["parked"][0]),
+        missing,
+        "{status}"
+    );
     let why = space.release(&["why", &run]).expect(0);
     assert!(why.stdout.contains("scripted@1"), "{why}");
     // It keeps no other run from going on.

@@ -54,7 +54,9 @@ pools = ["rig"]
     wait_for("the first has the slot", || space.outside().join("go").exists());
     let holder = space.runs()[0].clone();
     let second = space.start(&["run", &space.file()]);
-    wait_for("the second waits", || second.said_on_stdout().contains("pool `rig` is full"));
+    wait_for("the second waits", || {
+        second.said_on_stdout().contains("pool `rig` is full")
+    });
     let run = space.runs()[0].clone();
     assert_ne!(run, holder);
     assert!(second.said_on_stdout().contains(&holder));
@@ -72,7 +74,8 @@ pools = ["rig"]
     assert!(text(&gate["verdict"]["reason"]).contains(&holder), "{status}");
     let why = space.release(&["why", &run]).expect(0);
     assert!(
-        why.stdout.contains("stage `test` waits: pool `rig` is full (1 of 1): stage `test` of run"),
+        why.stdout
+            .contains("stage `test` waits: pool `rig` is full (1 of 1): stage `test` of run"),
         "{why}"
     );
     fs::write(space.outside().join("go"), "go\n").unwrap();

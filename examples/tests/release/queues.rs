@@ -24,7 +24,10 @@ effect = "idempotent"
     let definition = fs::read_to_string(space.file()).unwrap();
     space.write(
         "pipeline.toml",
-        &definition.replace("name = \"shop\"\n", &format!("name = \"shop\"\nruns = \"{mode}\"\n")),
+        &definition.replace(
+            "name = \"shop\"\n",
+            &format!("name = \"shop\"\nruns = \"{mode}\"\n"),
+        ),
     );
     space.write(
         "scripts/hold.sh",
@@ -58,7 +61,9 @@ fn runs_that_queue_go_one_at_a_time_in_their_order() {
     let (first, a) = start(&space);
     wait_for("the first is at work", || space.outside().join("go").exists());
     let (second, b) = start(&space);
-    wait_for("the second waits", || second.said_on_stdout().contains("waits for its turn"));
+    wait_for("the second waits", || {
+        second.said_on_stdout().contains("waits for its turn")
+    });
     let status = space.json(&["status", &b]).expect(0);
     assert_eq!(status.document["status"], "waiting", "{status}");
     assert_eq!(status.document["waits_for_run"], a.as_str(), "{status}");
@@ -83,7 +88,9 @@ fn a_run_that_was_left_in_the_queue_is_woken_when_it_is_its_turn() {
     let (first, a) = start(&space);
     wait_for("the first is at work", || space.outside().join("go").exists());
     let (second, b) = start(&space);
-    wait_for("the second waits", || second.said_on_stdout().contains("waits for its turn"));
+    wait_for("the second waits", || {
+        second.said_on_stdout().contains("waits for its turn")
+    });
     // Nothing is at work in it: it can be left at once.
     second.signal("INT");
     second.end().expect(130);
@@ -102,7 +109,9 @@ fn of_the_runs_that_wait_only_the_newest_is_kept() {
     let (first, a) = start(&space);
     wait_for("the first is at work", || space.outside().join("go").exists());
     let (second, b) = start(&space);
-    wait_for("the second waits", || second.said_on_stdout().contains("waits for its turn"));
+    wait_for("the second waits", || {
+        second.said_on_stdout().contains("waits for its turn")
+    });
     let (third, c) = start(&space);
     second.end().expect(1);
     let old = space.json(&["status", &b]).expect(0);

@@ -234,7 +234,7 @@ impl TestSpace {
 
     /// The runs of the store, the newest first; none where there is no store yet.
     pub fn runs(&self) -> Vec<String> {
-        if !self.store().join("journal").is_dir() {
+        if !self.journal().exists() {
             return Vec::new();
         }
         let status = self.json(&["status"]).expect(0);

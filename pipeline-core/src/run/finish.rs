@@ -29,17 +29,6 @@ impl RunState {
                 error: vec![missing],
             };
         }
-        // It was asked to stop and had to be dropped. Doing it again is harmless, so nobody has to know how far it got.
-        if let StageResult::Failed {
-            failure: Failure::Unknown,
-            error,
-        } = &result
-            && self.asked_to_stop(index).is_some()
-            && matches!(self.planned(index).effect, Effect::Pure | Effect::Idempotent)
-        {
-            let reason = error.join(": ");
-            result = StageResult::Cancelled { reason };
-        }
         let retry_at = self.retry_at(index, attempt, &result, moment);
         let ended = retry_at.is_none();
         let reported = (ended && self.planned(index).environment.is_some()).then(|| result.clone());

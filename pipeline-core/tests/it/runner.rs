@@ -627,7 +627,10 @@ async fn a_runner_that_drains_begins_nothing_and_another_goes_on() {
     let state = bench.runner().drive(&pipeline, &run).await.unwrap();
     assert_eq!(state.status(), RunStatus::Succeeded);
     assert_eq!(state.view(0).attempts(), 1);
-    assert_eq!((plain.keys().len(), pure.keys().len(), listed.keys().len()), (1, 1, 2));
+    assert_eq!(
+        (plain.keys().len(), pure.keys().len(), listed.keys().len()),
+        (1, 1, 2)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -660,7 +663,11 @@ async fn a_run_that_waits_for_its_turn_is_cancelled_at_once_and_cleans_nothing_u
     let pipeline = Pipeline::builder("p")
         .runs(pipeline_core::QueueMode::Queue)
         .stage(StageSpec::new("work", work.clone()))
-        .stage(StageSpec::new("tidy", tidy.clone()).after(["work"]).when(pipeline_core::When::Always))
+        .stage(
+            StageSpec::new("tidy", tidy.clone())
+                .after(["work"])
+                .when(pipeline_core::When::Always),
+        )
         .build()
         .unwrap();
     let runner = bench.runner();
@@ -668,10 +675,16 @@ async fn a_run_that_waits_for_its_turn_is_cancelled_at_once_and_cleans_nothing_u
     for _ in 0..3 {
         runs.push(runner.create(&pipeline, RunRequest::new(alice())).await.unwrap());
     }
-    let state = runner.cancel(&runs[1], alice(), "not this one".to_owned()).await.unwrap();
+    let state = runner
+        .cancel(&runs[1], alice(), "not this one".to_owned())
+        .await
+        .unwrap();
     assert_eq!(state.status(), RunStatus::Cancelled);
     assert_eq!(words(&state), ["skipped", "skipped"]);
-    assert!(runner.cancel(&runs[1], alice(), String::new()).await.is_err(), "it has ended");
+    assert!(
+        runner.cancel(&runs[1], alice(), String::new()).await.is_err(),
+        "it has ended"
+    );
     // It is in nobody's way.
     for run in [&runs[0], &runs[2]] {
         let state = runner.drive(&pipeline, run).await.unwrap();
@@ -690,8 +703,16 @@ async fn a_run_whose_types_are_missing_is_parked_until_somebody_has_them() {
     let nothing = pipeline_core::Registry::new();
     for _ in 0..2 {
         let state = runner.resume(&run, &nothing).await.unwrap();
-        assert_eq!(state.status(), RunStatus::Parked, "although something could begin");
-        assert!(state.parked().unwrap()[0].contains("scripted@1"), "{:?}", state.parked());
+        assert_eq!(
+            state.status(),
+            RunStatus::Parked,
+            "although something could begin"
+        );
+        assert!(
+            state.parked().unwrap()[0].contains("scripted@1"),
+            "{:?}",
+            state.parked()
+        );
     }
     assert_eq!(bench.kinds().await, ["run.created", "run.parked"]);
 
