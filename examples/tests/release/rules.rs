@@ -64,8 +64,7 @@ fn a_long_wait_for_the_next_attempt_leaves_the_process_and_is_told() {
 
 /// One stage that is told how to end, one after it, and one that cleans up.
 fn with_clean_up(first: &str) -> TestSpace {
-    let stages = format!(
-        r#"
+    let stages = r#"
 [stages.work]
 type = "command"
 program = "sh"
@@ -93,9 +92,8 @@ args = ["-c", "echo tell >> OUTSIDE/log"]
 after = ["after"]
 when = "failure"
 effect = "idempotent"
-"#
-    );
-    let space = TestSpace::with_app(&stages);
+"#;
+    let space = TestSpace::with_app(stages);
     space.write("scripts/work.sh", first);
     space.write("scripts/tidy.sh", "echo tidy >> \"$1/log\"\n");
     space
