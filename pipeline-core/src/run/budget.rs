@@ -30,8 +30,11 @@ impl Budget {
             (name.clone(), pool.capacity.saturating_sub(taken))
         });
         Self {
-            free: own.saturating_sub(at_work).min(moment.free),
-            room: moment.free,
+            free: match moment.leaving {
+                true => 0,
+                false => own.saturating_sub(at_work).min(moment.free),
+            },
+            room: if moment.leaving { 0 } else { moment.free },
             pools: pools.collect(),
             granted: Vec::new(),
         }

@@ -150,7 +150,8 @@ impl RunState {
                     by.clone(),
                     CancelRequested {
                         reason: reason.clone(),
-                        force: self.cancel.is_some(),
+                        // What never began has nothing to clean up.
+                        force: self.cancel.is_some() || self.epoch == 0,
                         timed_out: false,
                     },
                 );
@@ -225,7 +226,7 @@ impl RunState {
         for &index in &*attention {
             match self.stage_state(index) {
                 StageState::Ready => self.begin(index, moment, &mut budget, out),
-                StageState::Running(attempt) if attempt.epoch < self.epoch => {
+                StageState::Running(attempt) if attempt.epoch < self.epoch && !moment.leaving => {
                     self.recover(index, attempt, moment, &mut budget, out);
                 }
                 _ => {}

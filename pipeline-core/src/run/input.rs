@@ -13,6 +13,8 @@ pub struct Moment {
     pub chance: u64,
     /// How many attempts this worker can begin.
     pub free: u32,
+    /// Whether this worker is about to leave the run: it begins nothing, and takes no environment.
+    pub leaving: bool,
 }
 
 impl Moment {
@@ -33,6 +35,7 @@ impl From<Timestamp> for Moment {
             now,
             chance: 0,
             free: u32::MAX,
+            leaving: false,
         }
     }
 }
@@ -92,7 +95,8 @@ pub enum Input {
     Approve(ApproveRequest),
     /// A person decides whether an unknown effect happened.
     Decide(DecideRequest),
-    /// Somebody asks the run to stop. The first request leaves the clean-up; the second stops everything at once.
+    /// Somebody asks the run to stop. The first request leaves the clean-up; the second stops everything at once. A run
+    /// that never began has nothing to clean up: it ends at once.
     Cancel {
         /// Who.
         by: Actor,

@@ -15,6 +15,9 @@ impl RunState {
         if let Some(skipped) = self.must_not_begin(index) {
             return out.stage(index, skipped);
         }
+        if moment.leaving {
+            return;
+        }
         if self.graph.traits(self.template(index)).plain {
             if budget.take(self, index) {
                 self.start(index, StartDetails::default(), moment.now, out);

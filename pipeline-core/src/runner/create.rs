@@ -162,11 +162,16 @@ impl Runner {
             if !all_before || planned.when.is_clean_up() {
                 continue;
             }
+            // What was kept before keeps the run that it came from.
+            let from = match stage.end() {
+                Some(StageEnd::Reused { from, .. }) => from,
+                _ => old.id(),
+            };
             let still_there = match &planned.environment {
                 None => true,
                 Some(name) => {
                     let live = old.environment(name).and_then(|environment| environment.live.as_ref());
-                    live.is_some_and(|live| live.run == *old.id() && !live.rolled_back)
+                    live.is_some_and(|live| live.run == *from && !live.rolled_back)
                 }
             };
             if still_there && self.has_artifacts(&outcome).await {
@@ -174,7 +179,7 @@ impl Runner {
                 events.push(StageReused {
                     stage: planned.name.clone(),
                     fingerprint: Digest::ZERO,
-                    from: old.id().clone(),
+                    from: from.clone(),
                     outcome,
                 });
             }

@@ -11,6 +11,7 @@ use super::RunError;
 use super::attempt::{GONE, Supervised};
 use super::guard::guarded;
 use super::lanes::{Job, Lanes, Report, Reported, Rich, Work};
+use super::lease::Lease;
 use super::slots::Held;
 use super::worker::{Runner, TRIES};
 use crate::chain::error_chain;
@@ -63,6 +64,8 @@ struct Drive {
     /// How long a commit took when that was last measured, and how many there were since.
     commit_took: Duration,
     commits: u32,
+    /// Whether it begins nothing any more, and returns when what is at work has ended.
+    leaving: bool,
 }
 
 /// Numbers are their own hash.
@@ -160,13 +163,9 @@ impl Runner {
         run: &RunId,
         unwanted: tokio::sync::oneshot::Receiver<()>,
     ) -> Result<RunState, RunError> {
-        let lease = self.leases.take(run).map_err(|source| RunError::Lease {
-            run: run.clone(),
-            source,
-        })?;
-        let _lease = lease.ok_or_else(|| RunError::Taken { run: run.clone() })?;
+        let _lease = self.lease(run)?;
         let state = self.load_over(run, Some(pipeline.graph())).await?;
-        if state.finished().is_some() || state.waits_for_run().is_some() {
+        if state.finished().is_some() || state.waits_for_run().is_some() || self.is_draining() {
             return Ok(state);
         }
         let digest = pipeline.plan_digest().map_err(RunError::Canonical)?;
@@ -224,6 +223,7 @@ impl Runner {
             quick: false,
             commit_took: Duration::ZERO,
             commits: 0,
+            leaving: false,
         };
         let worked = tokio::select! {
             biased;
@@ -234,6 +234,15 @@ impl Runner {
             drive.leave().await;
         }
         worked.map(|()| drive.state)
+    }
+
+    /// Takes the right to drive a run.
+    pub(super) fn lease(&self, run: &RunId) -> Result<Lease, RunError> {
+        let lease = self.leases.take(run).map_err(|source| RunError::Lease {
+            run: run.clone(),
+            source,
+        })?;
+        lease.ok_or_else(|| RunError::Taken { run: run.clone() })
     }
 
     /// A run begins with the code that it was created with. From then on the source is the run's own: its stages
@@ -281,12 +290,16 @@ impl Drive {
 
     async fn work(&mut self) -> Result<(), RunError> {
         loop {
+            self.leave_if_asked();
             self.dispatch();
             self.feed();
             if self.state.finished().is_some() {
                 return Ok(());
             }
             if self.in_flight.is_empty() {
+                if self.leaving {
+                    return Ok(());
+                }
                 // A last look: what was said while the last task ended would otherwise wait for the next drive.
                 if !self.catch_up().await? && !self.wait_alone().await? {
                     return Ok(());
@@ -307,6 +320,8 @@ impl Drive {
                 }
                 self.let_others_end(&mut reports).await;
             }
+            // What follows from the reports must not begin any more.
+            self.leave_if_asked();
             let mut inputs = std::mem::take(&mut self.inputs);
             inputs.extend(reports.drain(..).filter_map(|report| self.take_in(report)));
             self.reports = reports;
@@ -321,6 +336,22 @@ impl Drive {
                 self.alarmed().await?;
             }
         }
+    }
+
+    /// When the runner drains, nothing begins from now on. What only finds something out is dropped; the next drive asks
+    /// again.
+    fn leave_if_asked(&mut self) {
+        if self.leaving || !self.runner.is_draining() {
+            return;
+        }
+        self.leaving = true;
+        self.in_flight.retain(|_, flight| match &flight.kind {
+            FlightKind::Question(task) => {
+                task.abort();
+                false
+            }
+            FlightKind::Attempt(_) | FlightKind::Simple { .. } | FlightKind::Unstarted => true,
+        });
     }
 
     /// Waits for a report, or until it is time to look at the journal, the clock, or an attempt. Tells whether it is.
@@ -370,6 +401,7 @@ impl Drive {
         let poll = self.runner.options.poll;
         if self.runner.slots.is_full() && self.state.waits_for_slot() {
             self.runner.slots.wait(poll).await;
+            self.leave_if_asked();
             self.commit(Input::Tick).await?;
             return Ok(true);
         }
@@ -382,6 +414,7 @@ impl Drive {
             return Ok(false);
         }
         tokio::time::sleep(left.min(poll)).await;
+        self.leave_if_asked();
         let now = self.services.clock.now();
         // A clock that stands still is a test's: the wait is for whoever moves it.
         if now < timer && now == before && !left.is_zero() {
@@ -510,6 +543,7 @@ impl Drive {
                 now: self.now,
                 chance: self.runner.chance(&self.state),
                 free,
+                leaving: self.leaving,
             };
             let ahead = self.ahead.take();
             let mut ahead = ahead.unwrap_or_else(|| Ahead::of(&self.state, moment));
@@ -591,7 +625,7 @@ impl Drive {
 
     /// The preparation of a stage that needs no task: nothing but what the run knows decides about it.
     fn reusable_at_once(&self, stage: StageIndex) -> Option<Input> {
-        if !self.state.is_simply_pure(stage) || self.in_flight.contains_key(&stage) {
+        if self.leaving || !self.state.is_simply_pure(stage) || self.in_flight.contains_key(&stage) {
             return None;
         }
         self.runner.prepared_at_once(&self.state, &self.pipeline, stage)
@@ -617,6 +651,7 @@ impl Drive {
                 (Some(_), Some(_)) => {}
                 // Decided to start, and to stop before it did.
                 (Some(Command::Stop { stage, .. }), None) => self.report_unstarted(stage),
+                (Some(Command::Prepare { .. } | Command::Inspect { .. }), None) if self.leaving => {}
                 (Some(Command::Prepare { stage, locked }), None) => self.prepare(stage, locked),
                 (Some(Command::Execute { stage }), None) => self.backlog.push_back(stage),
                 (Some(Command::Inspect { stage }), None) => self.inspect(stage),

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -63,6 +64,7 @@ pub struct Runner {
     pub(super) options: RunnerOptions,
     history: Mutex<History>,
     pub(super) slots: Arc<Slots>,
+    draining: AtomicBool,
 }
 
 /// How often a decision is made again because somebody else was first, before the runner gives up.
@@ -86,6 +88,7 @@ impl Runner {
             options: RunnerOptions::default(),
             history: Mutex::default(),
             slots: Arc::new(Slots::new(None)),
+            draining: AtomicBool::new(false),
         }
     }
 
@@ -149,6 +152,20 @@ impl Runner {
     /// The journal that the runner writes.
     pub fn journal(&self) -> &Arc<dyn Journal> {
         &self.journal
+    }
+
+    /// Lets every drive of this runner come to an orderly end, for good: nothing begins any more, what is at work ends
+    /// and is recorded, and then the drives return. What comes next is for whoever drives the runs later. A drive
+    /// that has nothing to wait for notices within [`poll`](RunnerOptions::poll); one that takes too long can be dropped.
+    ///
+    /// A run keeps an environment that it is in the middle of using, such as one with a deployment that was not
+    /// verified yet.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
     }
 
     /// Loads a run: its stream, and those of its environments and pools.
@@ -263,7 +280,8 @@ impl Runner {
         self.record(run, &Input::Decide(request)).await
     }
 
-    /// Asks a run to stop. Whoever drives it stops what is running; if nobody does, drive it to end it.
+    /// Asks a run to stop. Whoever drives it stops what is running; if nobody does, drive it to end it. A run that
+    /// waits for its turn ends at once. The first request leaves the clean-up; a second one stops that, too.
     ///
     /// # Errors
     ///
@@ -277,9 +295,12 @@ impl Runner {
         for _ in 0..TRIES {
             let mut state = self.load(run).await?;
             let now = self.services.clock.now();
-            let batch = state
-                .record_only(&Gates::default(), input, now)
-                .map_err(RunError::Refused)?;
+            let batch = match input {
+                // Nobody can drive it yet, so nobody else ends it.
+                Input::Cancel { .. } if state.waits_for_run().is_some() => state.advance(&Gates::default(), input, now),
+                _ => state.record_only(&Gates::default(), input, now),
+            };
+            let batch = batch.map_err(RunError::Refused)?;
             match self.append(run, batch).await {
                 Ok(()) => return Ok(state),
                 Err(RunError::Append {

@@ -183,6 +183,7 @@ impl World {
             now: around.now,
             chance: self.case.chance,
             free: around.free,
+            leaving: false,
         };
         let Driver { state, twin, .. } = &mut self.drivers[driver];
         let batch = state.advance(&Gates::default(), &input, moment).unwrap();
