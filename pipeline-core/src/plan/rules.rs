@@ -10,7 +10,8 @@ pub enum When {
     /// When all of them succeeded.
     #[default]
     Success,
-    /// Whatever happened. It is part of the clean-up: it runs when the run stops, too.
+    /// Whatever happened. It is part of the clean-up: it runs when the run stops, too, unless that was before a
+    /// worker took it.
     Always,
     /// When one of them did not succeed. It is part of the clean-up: it runs when the run stops, too.
     Failure,

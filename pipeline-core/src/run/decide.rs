@@ -203,7 +203,7 @@ impl RunState {
             return false;
         }
         let mut budget = Budget::of(self, moment);
-        if self.graph.lists || budget.may_run_out(attention.len()) {
+        if !moment.leaving && (self.graph.lists || budget.may_run_out(attention.len())) {
             // What needs no slot comes first: it may make something ready that is more urgent, or fail the run.
             attention.sort_unstable();
             attention.dedup();
@@ -217,7 +217,7 @@ impl RunState {
             }
         }
         for &(until, index) in &self.backoffs {
-            if until > moment.now {
+            if moment.leaving || until > moment.now {
                 break;
             }
             self.try_again(index, moment, &mut budget, out);
