@@ -119,7 +119,9 @@ impl RunState {
             }
             let prepares = self.needs_preparation(entry.1);
             // What another stage keeps from its environment is woken by that one's end, and takes no slot meanwhile.
-            if prepares && self.is_busy_for(entry.1) || budget.take(self, entry.1) && prepares {
+            let busy = prepares && self.is_busy_for(entry.1);
+            let slot = !busy && budget.take(self, entry.1);
+            if busy || slot && prepares {
                 ahead.push(entry);
             }
         }

@@ -120,11 +120,12 @@ impl RunState {
             .action_plan
             .as_ref()
             .is_some_and(|(_, plan)| !plan.is_unchanged());
-        if deploys && let Some(name) = &stage.environment {
-            if let Some(verdict) = self.newer_verdict(name) {
-                out.depends_on(name);
-                verdicts.push(verdict);
-            }
+        if deploys
+            && let Some(name) = &stage.environment
+            && let Some(verdict) = self.newer_verdict(name)
+        {
+            out.depends_on(name);
+            verdicts.push(verdict);
         }
         let denied = verdicts
             .iter()
