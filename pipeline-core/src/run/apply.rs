@@ -208,7 +208,11 @@ impl RunState {
                     }
                 } else {
                     // A definite "no" makes a new intention out of the next attempt.
-                    self.record(index).generation += 1;
+                    let record = self.record(index);
+                    record.generation += 1;
+                    if let Some(extra) = &mut record.extra {
+                        extra.first_began = None;
+                    }
                     self.set(index, StageState::Ready, at);
                 }
             }
@@ -234,6 +238,12 @@ impl RunState {
     }
 
     fn started(&mut self, index: StageIndex, started: &StageStarted, at: Timestamp) {
+        if let StageState::Running(attempt) | StageState::Lost(attempt) = self.stage_state(index)
+            && self.planned(index).retry.is_some()
+        {
+            let since = attempt.since;
+            self.extra(index).first_began.get_or_insert(since);
+        }
         let record = self.record(index);
         let may_start = match &record.state {
             StageState::Ready | StageState::Held { .. } | StageState::Backoff(_) => true,

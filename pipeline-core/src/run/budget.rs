@@ -179,6 +179,11 @@ impl RunState {
         })
     }
 
+    /// Whether a stage waits for a free slot.
+    pub(super) fn is_in_line(&self, index: StageIndex) -> bool {
+        !self.queued.is_empty() && self.queued.contains(&(Reverse(self.priorities[index as usize]), index))
+    }
+
     /// Whether stages wait for nothing but a free slot.
     pub fn waits_for_slot(&self) -> bool {
         !self.queued.is_empty() || self.attention.iter().any(|&index| self.is_interrupted(index))

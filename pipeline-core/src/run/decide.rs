@@ -247,7 +247,10 @@ impl RunState {
     /// may be slots.
     fn put_in_order(&self, all: &mut Vec<StageIndex>, budget: &Budget) {
         if !self.queued.is_empty() {
-            all.extend(self.queued.iter().take(budget.look_at()).map(|(_, index)| *index));
+            // What must be prepared first does not begin here.
+            let queued = self.queued.iter().map(|(_, index)| *index);
+            let queued = queued.filter(|&index| !self.needs_preparation(index));
+            all.extend(queued.take(budget.look_at()));
         }
         if all.len() > 1 {
             let urgency = |&index: &StageIndex| (std::cmp::Reverse(self.priorities[index as usize]), index);

@@ -137,6 +137,12 @@ impl RunState {
             .filter(|_| open)
             .and_then(|name| Some((name, self.lock_verdict(name)?)));
         let waits = !open || blocked.is_some();
+        let reuses = stage.effect == Effect::Pure && preparation.reuse.is_some();
+        let begins = !waits && !reuses && (environment.is_none() || ours);
+        if begins && !held && !Budget::of(self, moment).take(self, index) {
+            // It waits for a slot, and is prepared again when there is one: nothing is worth an event yet.
+            return;
+        }
         if let Some((name, verdict)) = blocked {
             out.depends_on(name);
             verdicts.push(verdict);

@@ -363,7 +363,10 @@ impl Drive {
         if let Some(timer) = self.state.next_timer() {
             let now = self.services.clock.now();
             let left = Duration::try_from(timer.duration_since(now)).unwrap_or(Duration::ZERO);
-            until = until.min(Instant::now() + left);
+            // What is over and has not begun waits for a slot.
+            if !left.is_zero() {
+                until = until.min(Instant::now() + left);
+            }
         }
         // Setting an alarm costs more than most waits take; one that rings too early is no harm.
         if self.alarm.is_elapsed() || until < self.alarm.deadline() {
@@ -420,8 +423,10 @@ impl Drive {
         if now < timer && now == before && !left.is_zero() {
             return Ok(false);
         }
+        let position = self.state.position();
         self.commit(Input::Tick).await?;
-        Ok(true)
+        // What is over and did not begin waits for something outside: a slot of a pool.
+        Ok(now < timer || self.state.position() != position)
     }
 
     /// All that ends within the time that a commit takes shares one: a slow journal is written once for a wave.
