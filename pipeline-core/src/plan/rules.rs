@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Failure, FactName, SignedDuration, StageName};
+use crate::{FactName, Failure, SignedDuration, StageName};
 
 /// When a stage runs, by how the stages that it waits for ended. It waits for all of them in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{FailurePolicy, PlannedPool, PlannedStage, QueueMode, RunLimits};
 use crate::digest::{CanonicalError, DigestBuilder, canonical_json};
-use crate::{ComponentName, Digest, EnvironmentDescriptor, EnvironmentName, PipelineName, PoolName, StageName};
+use crate::{
+    ComponentName, Digest, EnvironmentDescriptor, EnvironmentName, PipelineName, PoolName, StageName,
+};
 
 /// What a run will do, as data: it is stored with the run, travels to workers, and is never approved; what is
 /// approved are [action plans](crate::ActionPlan).

@@ -89,7 +89,12 @@ impl Ahead {
     }
 
     /// Decides on one input, and changes the state accordingly.
-    pub(crate) fn decide(&mut self, state: &mut RunState, gates: &Gates, input: &Input) -> Result<(), Refusal> {
+    pub(crate) fn decide(
+        &mut self,
+        state: &mut RunState,
+        gates: &Gates,
+        input: &Input,
+    ) -> Result<(), Refusal> {
         state.decide(gates, input, self.moment, &mut self.decided)?;
         let some = !self.decided.0.is_empty();
         self.take(state);
@@ -139,7 +144,8 @@ impl Ahead {
                 }
                 DecidedEvent::Unmoved(name) => {
                     let position = state.environments.get(&name).map_or(0, |known| known.position);
-                    self.others.expect(&StreamId::environment(&name), Expected::At(position));
+                    self.others
+                        .expect(&StreamId::environment(&name), Expected::At(position));
                 }
                 DecidedEvent::Environment(name, event) => {
                     let position = state.environments.get(&name).map_or(0, |known| known.position);
@@ -150,7 +156,8 @@ impl Ahead {
                 DecidedEvent::Dequeued(pipeline, run) => {
                     let superseded_by = None;
                     let event = NewEvent::new(actor, PipelineEvent::from(RunDequeued { run, superseded_by }));
-                    self.others.push(&StreamId::pipeline(&pipeline), Expected::Any, event);
+                    self.others
+                        .push(&StreamId::pipeline(&pipeline), Expected::Any, event);
                 }
                 DecidedEvent::Pool(name, event) => {
                     let position = state.pools.get(&name).map_or(0, |known| known.position);

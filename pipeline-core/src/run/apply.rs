@@ -10,8 +10,8 @@ use super::view::Cancel;
 use crate::estate::EnvironmentEvent;
 use crate::pool::PoolEvent;
 use crate::{
-    Actor, Decision, Effect, EnvironmentName, EventRef, Failure, FailurePolicy, PoolName, Position, StageName,
-    StreamId, Timestamp,
+    Actor, Decision, Effect, EnvironmentName, EventRef, Failure, FailurePolicy, PoolName, Position,
+    StageName, StreamId, Timestamp,
 };
 
 /// What the events of a run change. An event that does not fit the state (a report of an older attempt or
@@ -49,7 +49,13 @@ impl RunState {
         }
     }
 
-    pub(super) fn apply_pool(&mut self, name: &PoolName, position: Position, at: Timestamp, event: &PoolEvent) {
+    pub(super) fn apply_pool(
+        &mut self,
+        name: &PoolName,
+        position: Position,
+        at: Timestamp,
+        event: &PoolEvent,
+    ) {
         let Some(state) = self.pools.get_mut(name) else {
             return;
         };
@@ -170,7 +176,8 @@ impl RunState {
                 let Some(index) = find(self, &unknown.stage) else {
                     return;
                 };
-                let (StageState::Running(attempt) | StageState::Lost(attempt)) = self.stage_state(index) else {
+                let (StageState::Running(attempt) | StageState::Lost(attempt)) = self.stage_state(index)
+                else {
                     return;
                 };
                 if attempt.attempt == unknown.attempt {
@@ -357,7 +364,10 @@ impl RunState {
     }
 
     pub(super) fn may_begin(&self, index: StageIndex) -> bool {
-        matches!(self.stage_state(index), StageState::Ready | StageState::Held { .. })
+        matches!(
+            self.stage_state(index),
+            StageState::Ready | StageState::Held { .. }
+        )
     }
 
     pub(super) fn extra(&mut self, index: StageIndex) -> &mut super::state::StageExtra {
@@ -375,10 +385,7 @@ impl RunState {
         for index in 0..self.stages.len() as StageIndex {
             match self.stage_state(index) {
                 StageState::Held { .. } => self.set(index, StageState::Ready, at),
-                StageState::Ready
-                | StageState::Running(_)
-                | StageState::Lost(_)
-                | StageState::Backoff(_) => {
+                StageState::Ready | StageState::Running(_) | StageState::Lost(_) | StageState::Backoff(_) => {
                     self.attention.push(index);
                     self.touched.push(index);
                 }
@@ -413,7 +420,8 @@ impl RunState {
     pub(super) fn set(&mut self, index: StageIndex, next: StageState, at: Timestamp) {
         let was = std::mem::replace(&mut self.record(index).state, next);
         if !self.queued.is_empty() && matches!(was, StageState::Ready) {
-            self.queued.remove(&(Reverse(self.priorities[index as usize]), index));
+            self.queued
+                .remove(&(Reverse(self.priorities[index as usize]), index));
         }
         let is = &self.stages[index as usize].state;
         let (at_work_before, ahead_before) = (at_work(&was), is_ahead(&was));

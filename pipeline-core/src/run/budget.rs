@@ -102,7 +102,8 @@ impl RunState {
         for &index in looked_at {
             let ready = matches!(self.stage_state(index), StageState::Ready);
             if ready && !self.needs_preparation(index) {
-                self.queued.insert((Reverse(self.priorities[index as usize]), index));
+                self.queued
+                    .insert((Reverse(self.priorities[index as usize]), index));
             } else if self.is_interrupted(index) {
                 self.attention.push(index);
             }
@@ -134,7 +135,8 @@ impl RunState {
     /// Whether an older delivery began it, and this one is to begin it again.
     fn is_interrupted(&self, index: StageIndex) -> bool {
         let harmless = || matches!(self.planned(index).effect, Effect::Pure | Effect::Idempotent);
-        matches!(self.stage_state(index), StageState::Running(attempt) if attempt.epoch < self.epoch) && harmless()
+        matches!(self.stage_state(index), StageState::Running(attempt) if attempt.epoch < self.epoch)
+            && harmless()
     }
 
     /// A stage that was prepared and found no slot waits for one.
@@ -144,7 +146,8 @@ impl RunState {
             .get(index as usize)
             .is_some_and(|record| matches!(record.state, StageState::Ready));
         if ready && !Budget::of(self, moment).take(self, index) {
-            self.queued.insert((Reverse(self.priorities[index as usize]), index));
+            self.queued
+                .insert((Reverse(self.priorities[index as usize]), index));
         }
     }
 
@@ -181,7 +184,10 @@ impl RunState {
 
     /// Whether a stage waits for a free slot.
     pub(super) fn is_in_line(&self, index: StageIndex) -> bool {
-        !self.queued.is_empty() && self.queued.contains(&(Reverse(self.priorities[index as usize]), index))
+        !self.queued.is_empty()
+            && self
+                .queued
+                .contains(&(Reverse(self.priorities[index as usize]), index))
     }
 
     /// Whether stages wait for nothing but a free slot.

@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use super::graph::StageIndex;
 use super::stage_state::StageState;
 use super::state::RunState;
-use crate::stage::{StageCall, Target};
 use crate::Configuration;
+use crate::stage::{StageCall, Target};
 
 /// The call of a stage, put together from the state.
 impl RunState {
@@ -13,11 +13,10 @@ impl RunState {
     pub(crate) fn is_simple_call(&self, index: StageIndex) -> bool {
         self.instance(index).is_none()
             && self.graph.traits(index).simple
-            && self
-                .graph
-                .dependencies(index)
-                .iter()
-                .all(|&before| self.outcome(before).is_none_or(|outcome| outcome.facts.is_empty()))
+            && self.graph.dependencies(index).iter().all(|&before| {
+                self.outcome(before)
+                    .is_none_or(|outcome| outcome.facts.is_empty())
+            })
     }
 
     /// What a stage is called with. Without an attempt going on, the call is for planning: it has no fence.

@@ -58,7 +58,10 @@ impl Decisions {
     }
 
     pub(super) fn environment(&mut self, name: &EnvironmentName, event: impl Into<EnvironmentEvent>) {
-        self.push(Actor::Engine, DecidedEvent::Environment(name.clone(), Box::new(event.into())));
+        self.push(
+            Actor::Engine,
+            DecidedEvent::Environment(name.clone(), Box::new(event.into())),
+        );
     }
 
     fn dequeued(&mut self, pipeline: &PipelineName, run: RunId) {

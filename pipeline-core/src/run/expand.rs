@@ -46,7 +46,10 @@ impl RunState {
         };
         if list.len() > each.most as usize {
             let count = list.len();
-            return Err(format!("its list has {count} items, and {} are the most", each.most));
+            return Err(format!(
+                "its list has {count} items, and {} are the most",
+                each.most
+            ));
         }
         Ok(list)
     }
@@ -64,7 +67,9 @@ impl RunState {
             let own = own.filter(|name| self.find(name).is_none() && !taken.contains(name));
             let name = match own {
                 Some(name) => name,
-                None => StageName::new(format!("{stage}.item-{number}")).map_err(|error| error.to_string())?,
+                None => {
+                    StageName::new(format!("{stage}.item-{number}")).map_err(|error| error.to_string())?
+                }
             };
             if self.find(&name).is_some() || !taken.insert(name.clone()) {
                 return Err(format!("two stages would be called `{name}`"));
@@ -125,7 +130,9 @@ impl RunState {
             if end.is_failure() {
                 failed.push(format!("`{name}`"));
                 match end {
-                    StageEnd::Cancelled { reason } => cancelled = cancelled.or_else(|| Some(Arc::clone(reason))),
+                    StageEnd::Cancelled { reason } => {
+                        cancelled = cancelled.or_else(|| Some(Arc::clone(reason)))
+                    }
                     _ => all_cancelled = false,
                 }
             }

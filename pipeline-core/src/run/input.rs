@@ -2,7 +2,9 @@ use std::sync::Arc;
 
 use super::event::StageResult;
 use super::graph::StageIndex;
-use crate::{ActionPlan, Actor, Digest, EvidenceSet, Inspection, Outcome, RunId, SignedDuration, StageName, Timestamp};
+use crate::{
+    ActionPlan, Actor, Digest, EvidenceSet, Inspection, Outcome, RunId, SignedDuration, StageName, Timestamp,
+};
 
 /// What a decision depends on besides the run and what happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

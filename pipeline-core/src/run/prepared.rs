@@ -25,7 +25,10 @@ impl RunState {
         out: &mut Decisions,
     ) {
         let known = (index as usize) < self.stages.len();
-        if !known || !matches!(self.stage_state(index), StageState::Ready) || self.must_not_begin(index).is_some() {
+        if !known
+            || !matches!(self.stage_state(index), StageState::Ready)
+            || self.must_not_begin(index).is_some()
+        {
             return;
         }
         let stage = self.planned(index);

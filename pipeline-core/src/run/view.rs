@@ -11,10 +11,9 @@ use crate::estate::EnvironmentState;
 use crate::pool::PoolState;
 use crate::queue::PipelineQueue;
 use crate::{
-    Actor, Approval, ArtifactName, ArtifactRef, Digest, EnvironmentName, Outcome, PlannedStage, PoolName, Position, QueueMode,
-    Revision, RunId, RunPlan, StageName, Timestamp,
+    Actor, Approval, ArtifactName, ArtifactRef, Digest, EnvironmentName, Outcome, PlannedStage, PoolName,
+    Position, QueueMode, Revision, RunId, RunPlan, StageName, Timestamp,
 };
-
 
 /// A request to stop.
 #[derive(Debug, Clone, PartialEq, Eq)]

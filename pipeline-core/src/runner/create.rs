@@ -7,9 +7,7 @@ use crate::journal::{Append, AppendError, Batch, Expected};
 use crate::pipeline::Pipeline;
 use crate::queue::{PipelineEvent, RunQueued};
 use crate::run::{Gates, Input, RunCreated, RunEvent, RunState, StageEnd, StageReused};
-use crate::{
-    Digest, NewEvent, Outcome, QueueMode, RunId, StageName, StreamId, Timestamp,
-};
+use crate::{Digest, NewEvent, Outcome, QueueMode, RunId, StageName, StreamId, Timestamp};
 
 /// How runs come into being.
 impl Runner {
@@ -78,7 +76,10 @@ impl Runner {
             created.durations = self.durations(pipeline).await?;
         }
         let mut events = vec![NewEvent::new(request.by.clone(), RunEvent::from(created))];
-        events.extend(kept.into_iter().map(|kept| NewEvent::engine(RunEvent::from(kept))));
+        events.extend(
+            kept.into_iter()
+                .map(|kept| NewEvent::engine(RunEvent::from(kept))),
+        );
         let mut id = request.id.clone();
         for _ in 0..TRIES {
             let run = id
@@ -123,7 +124,14 @@ impl Runner {
         let state = self.load_over(newest, Some(pipeline.graph())).await?;
         let waiting: Vec<_> = state
             .queue()
-            .map(|queue| queue.runs.iter().take_while(|run| *run != newest).cloned().collect())
+            .map(|queue| {
+                queue
+                    .runs
+                    .iter()
+                    .take_while(|run| *run != newest)
+                    .cloned()
+                    .collect()
+            })
             .unwrap_or_default();
         for run in waiting {
             let mut old = self.load_over(&run, Some(pipeline.graph())).await?;
@@ -158,7 +166,10 @@ impl Runner {
             let Some(outcome) = stage.end().filter(|end| end.is_success()).map(outcome) else {
                 continue;
             };
-            let all_before = old.dependencies(index as u32).iter().all(|&before| kept[before as usize]);
+            let all_before = old
+                .dependencies(index as u32)
+                .iter()
+                .all(|&before| kept[before as usize]);
             if !all_before || planned.when.is_clean_up() {
                 continue;
             }
@@ -170,7 +181,9 @@ impl Runner {
             let still_there = match &planned.environment {
                 None => true,
                 Some(name) => {
-                    let live = old.environment(name).and_then(|environment| environment.live.as_ref());
+                    let live = old
+                        .environment(name)
+                        .and_then(|environment| environment.live.as_ref());
                     live.is_some_and(|live| live.run == *from && !live.rolled_back)
                 }
             };
@@ -205,7 +218,10 @@ impl Runner {
         };
         let last = self.load(&last).await?;
         let took = |began: Timestamp, ended: Timestamp| {
-            let took = ended.duration_since(began).as_millis().clamp(1, i128::from(u32::MAX));
+            let took = ended
+                .duration_since(began)
+                .as_millis()
+                .clamp(1, i128::from(u32::MAX));
             u32::try_from(took).unwrap_or(1)
         };
         let stages = last.stages().filter_map(|stage| {

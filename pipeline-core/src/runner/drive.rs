@@ -183,7 +183,11 @@ impl Runner {
         if state.epoch() == 0 {
             self.check_source(&state).await?;
         }
-        let reuses = pipeline.plan().stages.iter().any(|stage| stage.effect == Effect::Pure);
+        let reuses = pipeline
+            .plan()
+            .stages
+            .iter()
+            .any(|stage| stage.effect == Effect::Pure);
         if reuses {
             self.refresh_history().await?;
         }
@@ -454,7 +458,11 @@ impl Drive {
 
     /// What a task reports; nothing, if nobody waits for its report.
     fn take_in(&mut self, report: Report) -> Option<Input> {
-        let Report { stage, task, reported } = report;
+        let Report {
+            stage,
+            task,
+            reported,
+        } = report;
         match self.in_flight.get(&stage) {
             Some(flight) if flight.task == task => {}
             _ => return None,
@@ -514,7 +522,10 @@ impl Drive {
         let Some(flight) = self.in_flight.get_mut(&stage) else {
             return;
         };
-        if let FlightKind::Simple { stop: Some((why, force)) } = &flight.kind {
+        if let FlightKind::Simple {
+            stop: Some((why, force)),
+        } = &flight.kind
+        {
             context.cancellation().cancel(why.as_str());
             if *force {
                 context.drop_now().cancel("");
@@ -576,7 +587,10 @@ impl Drive {
                     // The state ran ahead of a journal that went another way.
                     self.slots.give_back(begun);
                     let graph = self.pipeline.graph();
-                    self.state = self.runner.load_over(&self.state.id().clone(), Some(graph)).await?;
+                    self.state = self
+                        .runner
+                        .load_over(&self.state.id().clone(), Some(graph))
+                        .await?;
                     self.state.touch_all();
                     self.check_epoch()?;
                 }
@@ -851,7 +865,9 @@ impl Drive {
         let mut given_up = Vec::new();
         let in_flight = &self.in_flight;
         self.watched.retain_mut(|watch| {
-            let flight = in_flight.get(&watch.stage).filter(|flight| flight.task == watch.task);
+            let flight = in_flight
+                .get(&watch.stage)
+                .filter(|flight| flight.task == watch.task);
             let Some(Flight {
                 kind: FlightKind::Attempt(context),
                 ..

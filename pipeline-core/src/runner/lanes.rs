@@ -297,7 +297,11 @@ impl Drop for Promise {
         if !self.kept {
             let (stage, task) = (self.stage, self.task);
             let reported = Reported::Broke;
-            self.shared.report(Report { stage, task, reported });
+            self.shared.report(Report {
+                stage,
+                task,
+                reported,
+            });
         }
     }
 }
@@ -342,7 +346,11 @@ async fn begin(shared: &Arc<Shared>, home: &Home, mut job: Job) -> Option<Report
             Some((context, work)) => (context, work, home.supervised(), None),
             None => {
                 let reported = Reported::Broke;
-                return Some(Report { stage, task, reported });
+                return Some(Report {
+                    stage,
+                    task,
+                    reported,
+                });
             }
         },
     };
@@ -360,12 +368,20 @@ async fn begin(shared: &Arc<Shared>, home: &Home, mut job: Job) -> Option<Report
     match first {
         Poll::Ready(how) if context.is_silent() => {
             let reported = Reported::Ended(ended(judge(&context, how, false), None));
-            Some(Report { stage, task, reported })
+            Some(Report {
+                stage,
+                task,
+                reported,
+            })
         }
         first => {
             if simple {
                 let reported = Reported::Begun(context.clone());
-                shared.report(Report { stage, task, reported });
+                shared.report(Report {
+                    stage,
+                    task,
+                    reported,
+                });
             }
             let runner = Arc::clone(&home.runner);
             Shared::spawn(shared, stage, task, async move {

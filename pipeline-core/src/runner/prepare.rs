@@ -188,7 +188,10 @@ impl Runner {
     }
 
     /// The configuration of an environment, from its own file, as it is now.
-    pub(super) async fn configuration(&self, environment: &EnvironmentDescriptor) -> Result<Configuration, StageError> {
+    pub(super) async fn configuration(
+        &self,
+        environment: &EnvironmentDescriptor,
+    ) -> Result<Configuration, StageError> {
         let Some(file) = &environment.configuration else {
             return Ok(Configuration::empty(environment.name.clone()));
         };

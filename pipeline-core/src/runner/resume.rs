@@ -24,7 +24,10 @@ impl Runner {
             Err(error) => {
                 // Whoever drives it has the types.
                 let _lease = self.lease(run)?;
-                let missing = error.problems.iter().map(|problem| with_causes(problem).to_string());
+                let missing = error
+                    .problems
+                    .iter()
+                    .map(|problem| with_causes(problem).to_string());
                 let missing = missing.collect();
                 self.record(run, &Input::Park { missing }).await
             }

@@ -3,15 +3,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::RunError;
 use super::history::History;
 use super::lease::{Leases, MemoryLeases};
 use super::signal::{Observer, Observers, Signal};
 use super::slots::Slots;
-use super::RunError;
 use crate::journal::{AppendError, Batch, Journal, JournalExt};
-use crate::run::{
-    ApproveRequest, DecideRequest, Gates, Input, RunGraph, RunState,
-};
+use crate::run::{ApproveRequest, DecideRequest, Gates, Input, RunGraph, RunState};
 use crate::{
     Actor, ArtifactStore, Clock, Entropy, EvidenceKind, EvidenceSource, NoSecrets, NoSource, RunId,
     SecretSource, Services, Source, StreamId, SystemClock, SystemEntropy,
@@ -196,7 +194,11 @@ impl Runner {
 
     /// Random bits for a decision about a run, if it may need some.
     pub(super) fn chance(&self, state: &RunState) -> u64 {
-        if state.takes_chances() { self.entropy.next_u64() } else { 0 }
+        if state.takes_chances() {
+            self.entropy.next_u64()
+        } else {
+            0
+        }
     }
 
     pub(super) fn history(&self) -> MutexGuard<'_, History> {
@@ -297,7 +299,9 @@ impl Runner {
             let now = self.services.clock.now();
             let batch = match input {
                 // Nobody can drive it yet, so nobody else ends it.
-                Input::Cancel { .. } if state.waits_for_run().is_some() => state.advance(&Gates::default(), input, now),
+                Input::Cancel { .. } if state.waits_for_run().is_some() => {
+                    state.advance(&Gates::default(), input, now)
+                }
                 _ => state.record_only(&Gates::default(), input, now),
             };
             let batch = batch.map_err(RunError::Refused)?;

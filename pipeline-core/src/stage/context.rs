@@ -6,8 +6,8 @@ use serde_json::Value;
 use super::call::{StageCall, Target};
 use super::{Cancellation, Cancelled, Channel, OutputLog};
 use crate::{
-    ArtifactName, ArtifactRef, ArtifactStore, Clock, ComponentName, Environment, IdempotencyKey, Masker, PipelineName, RunId, Secret,
-    SecretError, SecretRef, SecretSource, Source, StageName, Timestamp,
+    ArtifactName, ArtifactRef, ArtifactStore, Clock, ComponentName, Environment, IdempotencyKey, Masker,
+    PipelineName, RunId, Secret, SecretError, SecretRef, SecretSource, Source, StageName, Timestamp,
 };
 
 /// What a worker offers to the stages that it runs.
