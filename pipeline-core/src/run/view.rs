@@ -123,12 +123,14 @@ impl RunState {
         if self.waits_for_run().is_some() {
             return RunStatus::Waiting;
         }
+        // Whatever could go on: nobody here can go on with it.
+        if self.parked.is_some() {
+            return RunStatus::Parked;
+        }
         if self.counts.running > 0 || self.counts.ready > 0 && self.some_can_begin() {
             RunStatus::Running
         } else if self.counts.unknown > 0 {
             RunStatus::NeedsDecision
-        } else if self.parked.is_some() {
-            RunStatus::Parked
         } else {
             RunStatus::Waiting
         }
