@@ -6,7 +6,7 @@ use super::{RunError, RunRequest};
 use crate::journal::{Append, AppendError, Batch, Expected};
 use crate::pipeline::Pipeline;
 use crate::queue::{PipelineEvent, RunQueued};
-use crate::run::{Gates, Input, RunCreated, RunEvent, RunState, StageEnd, StageReused};
+use crate::run::{Ahead, Gates, Input, RunCreated, RunEvent, RunState, StageEnd, StageReused};
 use crate::{Digest, NewEvent, Outcome, QueueMode, RunId, StageName, StreamId, Timestamp};
 
 /// How runs come into being.
@@ -138,12 +138,17 @@ impl Runner {
             if old.epoch() > 0 || old.finished().is_some() {
                 continue;
             }
-            let by = crate::Actor::Engine;
             let reason = format!("run {newest} superseded it");
-            let now = self.services.clock.now();
-            let batch = old
-                .advance(&Gates::default(), &Input::Cancel { by, reason }, now)
-                .map_err(RunError::Refused)?;
+            let mut ahead = Ahead::of(&old, self.services.clock.now().into());
+            // What never began leaves nothing to clean up, so it is stopped at once.
+            while !old.cancel().is_some_and(|cancel| cancel.force) {
+                let (by, reason) = (crate::Actor::Engine, reason.clone());
+                ahead
+                    .decide(&mut old, &Gates::default(), &Input::Cancel { by, reason })
+                    .map_err(RunError::Refused)?;
+            }
+            ahead.settle(&mut old);
+            let batch = ahead.batch(&old);
             match self.append(&run, batch).await {
                 Ok(())
                 | Err(RunError::Append {
