@@ -99,13 +99,7 @@ impl Count {
         let commits = threads.run(async move { Ok(reader.checkpoint().await?.commits) })?;
         Ok(Self {
             commits,
-            syncs: syncs(journal, commits),
+            syncs: journal.syncs(),
         })
     }
-}
-
-/// How often a journal called `fdatasync`. It does not count that itself: a commit is one call. When it does, this
-/// is the one place that asks it.
-fn syncs(_: &FileJournal, commits: u64) -> u64 {
-    commits
 }

@@ -1,13 +1,19 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
+use crate::journal::{FoldSnapshot, Journal};
 use crate::run::{RunEvent, RunOutcome, StageResult};
-use crate::{Cursor, Digest, Effect, Event, Outcome, PipelineName, RunId, StageName, StreamKind};
+use crate::{FoldName, Cursor, Digest, Effect, Event, Outcome, PipelineName, RunId, StageName, StreamKind};
 
 /// Outcomes that may be used again: those of pure stages, by fingerprint. Rebuilt from the journal.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct History {
     cursor: Cursor,
+    /// Up to where the journal keeps it, so that another process need not begin at the first event.
+    #[serde(skip)]
+    kept: Cursor,
     outcomes: HashMap<Digest, (RunId, Arc<Outcome>)>,
     /// The last run of each pipeline that succeeded.
     last: HashMap<PipelineName, RunId>,
@@ -15,14 +21,54 @@ pub(super) struct History {
     open: HashMap<RunId, OpenRun>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct OpenRun {
     pipeline: Option<PipelineName>,
     pure: HashSet<StageName>,
     begun: HashMap<StageName, (u32, Digest)>,
 }
 
+/// The form of what is kept, and what the fold makes of events.
+const VERSION: u32 = 1;
+
+/// After so many events more it is worth keeping again.
+const WORTH_KEEPING: u64 = 4096;
+
 impl History {
+    fn name() -> Option<FoldName> {
+        FoldName::new("history").ok()
+    }
+
+    /// What a journal kept of it; nothing if it does not fit, and then it is read from the events.
+    pub(super) async fn kept(journal: &dyn Journal) -> Self {
+        let fold = match Self::name() {
+            Some(name) => journal.load_fold(&name, VERSION).await,
+            None => None,
+        };
+        let read = fold.and_then(|fold| {
+            let history: Self = serde_json::from_slice(&fold.bytes).ok()?;
+            (history.cursor == fold.cursor).then_some(history)
+        });
+        read.map_or_else(Self::default, |history| Self {
+            kept: history.cursor,
+            ..history
+        })
+    }
+
+    /// What the journal should keep of it, if that is worth it.
+    pub(super) fn worth_keeping(&mut self) -> Option<FoldSnapshot> {
+        if self.cursor < self.kept.saturating_add(WORTH_KEEPING) {
+            return None;
+        }
+        self.kept = self.cursor;
+        Some(FoldSnapshot {
+            name: Self::name()?,
+            version: VERSION,
+            cursor: self.cursor,
+            bytes: serde_json::to_vec(self).ok()?,
+        })
+    }
+
     /// How far it has read.
     pub(super) fn cursor(&self) -> Cursor {
         self.cursor

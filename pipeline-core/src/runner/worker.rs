@@ -11,7 +11,7 @@ use super::slots::Slots;
 use crate::journal::{AppendError, Batch, Journal, JournalExt};
 use crate::run::{ApproveRequest, DecideRequest, Gates, Input, RunGraph, RunState};
 use crate::{
-    Actor, ArtifactStore, Clock, Entropy, EvidenceKind, EvidenceSource, NoSecrets, NoSource, RunId,
+    Actor, ArtifactStore, Clock, Entropy, Event, EvidenceKind, EvidenceSource, NoSecrets, NoSource, RunId,
     SecretSource, Services, Source, StreamId, SystemClock, SystemEntropy,
 };
 
@@ -208,9 +208,31 @@ impl Runner {
 
     /// Reads what is new about outcomes that may be used again.
     pub(super) async fn refresh_history(&self) -> Result<(), RunError> {
-        let cursor = self.history().cursor();
-        let events = self.journal.read_everything(cursor).await;
-        self.history().extend(&events.map_err(RunError::Read)?);
+        if self.history().cursor() == 0 {
+            let kept = History::kept(&*self.journal).await;
+            let mut history = self.history();
+            if history.cursor() == 0 {
+                *history = kept;
+            }
+        }
+        let mut after = self.history().cursor();
+        let mut events = self.journal.read_everything(after).await.map_err(RunError::Read)?;
+        let erased = |event: &Event| event.kind == "journal.payload-erased";
+        if after > 0 && events.iter().any(erased) {
+            // What it knows may be what nobody should know any more.
+            *self.history() = History::default();
+            after = 0;
+            events = self.journal.read_everything(after).await.map_err(RunError::Read)?;
+        }
+        let worth_keeping = {
+            let mut history = self.history();
+            history.extend(&events);
+            history.worth_keeping()
+        };
+        if let Some(fold) = worth_keeping {
+            // Nothing is lost without it but time.
+            let _ = self.journal.store_fold(fold).await;
+        }
         Ok(())
     }
 
