@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use pipeline_core::{
-    Each, Effect, EnvironmentDescriptor, Failure, FailurePolicy, PlannedPool, PlannedStage, RetryPolicy, RunLimits, RunPlan,
-    StageName, Tier, TypeName, When,
+    Each, Effect, EnvironmentDescriptor, Failure, FailurePolicy, PlannedPool, PlannedStage, RetryPolicy,
+    RunLimits, RunPlan, StageName, Tier, TypeName, When,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -105,7 +105,11 @@ impl Run {
             after: spec.after.iter().map(|&before| name(before)).collect(),
             when: spec.when,
             retry: spec.retry.clone().map(Box::new),
-            pools: spec.pools.iter().map(|&pool| POOLS[pool].try_into().unwrap()).collect(),
+            pools: spec
+                .pools
+                .iter()
+                .map(|&pool| POOLS[pool].try_into().unwrap())
+                .collect(),
             environment: spec.environment.then(|| "e".try_into().unwrap()),
             each: spec.list.as_ref().map(|list| {
                 let each = match list {
@@ -206,7 +210,13 @@ fn spec() -> impl Strategy<Value = (Spec, Vec<Index>, bool)> {
     ];
     let list = prop_oneof![6 => Just(None), 1 => values().prop_map(|values| Some(List::Values(values)))];
     let one = (
-        (effect, when, proptest::option::weighted(0.4, retry()), pools, list),
+        (
+            effect,
+            when,
+            proptest::option::weighted(0.4, retry()),
+            pools,
+            list,
+        ),
         (proptest::bool::weighted(0.15), 1_u32..5000, fact()),
         (
             proptest::collection::vec(fate, 0..4),
@@ -217,7 +227,13 @@ fn spec() -> impl Strategy<Value = (Spec, Vec<Index>, bool)> {
         proptest::bool::weighted(0.15),
     );
     one.prop_map(
-        |((effect, when, retry, pools, list), (environment, milliseconds, fact), (fates, obeys, finds), after, from_fact)| {
+        |(
+            (effect, when, retry, pools, list),
+            (environment, milliseconds, fact),
+            (fates, obeys, finds),
+            after,
+            from_fact,
+        )| {
             let spec = Spec {
                 effect,
                 after: Vec::new(),
@@ -254,18 +270,21 @@ fn run() -> impl Strategy<Value = Run> {
         clean_up_seconds,
     });
     (proptest::collection::vec(spec(), 1..14), policy, limits).prop_map(|(all, policy, limits)| {
-        let stages = all.into_iter().enumerate().map(|(index, (mut spec, after, from_fact))| {
-            let after: BTreeSet<_> = after
-                .iter()
-                .filter(|_| index > 0)
-                .map(|pick| pick.index(index))
-                .collect();
-            spec.after = after.into_iter().collect();
-            if from_fact && let Some(&before) = spec.after.first() {
-                spec.list = Some(List::FactOf(before));
-            }
-            spec
-        });
+        let stages = all
+            .into_iter()
+            .enumerate()
+            .map(|(index, (mut spec, after, from_fact))| {
+                let after: BTreeSet<_> = after
+                    .iter()
+                    .filter(|_| index > 0)
+                    .map(|pick| pick.index(index))
+                    .collect();
+                spec.after = after.into_iter().collect();
+                if from_fact && let Some(&before) = spec.after.first() {
+                    spec.list = Some(List::FactOf(before));
+                }
+                spec
+            });
         Run {
             stages: stages.collect(),
             policy,

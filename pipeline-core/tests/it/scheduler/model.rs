@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use pipeline_core::{
-    Effect, Failure, FailurePolicy, RunEvent, RunOutcome, SignedDuration, StageFinished, StageResult, StageStarted,
-    Timestamp, When,
+    Effect, Failure, FailurePolicy, RunEvent, RunOutcome, SignedDuration, StageFinished, StageResult,
+    StageStarted, Timestamp, When,
 };
 use serde_json::Value;
 
@@ -28,7 +28,7 @@ pub(super) struct Unit {
     /// When the first attempt began.
     first: Option<Timestamp>,
     /// A person said that it happened.
-    vouched: bool,
+    pub(super) vouched: bool,
     list: Option<Value>,
     /// How often it was inspected.
     pub(super) looks: usize,
@@ -153,7 +153,12 @@ impl Model {
         for index in (0..count).rev() {
             let after = (index + 1..count).filter(|&after| run.stages[after].after.contains(&index));
             let longest = after.map(|after| ways[after]).max().unwrap_or(0);
-            ways[index] = longest + if durations { run.stages[index].milliseconds } else { 1 };
+            ways[index] = longest
+                + if durations {
+                    run.stages[index].milliseconds
+                } else {
+                    1
+                };
         }
         let units = (0..count).map(|of| Unit::new(format!("s{of}"), of, false));
         Self {
@@ -244,9 +249,10 @@ impl Model {
             .limits
             .parallel
             .is_none_or(|most| (self.at_work().count() as u32) < most);
-        let pools = self.spec(unit).pools.iter().all(|&pool| {
-            around.taken[pool] + (self.in_pool(pool).count() as u32) < self.capacities[pool]
-        });
+        let pools =
+            self.spec(unit).pools.iter().all(|&pool| {
+                around.taken[pool] + (self.in_pool(pool).count() as u32) < self.capacities[pool]
+            });
         room && pools && around.free > 0
     }
 
@@ -316,7 +322,9 @@ impl Model {
                 self.finds_slots(unit, around).then_some(Act::Retry(unit))
             }
             Place::Works { epoch } if *epoch < self.epoch => match spec.effect {
-                Effect::Pure | Effect::Idempotent if self.cancelled && self.stopping(unit) => Some(Act::Drop(unit)),
+                Effect::Pure | Effect::Idempotent if self.cancelled && self.stopping(unit) => {
+                    Some(Act::Drop(unit))
+                }
                 Effect::Pure | Effect::Idempotent => (around.free > 0).then_some(Act::Repeat(unit)),
                 Effect::AtMostOnce => Some(Act::AskPerson(unit)),
                 Effect::Inspectable => None,
@@ -327,13 +335,16 @@ impl Model {
 
     /// Whether a ready unit is to run, by how those before it ended.
     fn wanted(&self, unit: usize) -> bool {
-        let mut before = self.before(unit).filter_map(|before| Some((before, self.ended(before)?)));
+        let mut before = self
+            .before(unit)
+            .filter_map(|before| Some((before, self.ended(before)?)));
         match self.spec(unit).when {
             When::Always => true,
             When::Success => before.all(|(_, end)| end.is_success()),
             // What only runs after failures, and had none to run after, is no failure.
-            When::Failure => before
-                .any(|(at, end)| !end.is_success() && (end.word != "skipped" || self.spec(at).when != When::Failure)),
+            When::Failure => before.any(|(at, end)| {
+                !end.is_success() && (end.word != "skipped" || self.spec(at).when != When::Failure)
+            }),
         }
     }
 
@@ -390,12 +401,17 @@ impl Model {
                 let unit = self.find(expanded.stage.as_str());
                 must(Act::Expand(unit));
                 let items = self.list_of(unit).expect("the rules have a list");
-                let names: Vec<_> = expanded.instances.iter().map(|one| one.name.to_string()).collect();
+                let names: Vec<_> = expanded
+                    .instances
+                    .iter()
+                    .map(|one| one.name.to_string())
+                    .collect();
                 assert_eq!(names, names_of(unit, &items));
                 let found: Vec<_> = expanded.instances.iter().map(|one| one.item.clone()).collect();
                 assert_eq!(found, items);
                 let of = self.units[unit].of;
-                self.units.extend(names.into_iter().map(|name| Unit::new(name, of, true)));
+                self.units
+                    .extend(names.into_iter().map(|name| Unit::new(name, of, true)));
                 self.units[unit].at = Place::Expanded;
                 if items.is_empty() {
                     self.end(unit, "nothing to do", None, at);
@@ -489,7 +505,11 @@ impl Model {
         }
         if self.spec(unit).effect == Effect::AtMostOnce {
             // Each attempt but the first follows a definite failure, or a person's word.
-            assert_eq!(started.attempt, started.generation, "`{}` happens twice", started.stage);
+            assert_eq!(
+                started.attempt, started.generation,
+                "`{}` happens twice",
+                started.stage
+            );
         }
         around.free = around.free.saturating_sub(1);
         let epoch = self.epoch;
@@ -530,8 +550,14 @@ impl Model {
             assert_eq!((last, retry_at), (was, None));
             return self.end_with(unit, last, false, at);
         }
-        let Some(report) = self.report.take_if(|report| (report.unit, report.last) == (unit, last)) else {
-            assert!(acts.contains(&Act::Drop(unit)), "nobody reported this: {finished:?}");
+        let Some(report) = self
+            .report
+            .take_if(|report| (report.unit, report.last) == (unit, last))
+        else {
+            assert!(
+                acts.contains(&Act::Drop(unit)),
+                "nobody reported this: {finished:?}"
+            );
             assert_eq!((last, retry_at), (Last::Cancelled, None));
             return self.end(unit, "cancelled", None, at);
         };
@@ -586,7 +612,9 @@ impl Model {
             wait *= u64::from(policy.factor);
         }
         let until = later(at, wait.min(policy.most_seconds));
-        self.budget_end(unit).is_none_or(|end| until <= end).then_some(until)
+        self.budget_end(unit)
+            .is_none_or(|end| until <= end)
+            .then_some(until)
     }
 
     fn end(&mut self, unit: usize, word: &'static str, cause: Option<String>, at: Timestamp) {
@@ -634,7 +662,9 @@ impl Model {
             return;
         };
         let at = self.find(cause);
-        let end = self.ended(at).unwrap_or_else(|| panic!("`{cause}` has not ended"));
+        let end = self
+            .ended(at)
+            .unwrap_or_else(|| panic!("`{cause}` has not ended"));
         assert!(!end.is_success());
         let stopped_by = self.stopped.is_some() && self.first_failed.as_deref() == Some(cause);
         assert!(
@@ -643,7 +673,10 @@ impl Model {
         );
         if self.stopped.is_none() {
             assert!(self.before(unit).any(|before| unsuccessful(&before)));
-            assert!(end.cause.is_none(), "`{cause}` is itself skipped because of {end:?}");
+            assert!(
+                end.cause.is_none(),
+                "`{cause}` is itself skipped because of {end:?}"
+            );
         }
     }
 
@@ -660,14 +693,18 @@ impl Model {
 
     fn expected_outcome(&self) -> RunOutcome {
         let ends = || {
-            self.units.iter().enumerate().filter_map(|(at, unit)| match &unit.at {
-                Place::Ended(end) => Some((at, end)),
-                _ => None,
-            })
+            self.units
+                .iter()
+                .enumerate()
+                .filter_map(|(at, unit)| match &unit.at {
+                    Place::Ended(end) => Some((at, end)),
+                    _ => None,
+                })
         };
         // A handler of failures that had nothing to do is not left out.
         let complete = ends().all(|(at, end)| {
-            end.is_success() || end.cause.is_none() && end.word == "skipped" && !self.wanted_if_nothing_stopped(at)
+            end.is_success()
+                || end.cause.is_none() && end.word == "skipped" && !self.wanted_if_nothing_stopped(at)
         });
         let failed = ends().any(|(_, end)| end.is_failure() && end.word != "cancelled");
         if self.cancelled && !complete {
