@@ -17,13 +17,13 @@ use serde::Serialize;
 
 /// An environment in memory.
 #[derive(Debug)]
-struct Place {
+pub(crate) struct Place {
     descriptor: EnvironmentDescriptor,
     live: Mutex<Option<LiveRelease>>,
 }
 
 impl Place {
-    fn new(name: &str) -> Arc<Self> {
+    pub(crate) fn new(name: &str) -> Arc<Self> {
         let descriptor = EnvironmentDescriptor {
             name: name.try_into().unwrap(),
             tier: Tier::Production,
@@ -67,14 +67,14 @@ impl Environment for Place {
 
 /// Deploys a release of a version.
 #[derive(Debug, Clone, Serialize)]
-struct Put {
+pub(crate) struct Put {
     version: &'static str,
     #[serde(skip)]
     fences: Arc<Mutex<Vec<Fence>>>,
 }
 
 impl Put {
-    fn new(version: &'static str) -> Self {
+    pub(crate) fn new(version: &'static str) -> Self {
         Self {
             version,
             fences: Arc::default(),

@@ -28,7 +28,7 @@ pub(super) struct Unit {
     /// When the first attempt began.
     first: Option<Timestamp>,
     /// A person said that it happened.
-    vouched: bool,
+    pub(super) vouched: bool,
     list: Option<Value>,
     /// How often it was inspected.
     pub(super) looks: usize,
