@@ -1,87 +1,42 @@
-//! What a run costs for each stage.
+//! What a graph costs: a run of ours, the floor, and the peers, on the shapes that `figures` measures.
 
-use std::sync::Arc;
+use std::time::Duration;
 
-use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use pipeline_core::testing::MemoryArtifacts;
-use pipeline_core::{
-    Actor, Effect, MemoryJournal, Outcome, Pipeline, RunRequest, Runner, Stage, StageContext, StageSpec,
-};
-use serde::Serialize;
-
-const STAGES: usize = 1_000;
-
-#[derive(Debug, Serialize)]
-struct Nothing;
-
-impl Stage for Nothing {
-    const TYPE: &'static str = "nothing";
-    type Error = std::convert::Infallible;
-
-    fn effect(&self) -> Effect {
-        Effect::Idempotent
-    }
-
-    async fn run(&self, _: &StageContext) -> Result<Outcome, Self::Error> {
-        Ok(Outcome::succeeded())
-    }
-}
-
-fn pipeline(chain: bool) -> Pipeline {
-    let mut builder = Pipeline::builder("bench");
-    for index in 0..STAGES {
-        let mut spec = StageSpec::new(&format!("s{index}"), Nothing);
-        if chain && index > 0 {
-            spec = spec.after([format!("s{}", index - 1)]);
-        }
-        builder = builder.stage(spec);
-    }
-    builder.build().expect("a pipeline")
-}
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use pipeline_benches::rounds::Contender;
+use pipeline_benches::shapes::Shape;
+use pipeline_benches::threads::Threads;
+use pipeline_benches::{bare, ours, peers};
 
 fn run(c: &mut Criterion) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_time()
-        .build()
-        .expect("a runtime");
-    let mut group = c.benchmark_group("run");
-    group.sample_size(10);
-    group.bench_function("bare", |b| {
-        b.iter(|| {
-            runtime.block_on(async {
-                for task in (0..STAGES).map(|_| tokio::spawn(async {})).collect::<Vec<_>>() {
-                    task.await.expect("it ended");
-                }
-            });
-        });
-    });
-    for (name, chain) in [("chain", true), ("wide", false)] {
-        let pipeline = pipeline(chain);
-        let fresh = || {
-            Arc::new(Runner::new(
-                Arc::new(MemoryJournal::new()),
-                Arc::new(MemoryArtifacts::new()),
-            ))
-        };
-        group.bench_function(name, |b| {
-            b.iter_batched(
-                fresh,
-                |runner| {
-                    runtime.block_on(async {
-                        let by = Actor::service("bench").expect("a name");
-                        let run = runner
-                            .create(&pipeline, RunRequest::new(by))
-                            .await
-                            .expect("created");
-                        runner.drive(&pipeline, &run).await.expect("driven")
-                    })
-                },
-                BatchSize::PerIteration,
-            );
-        });
+    let threads = Threads::start().expect("threads");
+    for (name, shape) in [
+        ("chain", Shape::chain(10_000)),
+        ("wide", Shape::wide(10_000)),
+        ("layered", Shape::layered(10_000, 100)),
+    ] {
+        let pipeline = ours::pipeline(shape).expect("a pipeline");
+        let contenders: [(&str, Contender<'_>); 7] = [
+            ("bare", bare::contender(&threads, shape)),
+            ("drive", ours::contender(&threads, &pipeline)),
+            ("create", ours::creation(&threads, &pipeline)),
+            ("join_set", peers::join_set(&threads, shape)),
+            ("dagx", peers::dagx(&threads, shape)),
+            ("dagrs", peers::dagrs(&threads, shape)),
+            ("async_dag", peers::async_dag(shape)),
+        ];
+        let mut group = c.benchmark_group(format!("run/{name}"));
+        group
+            .sample_size(10)
+            .warm_up_time(Duration::from_millis(500))
+            .measurement_time(Duration::from_secs(3))
+            .throughput(Throughput::Elements(shape.nodes().into()));
+        for (name, mut contender) in contenders {
+            let mut time = |times| (0..times).map(|_| contender().expect("it ran")).sum();
+            group.bench_function(name, |b| b.iter_custom(&mut time));
+        }
+        group.finish();
     }
-    group.finish();
 }
 
 criterion_group!(benches, run);

@@ -141,6 +141,7 @@ fn is_input(error: &dyn Any) -> bool {
             RunError::Refused(_)
                 | RunError::Load { .. }
                 | RunError::OtherPipeline { .. }
+                | RunError::NotAgain { .. }
                 | RunError::Taken { .. }
         )
     );

@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -7,7 +8,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 #[command(
     name = "release",
     version,
-    after_help = "Exit codes: 0 succeeded, 1 failed, 2 bad input, 3 waiting, 4 needs a decision.\nWithout a command, a story: the bundled sample goes from a commit to production in a store of its own."
+    after_help = "Exit codes: 0 succeeded, 1 failed, 2 bad input, 3 waiting, 4 needs a decision; 130 or 143 when it was interrupted.\nWithout a command, a story: the bundled sample goes from a commit to production in a store of its own."
 )]
 pub struct Args {
     /// Where journal, artifacts and directory environments are.
@@ -16,6 +17,9 @@ pub struct Args {
     /// Print one JSON document on standard output, and everything else on standard error.
     #[arg(long, global = true)]
     pub json: bool,
+    /// How long what is at work may take to end after an interrupt, such as 90s. A second interrupt does not wait.
+    #[arg(long, global = true, value_name = "TIME", default_value = "60s", value_parser = time)]
+    pub grace: Duration,
     /// What to do.
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -39,8 +43,25 @@ pub enum Command {
         /// It is unplanned work because of an incident.
         #[arg(long)]
         rework: bool,
+        /// It may bring an older revision over a newer one. The journal keeps who asked.
+        #[arg(long)]
+        rollback: bool,
     },
-    /// Go on with a run after a crash or a wait.
+    /// Begin an ended run again: what succeeded is kept, the rest runs.
+    Rerun {
+        /// The run that ended.
+        run: String,
+        /// Who asks for it.
+        #[arg(long, default_value = "operator")]
+        by: String,
+        /// Where its source is, the same to the last byte; without this, what the store kept of it.
+        #[arg(long, value_name = "DIR")]
+        source: Option<PathBuf>,
+        /// It may bring an older revision over a newer one. The journal keeps who asked.
+        #[arg(long)]
+        rollback: bool,
+    },
+    /// Go on with a run after a crash, an interrupt or a wait.
     Resume {
         /// The run.
         run: String,
@@ -67,7 +88,8 @@ pub enum Command {
         #[arg(long, default_value = "")]
         comment: String,
     },
-    /// Stop a run: what is running is asked to stop, what has not begun is skipped.
+    /// Stop a run: what is running is asked to stop, what has not begun is skipped, clean-up stages run. Said twice, it
+    /// stops at once: what is running is dropped, and nothing is cleaned up.
     Cancel {
         /// The run.
         run: String,
@@ -165,12 +187,18 @@ pub enum Notation {
     Mermaid,
 }
 
+fn time(text: &str) -> Result<Duration, String> {
+    let time: pipeline_core::SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    Duration::try_from(time).map_err(|_| "it must not be negative".to_owned())
+}
+
 impl Command {
     /// The word that the user said.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Plan { .. } => "plan",
             Self::Run { .. } => "run",
+            Self::Rerun { .. } => "rerun",
             Self::Resume { .. } => "resume",
             Self::Tick => "tick",
             Self::Approve { .. } => "approve",

@@ -1,20 +1,14 @@
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
 
 use pipeline_core::{
-    Actor, ApproveRequest, Clock, DecideRequest, Digest, ENVIRONMENT_LOCK, Forecast, Observer, Purpose,
-    RunId, RunRequest, RunState, RunStatus, Runner, SignedDuration, StageName, StageState, SystemClock, Verb,
+    Actor, ApproveRequest, Clock, DecideRequest, Digest, Forecast, RunId, RunRequest, RunStatus,
+    SignedDuration, StageName, StageState, SystemClock, Verb,
 };
 use serde_json::{Value, json};
 
 use crate::answer::{Answer, Exit, Problem};
 use crate::host::{Host, source_root};
-use crate::live::Live;
 use crate::show;
-
-/// How long `run` and `resume` wait for an environment that another run uses, before they leave it to `tick`.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// `release plan FILE`
 pub async fn plan(store: &Path, file: &Path) -> Result<Answer, Problem> {
@@ -63,114 +57,6 @@ fn forecast_text(forecast: &Forecast) -> String {
         }
     }
     text
-}
-
-/// `release run FILE`
-pub async fn run(
-    host: &Host,
-    live: Arc<Live>,
-    file: &Path,
-    by: &str,
-    rework: bool,
-) -> Result<Answer, Problem> {
-    let mut request = RunRequest::new(Actor::person(by)?);
-    if rework {
-        request.purpose = Purpose::Rework;
-    }
-    let (run, pipeline) = host.create(file, request).await?;
-    let runner = host.runner(&host.source(&run), Some(Watch(live)));
-    Ok(answer(&drive(host, &runner, &pipeline, &run).await?))
-}
-
-/// `release resume RUN`
-pub async fn resume(host: &Host, live: Arc<Live>, run: &str) -> Result<Answer, Problem> {
-    Ok(answer(&go_on(host, live, &run_id(run)?).await?))
-}
-
-async fn go_on(host: &Host, live: Arc<Live>, run: &RunId) -> Result<RunState, Problem> {
-    let state = host.clerk().load(run).await?;
-    if state.finished().is_some() {
-        // Whoever ended it may have been killed before the rest was done.
-        host.settle(&state).await?;
-        return Ok(state);
-    }
-    let pipeline = host.pipeline_of(&state)?;
-    let runner = host.runner(&host.source(run), Some(Watch(live)));
-    drive(host, &runner, &pipeline, run).await
-}
-
-async fn drive(
-    host: &Host,
-    runner: &Arc<Runner>,
-    pipeline: &pipeline_core::Pipeline,
-    run: &RunId,
-) -> Result<RunState, Problem> {
-    let mut left = PATIENCE;
-    loop {
-        let state = host.drive(runner, pipeline, run).await?;
-        let pause = Duration::from_millis(200);
-        if left.is_zero() || !waits_for_environments_only(&state) {
-            return Ok(state);
-        }
-        tokio::time::sleep(pause).await;
-        left = left.saturating_sub(pause);
-    }
-}
-
-fn waits_for_environments_only(state: &RunState) -> bool {
-    state.status() == RunStatus::Waiting
-        && state.stages().all(|stage| match stage.state() {
-            StageState::Held { verdicts, .. } => verdicts
-                .iter()
-                .all(|gate| gate.verdict.allows() || gate.gate == ENVIRONMENT_LOCK),
-            _ => true,
-        })
-}
-
-/// `release tick`: one run that cannot go on does not keep the others from it.
-pub async fn tick(host: &Host, live: Arc<Live>) -> Result<Answer, Problem> {
-    host.tidy().await?;
-    let mut exit = Exit::Succeeded;
-    let (mut woken, mut failed, mut text) = (Vec::new(), Vec::new(), String::new());
-    for run in host.runs().await?.into_iter().rev() {
-        match wake(host, &live, &run).await {
-            Ok(None) => {}
-            Ok(Some(state)) => {
-                exit = exit.worst(match Exit::from(state.status()) {
-                    Exit::Waiting => Exit::Succeeded,
-                    other => other,
-                });
-                text.push_str(&show::run_text(&state));
-                woken.push(show::run_data(&state));
-            }
-            Err(problem) => {
-                exit = exit.worst(Exit::Failed);
-                text.push_str(&format!("run {run} cannot go on: {problem}\n"));
-                failed.push(json!({ "run": run, "error": problem.to_string() }));
-            }
-        }
-    }
-    if woken.is_empty() && failed.is_empty() {
-        text.push_str("no run's time has come\n");
-    }
-    Ok(Answer::new(
-        exit,
-        json!({ "woken": woken, "failed": failed }),
-        text,
-    ))
-}
-
-/// Goes on with a run if its time has come and nobody drives it.
-async fn wake(host: &Host, live: &Arc<Live>, run: &RunId) -> Result<Option<RunState>, Problem> {
-    let state = host.clerk().load(run).await?;
-    let due = state.next_wake().is_some_and(|at| at <= SystemClock.now());
-    if state.finished().is_some()
-        || !(due || state.status() == RunStatus::Running)
-        || host.is_free(run)?.is_none()
-    {
-        return Ok(None);
-    }
-    go_on(host, Arc::clone(live), run).await.map(Some)
 }
 
 /// What `release approve` was asked for.
@@ -245,36 +131,6 @@ pub async fn approve(host: &Host, run: &str, consent: &Consent<'_>) -> Result<An
     Ok(Answer::new(Exit::Succeeded, data, text))
 }
 
-/// `release cancel RUN`
-pub async fn cancel(
-    host: &Host,
-    live: Arc<Live>,
-    run: &str,
-    by: &str,
-    reason: &str,
-) -> Result<Answer, Problem> {
-    let run = run_id(run)?;
-    host.clerk()
-        .cancel(&run, Actor::person(by)?, reason.to_owned())
-        .await?;
-    // Whoever drives it stops it. If nobody does, it is ended here.
-    let free = host.is_free(&run)?.is_some();
-    let state = if free {
-        go_on(host, live, &run).await?
-    } else {
-        host.clerk().load(&run).await?
-    };
-    let exit = match state.status() {
-        RunStatus::Cancelled | RunStatus::Running => Exit::Succeeded,
-        other => Exit::from(other),
-    };
-    let mut text = show::run_text(&state);
-    if !free {
-        text.push_str("the process that drives it was asked to stop; see release status\n");
-    }
-    Ok(Answer::new(exit, show::run_data(&state), text))
-}
-
 /// `release decide RUN STAGE`
 pub async fn decide(
     host: &Host,
@@ -316,10 +172,14 @@ pub async fn status(host: &Host, run: Option<&str>) -> Result<Answer, Problem> {
     for run in host.runs().await? {
         let state = host.clerk().load(&run).await?;
         text.push_str(&format!(
-            "  {run}  {:<16} {:<16} by {}\n",
+            "  {run}  {:<16} {:<16} by {}{}\n",
             show::status_word(state.status()),
             state.plan().pipeline,
-            state.requested_by().name()
+            state.requested_by().name(),
+            match state.waits_for_run() {
+                Some(before) => format!(", after run {before}"),
+                None => String::new(),
+            }
         ));
         let data = json!({
             "run": run,
@@ -327,6 +187,8 @@ pub async fn status(host: &Host, run: Option<&str>) -> Result<Answer, Problem> {
             "status": state.status(),
             "requested_at": state.requested_at(),
             "finished_at": state.finished().map(|(_, at)| at),
+            "waits_for_run": state.waits_for_run(),
+            "parked": state.parked(),
         });
         runs.push(data);
     }
@@ -348,7 +210,13 @@ pub async fn why(host: &Host, run: &str) -> Result<Answer, Problem> {
             show::status_word(state.status())
         );
     }
-    let data = json!({ "run": state.id(), "status": state.status(), "waiting": show::waiting(&state) });
+    let data = json!({
+        "run": state.id(),
+        "status": state.status(),
+        "waiting": show::waiting(&state),
+        "waits_for_run": state.waits_for_run(),
+        "parked": state.parked(),
+    });
     Ok(Answer::new(Exit::Succeeded, data, text))
 }
 
@@ -374,25 +242,4 @@ pub fn run_id(run: &str) -> Result<RunId, Problem> {
 
 fn no_stage(run: &RunId, stage: &str) -> Problem {
     Problem::input(format!("run {run} has no stage `{stage}`"))
-}
-
-/// How a drive ended, as an answer.
-fn answer(state: &RunState) -> Answer {
-    let mut text = show::run_text(state);
-    if state.status() == RunStatus::Waiting {
-        text.push_str(&format!(
-            "when something changed: release resume {}\n",
-            state.id()
-        ));
-    }
-    Answer::new(Exit::from(state.status()), show::run_data(state), text)
-}
-
-/// Shares one live view between runners.
-struct Watch(Arc<Live>);
-
-impl Observer for Watch {
-    fn observe(&self, signal: &pipeline_core::Signal<'_>) {
-        self.0.observe(signal);
-    }
 }

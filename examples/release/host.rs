@@ -5,8 +5,8 @@ use pipeline_artifacts::{LocalStore, Package};
 use pipeline_change::{ChangeEvidence, ChangeGate, ChangeLog, WindowGate};
 use pipeline_core::{
     Checkpoint, Clock, Definition, DirectorySource, EnvironmentDescriptor, Estate, FileJournal, FileLeases,
-    Journal, JournalExt, Lease, Leases, Observer, Pipeline, Registry, RunId, RunRequest, RunState, Runner,
-    RunnerOptions, SystemClock, SystemEntropy,
+    Journal, JournalExt, Lease, Leases, Observer, Pipeline, Registry, RunId, RunRequest, RunState, RunStatus,
+    Runner, RunnerOptions, SystemClock, SystemEntropy,
 };
 use pipeline_stages::{
     ApprovalGate, Command, Deploy, DirectoryEnvironment, DirectorySettings, EnvironmentSecrets,
@@ -21,7 +21,7 @@ use crate::{revisions, snapshot};
 /// ```text
 /// STORE/journal/        the truth
 /// STORE/artifacts/      the bytes that the truth names
-/// STORE/runs/ID/source/ the code of a run that has not ended
+/// STORE/runs/ID/source/ the code of a run that has not succeeded
 /// STORE/leases/         which process drives which run; no truth
 /// STORE/environments/   where directory environments are whose path is relative
 /// ```
@@ -117,9 +117,9 @@ impl Host {
         Ok(Definition::load(file)?.pipeline(&self.registry())?)
     }
 
-    /// The pipeline of a run, from the plan in its journal.
-    pub fn pipeline_of(&self, state: &RunState) -> Result<Pipeline, Problem> {
-        Ok(Pipeline::from_plan(state.plan(), &self.registry())?)
+    /// Whether this program has all the types that a run's plan names.
+    pub fn has_types_of(&self, state: &RunState) -> bool {
+        Pipeline::from_plan(state.plan(), &self.registry()).is_ok()
     }
 
     /// A runner over some code.
@@ -168,7 +168,7 @@ impl Host {
     }
 
     /// Creates a run of a definition: takes its source aside, and asks git what is new for each environment.
-    pub async fn create(&self, file: &Path, mut request: RunRequest) -> Result<(RunId, Pipeline), Problem> {
+    pub async fn create(&self, file: &Path, mut request: RunRequest) -> Result<RunId, Problem> {
         let pipeline = self.define(file)?;
         let root = source_root(file)?;
         let names = pipeline
@@ -177,18 +177,58 @@ impl Host {
         let revisions = revisions::of(&root, names, &self.estate().await?)?;
         request.revision = revisions.head;
         request.revisions = revisions.new;
-        let id = RunId::generate(
-            SystemClock.now(),
-            pipeline_core::Entropy::next_u64(&SystemEntropy),
-        );
+        let id = new_id();
         // Nobody takes it for a left-over meanwhile.
         let _lease = self.leases.take(&id)?;
         // First the source, then the event: a run in the journal has its code.
         self.copy_source(&root, &self.source(&id))?;
         request.source = Some(source_digest(&self.source(&id)).await?);
         request.id = Some(id.clone());
-        let run = self.clerk().create(&pipeline, request).await?;
-        Ok((run, pipeline))
+        Ok(self.clerk().create(&pipeline, request).await?)
+    }
+
+    /// Creates a run that begins an ended one again, with the same source: the one that the store kept, or another copy
+    /// of it.
+    pub async fn create_again(
+        &self,
+        old: &RunId,
+        source: Option<&Path>,
+        mut request: RunRequest,
+    ) -> Result<RunId, Problem> {
+        let clerk = self.clerk();
+        let state = clerk.load(old).await?;
+        let pipeline = Pipeline::from_plan(state.plan(), &self.registry())?;
+        let kept = self.source(old);
+        if source.is_none() && !kept.is_dir() {
+            return Err(Problem::input(format!(
+                "the source of run {old} is not in the store any more: say --source DIR"
+            )));
+        }
+        let id = new_id();
+        let _lease = self.leases.take(&id)?;
+        let own = self.source(&id);
+        match source {
+            Some(source) => self.copy_source(source, &own)?,
+            None => snapshot::take_again(&kept, &own)?,
+        }
+        let found = source_digest(&own).await?;
+        if state.source().is_some_and(|expected| expected != found) {
+            std::fs::remove_dir_all(self.directory(&id))?;
+            return Err(Problem::input(match source {
+                Some(source) => format!("{} is not the source of run {old}", source.display()),
+                None => format!("the stages of run {old} changed its source: say --source DIR"),
+            }));
+        }
+        request.id = Some(id.clone());
+        let run = clerk.create_again(&pipeline, old, request).await;
+        if run.is_err() {
+            std::fs::remove_dir_all(self.directory(&id))?;
+        }
+        Ok(run?)
+    }
+
+    fn directory(&self, run: &RunId) -> PathBuf {
+        self.root.join("runs").join(run.as_str())
     }
 
     /// Copies the source aside as a run sees it.
@@ -198,53 +238,68 @@ impl Host {
 
     /// Where the code of a run is.
     pub fn source(&self, run: &RunId) -> PathBuf {
-        self.root.join("runs").join(run.as_str()).join("source")
+        self.directory(run).join("source")
     }
 
-    /// Drives a run until it ends or waits, and follows it with its change records.
-    pub async fn drive(
-        &self,
-        runner: &Arc<Runner>,
-        pipeline: &Pipeline,
-        run: &RunId,
-    ) -> Result<RunState, Problem> {
-        let state = runner.drive(pipeline, run).await?;
+    /// Drives a run until it ends or waits, and follows it with its change records. A run that names types which this
+    /// program lacks is parked.
+    pub async fn drive(&self, runner: &Arc<Runner>, run: &RunId) -> Result<RunState, Problem> {
+        let state = runner.resume(run, &self.registry()).await?;
         self.settle(&state).await?;
         Ok(state)
     }
 
     /// What follows from where a run stands: its change records, and the end of its source. May be repeated.
+    ///
+    /// The source of a run that did not succeed is kept for `rerun`, until a later run of its pipeline succeeds.
     pub async fn settle(&self, state: &RunState) -> Result<(), Problem> {
         self.changes.sync(SystemClock.now()).await?;
-        if state.finished().is_some() {
-            let run = state.id();
-            // Nothing reads it again.
-            if let Err(error) = std::fs::remove_dir_all(self.root.join("runs").join(run.as_str()))
-                && error.kind() != std::io::ErrorKind::NotFound
-            {
-                eprintln!("note: the source of run {run} stays in the store: {error}");
+        if state.status() == RunStatus::Succeeded {
+            self.forget(state.id());
+            for run in self.with_source()? {
+                let old = self.clerk().load(&run).await;
+                if old.is_ok_and(|old| {
+                    old.finished().is_some()
+                        && old.plan().pipeline == state.plan().pipeline
+                        && old.requested_at() < state.requested_at()
+                }) {
+                    self.forget(&run);
+                }
             }
         }
         Ok(())
     }
 
+    /// Removes the source of a run: nothing reads it again.
+    fn forget(&self, run: &RunId) {
+        if let Err(error) = std::fs::remove_dir_all(self.directory(run))
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            eprintln!("note: the source of run {run} stays in the store: {error}");
+        }
+    }
+
+    /// The runs whose source is in the store.
+    fn with_source(&self) -> Result<Vec<RunId>, Problem> {
+        let Ok(directories) = std::fs::read_dir(self.root.join("runs")) else {
+            return Ok(Vec::new());
+        };
+        let mut runs = Vec::new();
+        for directory in directories {
+            let name = directory?.file_name();
+            runs.extend(name.to_str().and_then(|name| RunId::new(name).ok()));
+        }
+        Ok(runs)
+    }
+
     /// Removes the sources of runs that were killed before the journal knew of them.
     pub async fn tidy(&self) -> Result<(), Problem> {
         let known = self.runs().await?;
-        let Ok(directories) = std::fs::read_dir(self.root.join("runs")) else {
-            return Ok(());
-        };
-        for directory in directories {
-            let directory = directory?;
-            let run = directory
-                .file_name()
-                .to_str()
-                .and_then(|name| RunId::new(name).ok());
-            let Some(run) = run.filter(|run| !known.contains(run)) else {
-                continue;
-            };
-            if let Some(_lease) = self.leases.take(&run)? {
-                std::fs::remove_dir_all(directory.path())?;
+        for run in self.with_source()? {
+            if !known.contains(&run)
+                && let Some(_lease) = self.leases.take(&run)?
+            {
+                std::fs::remove_dir_all(self.directory(&run))?;
             }
         }
         Ok(())
@@ -281,6 +336,13 @@ fn existing(root: &Path) -> Result<PathBuf, Problem> {
             root.display()
         ))),
     }
+}
+
+fn new_id() -> RunId {
+    RunId::generate(
+        SystemClock.now(),
+        pipeline_core::Entropy::next_u64(&SystemEntropy),
+    )
 }
 
 /// The digest of a whole source.

@@ -51,6 +51,17 @@ impl Live {
         }
     }
 
+    /// Says something about the program itself, on standard error.
+    pub fn note(&self, text: &str) {
+        let Ok(out) = self.out.lock() else { return };
+        out.progress.above(|| eprintln!("{text}"));
+    }
+
+    /// Says that something waits.
+    pub fn waits(&self, what: &str, text: &str) {
+        self.line("◆", Colour::Yellow, what, text);
+    }
+
     fn line(&self, sign: &str, colour: Colour, stage: &str, text: &str) {
         let Ok(mut out) = self.out.lock() else { return };
         out.line(sign, colour, stage, text);
@@ -91,7 +102,7 @@ impl Live {
             }
             RunEvent::StageFinished(finished) => {
                 self.forget(event, &finished.stage);
-                let (sign, colour, text) = match &finished.result {
+                let (sign, colour, mut text) = match &finished.result {
                     StageResult::Completed { outcome } if outcome.is_success() => {
                         let word = if outcome.status == pipeline_core::OutcomeStatus::Unchanged {
                             "unchanged"
@@ -106,7 +117,36 @@ impl Live {
                     }
                     StageResult::Cancelled { reason } => ("■", Colour::Yellow, said("cancelled", reason)),
                 };
+                if let Some(at) = &finished.retry_at {
+                    text.push_str(&format!("; tried again at {}", clock(**at)));
+                }
                 self.line(sign, colour, finished.stage.as_str(), &text);
+            }
+            RunEvent::StageExpanded(expanded) => {
+                let names: Vec<_> = expanded.instances.iter().map(|one| one.name.as_str()).collect();
+                let text = match names.as_slice() {
+                    [] => "its list is empty".to_owned(),
+                    names => format!("runs {} times: {}", names.len(), names.join(", ")),
+                };
+                self.line("≡", Colour::Grey, expanded.stage.as_str(), &text);
+            }
+            RunEvent::CancelRequested(cancel) => {
+                let who = event.actor.name();
+                let what = match (cancel.timed_out, cancel.force) {
+                    (true, false) => "its time is up; the clean-up runs".to_owned(),
+                    (true, true) => "the time of its clean-up is up".to_owned(),
+                    (false, false) => format!("{who} asks it to stop; the clean-up runs"),
+                    (false, true) => format!("{who} asks it to stop at once"),
+                };
+                self.line("■", Colour::Yellow, "run", &said(&what, &cancel.reason));
+            }
+            RunEvent::Parked(parked) => {
+                self.line(
+                    "?",
+                    Colour::Red,
+                    "run",
+                    &said("parked", &parked.missing.join("; ")),
+                );
             }
             RunEvent::StageReused(reused) => {
                 let text = format!("reused: nothing changed since run {}", reused.from);

@@ -14,16 +14,21 @@ mod pace;
 mod progress;
 mod reports;
 mod revisions;
+mod runs;
+mod session;
 mod show;
+mod signals;
 mod snapshot;
 mod story;
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::answer::{Answer, Problem};
 use crate::args::{Args, Command};
@@ -31,6 +36,8 @@ use crate::commands::Consent;
 use crate::host::Host;
 use crate::live::Live;
 use crate::reports::MetricsRequest;
+use crate::session::Session;
+use crate::signals::Signals;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> ExitCode {
@@ -38,39 +45,77 @@ async fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return refuse(&error),
     };
-    let live = Arc::new(Live::new(args.json));
-    let answer = tokio::select! {
-        answer = perform(&args, Arc::clone(&live)) => answer.unwrap_or_else(Problem::answer),
-        // What runs is dropped, and its processes end with it; the run can be resumed.
-        signal = interrupted() => {
-            live.stop();
-            eprintln!("interrupted: `release status` tells where it stands, `release resume` goes on");
-            return ExitCode::from(128 + signal);
+    let session = Arc::new(Session::new(Live::new(args.json)));
+    let mut signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => {
+            eprintln!("error: nobody could end this program in order: {error}");
+            return answer::Exit::Failed.into();
         }
+    };
+    let mut work = pin!(perform(&args, &session));
+    let mut asked: Option<(u8, Instant)> = None;
+    let answer = loop {
+        let until = asked.map_or_else(Instant::now, |(_, until)| until);
+        tokio::select! {
+            answer = &mut work => break Some(answer.unwrap_or_else(Problem::answer)),
+            signal = signals.next() => {
+                if asked.is_some() || session.open().is_empty() {
+                    asked.get_or_insert((signal, until));
+                    break None;
+                }
+                session.ask_to_end();
+                session.live.note(&format!(
+                    "interrupted: nothing new begins; what is at work has {} s to end; once more, and it is left at once",
+                    args.grace.as_secs()
+                ));
+                asked = Some((signal, Instant::now() + args.grace));
+            }
+            () = tokio::time::sleep_until(until), if asked.is_some() => break None,
+        }
+    };
+    let open = session.open();
+    let left = asked.filter(|_| answer.is_none() || !open.is_empty());
+    let Some((signal, _)) = left else {
+        return say(&args, answer);
+    };
+    // What still runs is dropped, and its processes end with it; the next drive finds out about it.
+    let at_work = answer.is_none();
+    session.live.stop();
+    let code = 128 + signal;
+    if args.json {
+        let mut answer = answer.unwrap_or_else(|| Answer::new(answer::Exit::Failed, json!({}), ""));
+        if let Value::Object(data) = &mut answer.data {
+            data.insert("resume".to_owned(), json!(open));
+            data.insert("left_at_work".to_owned(), json!(at_work));
+        }
+        println!("{:#}", document(&args, code, answer.data));
+    } else if let Some(answer) = answer {
+        println!("{}", answer.text.trim_end());
+    }
+    if at_work && !open.is_empty() {
+        eprintln!("left: what was at work is found out about when the run goes on");
+    }
+    for run in open {
+        eprintln!("resume with: release resume {run}");
+    }
+    ExitCode::from(code)
+}
+
+/// Says how a command ended.
+fn say(args: &Args, answer: Option<Answer>) -> ExitCode {
+    let Some(answer) = answer else {
+        return answer::Exit::Failed.into();
     };
     let exit = answer.exit;
     if args.json {
-        println!("{:#}", document(&args, answer));
+        println!("{:#}", document(args, exit as u8, answer.data));
     } else if exit == answer::Exit::BadInput {
         eprintln!("{}", answer.text.trim_end());
     } else {
         println!("{}", answer.text.trim_end());
     }
     exit.into()
-}
-
-/// Ends when somebody asks the program to end, with the number of the signal.
-async fn interrupted() -> u8 {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => 2,
-        _ = terminate.recv() => 15,
-    }
 }
 
 /// A command line that says nothing to do: a mistake, or a question for help.
@@ -89,22 +134,22 @@ fn refuse(error: &clap::Error) -> ExitCode {
 }
 
 /// The one document of `--json`: which form, which command, how it ended, and the answer.
-fn document(args: &Args, answer: Answer) -> Value {
+fn document(args: &Args, exit: u8, data: Value) -> Value {
     let name = args.command.as_ref().map_or("story", Command::name);
-    let mut document = json!({ "format": 1, "command": name, "exit": answer.exit as u8 });
-    if let (Value::Object(document), Value::Object(data)) = (&mut document, answer.data) {
+    let mut document = json!({ "format": 1, "command": name, "exit": exit });
+    if let (Value::Object(document), Value::Object(data)) = (&mut document, data) {
         document.extend(data);
     }
     document
 }
 
-async fn perform(args: &Args, live: Arc<Live>) -> Result<Answer, Problem> {
+async fn perform(args: &Args, session: &Arc<Session>) -> Result<Answer, Problem> {
     let Some(command) = &args.command else {
         let store = match &args.store {
             Some(store) => store.clone(),
             None => std::env::temp_dir().join(format!("release-story-{}", std::process::id())),
         };
-        return story::tell(&store, live, args.json).await;
+        return story::tell(&store, session, args.json).await;
     };
     let store: PathBuf = args.store.clone().unwrap_or_else(|| ".release".into());
     // What only looks makes no store and mends nothing.
@@ -112,11 +157,26 @@ async fn perform(args: &Args, live: Arc<Live>) -> Result<Answer, Problem> {
     let existing = || Host::open_existing(&store);
     match command {
         Command::Plan { file } => commands::plan(&store, file).await,
-        Command::Run { file, by, rework } => {
-            commands::run(&Host::open(&store)?, live, file, by, *rework).await
+        Command::Run {
+            file,
+            by,
+            rework,
+            rollback,
+        } => {
+            let request = runs::request(by, *rework, *rollback)?;
+            runs::run(&Host::open(&store)?, session, file, request).await
         }
-        Command::Resume { run } => commands::resume(&existing()?, live, run).await,
-        Command::Tick => commands::tick(&existing()?, live).await,
+        Command::Rerun {
+            run,
+            by,
+            source,
+            rollback,
+        } => {
+            let request = runs::request(by, false, *rollback)?;
+            runs::rerun(&existing()?, session, run, source.as_deref(), request).await
+        }
+        Command::Resume { run } => runs::resume(&existing()?, session, run).await,
+        Command::Tick => runs::tick(&existing()?, session).await,
         Command::Approve {
             run,
             by,
@@ -134,7 +194,7 @@ async fn perform(args: &Args, live: Arc<Live>) -> Result<Answer, Problem> {
             };
             commands::approve(&existing()?, run, &consent).await
         }
-        Command::Cancel { run, by, reason } => commands::cancel(&existing()?, live, run, by, reason).await,
+        Command::Cancel { run, by, reason } => runs::cancel(&existing()?, session, run, by, reason).await,
         Command::Decide {
             run,
             stage,

@@ -1,6 +1,6 @@
 use std::fmt::Write;
 
-use pipeline_core::{Decision, Digest, Estate, RunState, RunStatus, StageState, StageView};
+use pipeline_core::{Decision, Digest, Estate, RunState, RunStatus, StageResult, StageState, StageView};
 use serde_json::{Value, json};
 
 use crate::live::clock;
@@ -20,6 +20,20 @@ pub fn run_data(state: &RunState) -> Value {
         "next_wake": state.next_wake(),
         "stages": state.stages().map(|stage| stage_data(&stage)).collect::<Vec<_>>(),
         "waiting": waiting(state),
+        "rollback": state.is_rollback(),
+        "again": state.again(),
+        "waits_for_run": state.waits_for_run(),
+        "parked": state.parked(),
+        "cancel": state.cancel().map(|cancel| json!({
+            "by": cancel.by,
+            "reason": cancel.reason,
+            "force": cancel.force,
+            "timed_out": cancel.timed_out,
+        })),
+        "pools": Value::Object(state.plan().pools.iter().map(|(name, pool)| {
+            let taken = state.pool(name).map(|pool| pool.slots.values().collect::<Vec<_>>());
+            (name.to_string(), json!({ "capacity": pool.capacity, "slots": taken.unwrap_or_default() }))
+        }).collect()),
     })
 }
 
@@ -35,7 +49,75 @@ fn stage_data(stage: &StageView<'_>) -> Value {
         "action_plan": stage.action_plan().map(|planned| planned.digest),
         "artifacts": stage.end().and_then(|end| end.outcome()).map(|outcome| &outcome.artifacts),
         "facts": stage.end().and_then(|end| end.outcome()).map(|outcome| &outcome.facts),
+        "item": stage.item(),
+        "instances_open": match stage.state() {
+            StageState::Expanded { open } => Some(open),
+            _ => None,
+        },
+        "retry": match stage.state() {
+            StageState::Backoff(backoff) => Some(json!({
+                "at": backoff.until,
+                "because": why_failed(&backoff.result),
+            })),
+            _ => None,
+        },
     })
+}
+
+/// Why an attempt failed.
+fn why_failed(result: &StageResult) -> String {
+    match result {
+        StageResult::Completed { outcome } => outcome.reason.clone(),
+        StageResult::Failed { error, .. } => error.join(": "),
+        StageResult::Cancelled { reason } => reason.clone(),
+    }
+}
+
+/// The pools that keep a stage from beginning, and who has their slots.
+fn full_pools(state: &RunState, stage: &StageView<'_>) -> Vec<String> {
+    if !matches!(stage.state(), StageState::Ready) || state.waits_for_run().is_some() {
+        return Vec::new();
+    }
+    let pools = stage.planned().pools.iter();
+    let full = pools.filter_map(|name| {
+        let capacity = state.plan().pools.get(name)?.capacity;
+        let slots = &state.pool(name)?.slots;
+        let taken = u32::try_from(slots.len()).unwrap_or(u32::MAX);
+        (taken >= capacity).then(|| {
+            let who: Vec<_> = slots
+                .values()
+                .map(|slot| {
+                    format!(
+                        "stage `{}` of run {} since {}",
+                        slot.stage,
+                        slot.run,
+                        clock(slot.since)
+                    )
+                })
+                .collect();
+            format!(
+                "pool `{name}` is full ({taken} of {capacity}): {}",
+                who.join(", ")
+            )
+        })
+    });
+    full.collect()
+}
+
+/// What a run waits for that others have: who waits, and for what.
+pub fn taken(state: &RunState) -> Vec<(String, String)> {
+    if let Some(before) = state.waits_for_run() {
+        return vec![(
+            "run".to_owned(),
+            format!("waits for its turn: run {before} comes first"),
+        )];
+    }
+    let stages = state.stages();
+    let pools = stages.filter_map(|stage| {
+        let full = full_pools(state, &stage);
+        (!full.is_empty()).then(|| (stage.planned().name.to_string(), full.join("; ")))
+    });
+    pools.collect()
 }
 
 /// What holds each waiting stage, and what would be approved.
@@ -52,8 +134,27 @@ pub fn waiting(state: &RunState) -> Vec<Value> {
                 "gate": "decision",
                 "verdict": { "decision": "wait", "reason": reason, "who": ["a person, by `release decide`"] },
             })],
+            StageState::Backoff(backoff) => vec![json!({
+                "gate": "retry",
+                "verdict": {
+                    "decision": "wait",
+                    "reason": format!("attempt {} failed: {}", stage.attempts(), why_failed(&backoff.result)),
+                    "earliest": backoff.until,
+                    "who": ["nobody: it is tried again by itself"],
+                },
+            })],
+            StageState::Ready => full_pools(state, &stage)
+                .into_iter()
+                .map(|reason| json!({
+                    "gate": "pool",
+                    "verdict": { "decision": "wait", "reason": reason, "who": ["whoever has a slot, by ending"] },
+                }))
+                .collect(),
             _ => continue,
         };
+        if reasons.is_empty() {
+            continue;
+        }
         waiting.push(json!({
             "stage": stage.planned().name,
             "subject": stage.gates().map(|gates| gates.subject),
@@ -80,7 +181,26 @@ pub fn run_text(state: &RunState) -> String {
             revision.summary
         );
     }
+    if let Some(again) = state.again() {
+        let _ = write!(text, ", run {again} again");
+    }
+    if state.is_rollback() {
+        let _ = write!(
+            text,
+            ", a rollback that {} asked for",
+            state.requested_by().name()
+        );
+    }
     text.push('\n');
+    if let Some(cancel) = state.cancel().filter(|_| state.finished().is_none()) {
+        let how = if cancel.force { " at once" } else { "" };
+        let _ = writeln!(
+            text,
+            "  {} asked it to stop{how} {}",
+            cancel.by.name(),
+            cancel.reason
+        );
+    }
     for stage in state.stages() {
         let reason = stage.end().map(|end| end.reason()).unwrap_or_default();
         let _ = writeln!(
@@ -97,8 +217,29 @@ pub fn run_text(state: &RunState) -> String {
 /// What holds a run, for a person.
 pub fn why_text(state: &RunState) -> String {
     let mut text = String::new();
+    if let Some(before) = state.waits_for_run() {
+        let _ = writeln!(text, "the run waits for its turn: run {before} comes first");
+    }
+    for missing in state.parked().unwrap_or_default() {
+        let _ = writeln!(text, "the run is parked: {missing}");
+    }
     for stage in state.stages() {
         match stage.state() {
+            StageState::Backoff(backoff) => {
+                let name = &stage.planned().name;
+                let _ = writeln!(text, "stage `{name}` is tried again at {}", clock(backoff.until));
+                let _ = writeln!(
+                    text,
+                    "  attempt {} failed: {}",
+                    stage.attempts(),
+                    why_failed(&backoff.result)
+                );
+            }
+            StageState::Ready => {
+                for full in full_pools(state, &stage) {
+                    let _ = writeln!(text, "stage `{}` waits: {full}", stage.planned().name);
+                }
+            }
             StageState::Held { verdicts, .. } => {
                 let _ = writeln!(text, "stage `{}` waits:", stage.planned().name);
                 for gate in verdicts

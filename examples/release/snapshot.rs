@@ -32,6 +32,16 @@ pub fn take(root: &Path, store: &Path, into: &Path) -> Result<(), SnapshotError>
     Ok(())
 }
 
+/// Copies a source that was copied aside before, all of it.
+pub fn take_again(from: &Path, into: &Path) -> Result<(), SnapshotError> {
+    fs::create_dir_all(into).map_err(at(into))?;
+    for entry in WalkBuilder::new(from).standard_filters(false).build() {
+        let entry = entry.map_err(|error| SnapshotError::Walk(from.to_owned(), error))?;
+        copy(from, entry.path(), into)?;
+    }
+    Ok(())
+}
+
 /// Copies one path, if it is not there yet.
 fn copy(root: &Path, from: &Path, into: &Path) -> Result<(), SnapshotError> {
     let Ok(below) = from.strip_prefix(root) else {

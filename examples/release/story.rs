@@ -6,15 +6,15 @@ use serde_json::json;
 use crate::answer::{Answer, Exit, Problem};
 use crate::commands::{self, Consent};
 use crate::host::Host;
-use crate::live::Live;
 use crate::reports::{self, MetricsRequest};
-use crate::{checks, show};
+use crate::session::Session;
+use crate::{checks, runs, show};
 
 /// The definition of the bundled sample.
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/infra/pipeline.toml");
 
 /// `release` without a command: the bundled sample from a commit to production, told in the terminal.
-pub async fn tell(store: &Path, live: Arc<Live>, json: bool) -> Result<Answer, Problem> {
+pub async fn tell(store: &Path, session: &Arc<Session>, json: bool) -> Result<Answer, Problem> {
     let host = Host::open(store)?;
     let file = Path::new(SAMPLE);
     let say = |text: &str| {
@@ -31,9 +31,9 @@ pub async fn tell(store: &Path, live: Arc<Live>, json: bool) -> Result<Answer, P
     ));
 
     say("1. Run the pipeline.");
-    let first = commands::run(&host, Arc::clone(&live), file, "you", false).await?;
+    let first = runs::run(&host, session, file, runs::request("you", false, false)?).await?;
     let run = first.data["run"].as_str().unwrap_or_default().to_owned();
-    if first.exit != Exit::Waiting {
+    if first.exit != Exit::Waiting || session.is_ending() {
         return Ok(first);
     }
     say(&format!("\n2. It waits. `release why {run}` says:"));
@@ -51,17 +51,17 @@ pub async fn tell(store: &Path, live: Arc<Live>, json: bool) -> Result<Answer, P
     say(&format!(
         "   release-manager approved.\n\n4. `release resume {run}` goes on."
     ));
-    let second = commands::resume(&host, Arc::clone(&live), &run).await?;
-    if second.exit != Exit::Succeeded {
+    let second = runs::resume(&host, session, &run).await?;
+    if second.exit != Exit::Succeeded || session.is_ending() {
         return Ok(second);
     }
 
     say("\n5. The same again, with nothing changed: what is pure is reused, what is live is left alone.");
-    let again = commands::run(&host, Arc::clone(&live), file, "you", false).await?;
+    let again = runs::run(&host, session, file, runs::request("you", false, false)?).await?;
     let again_run = again.data["run"].as_str().unwrap_or_default().to_owned();
     let again = if again.exit == Exit::Waiting {
         commands::approve(&host, &again_run, &consent).await?;
-        commands::resume(&host, live, &again_run).await?
+        runs::resume(&host, session, &again_run).await?
     } else {
         again
     };

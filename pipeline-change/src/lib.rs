@@ -44,10 +44,7 @@
 //! }))?;
 //!
 //! let mut follower = ChangeFollower::new();
-//! follower.feed(&event(1, RunCreated {
-//!     plan_digest: plan.digest()?, plan, purpose: Default::default(), revision: None,
-//!     source: None, revisions: Default::default(),
-//! })?)?;
+//! follower.feed(&event(1, RunCreated::new(plan)?)?)?;
 //! follower.feed(&event(2, ActionPlanned {
 //!     stage: StageName::new("deploy")?, digest: actions.digest()?, plan: actions,
 //! })?)?;

@@ -185,27 +185,28 @@ pub use gate::{AnyGate, Decision, Gate, GateRequest, Verdict};
 pub use incident::{IncidentEvent, IncidentOpened, IncidentResolved};
 pub use journal::{
     Append, AppendError, Batch, Checkpoint, Commit, Conflict, Cut, EraseError, Expected, FileJournal,
-    Finding, FindingKind, Head, Journal, JournalEvent, JournalExt, MemoryJournal, OpenError, OpenReport,
-    PayloadErased, ReadError, VerifyReport, verify_files,
+    Finding, FindingKind, FoldSnapshot, Head, Journal, JournalEvent, JournalExt, MemoryJournal, OpenError,
+    OpenReport, PayloadErased, ReadError, StoreFoldError, VerifyReport, verify_files,
 };
 pub use name::{
-    ArtifactName, ComponentName, EnvironmentName, EvidenceKind, FactName, NameError, PipelineName, PoolName, RunId,
-    StageName, TypeName,
+    ArtifactName, ComponentName, EnvironmentName, EvidenceKind, FactName, FoldName, NameError, PipelineName,
+    PoolName, RunId, StageName, TypeName,
 };
 pub use pipeline::{Pipeline, PipelineBuilder, PipelineError, Problem, StageNode, StageSpec};
 pub use plan::{
-    Each, FailurePolicy, Items, NotPortable, PlannedGate, PlannedPool, PlannedStage, QueueMode, RetryPolicy, RunLimits,
-    RunPlan, When,
+    Each, FailurePolicy, Items, NotPortable, PlannedGate, PlannedPool, PlannedStage, QueueMode, RetryPolicy,
+    RunLimits, RunPlan, When,
 };
 pub use pool::{PoolEvent, PoolState, Slot, SlotReturned, SlotTaken};
 pub use queue::{PipelineEvent, PipelineQueue, RunDequeued, RunQueued};
 pub use registry::{BuildError, BuildProblem, PathSegment, Registry, SettingPath, TypeKind};
 pub use release::{Configuration, ConfigurationError, ConfigurationValue, Release};
 pub use run::{
-    ActionPlanned, ApproveRequest, Attempt, Backoff, CancelRequested, DecideRequest, ENVIRONMENT_LOCK, FoldError,
-    GateVerdict, GatesEvaluated, NEWER_DEPLOYMENT, Purpose, Refusal, RunClaimed, RunCreated, RunEvent, RunFinished, RunOutcome,
-    RunParked, RunState, RunStatus, StageDecided, StageEnd, StageExpanded, StageFinished, StageInstance,
-    StageResult, StageReused, StageSkipped, StageStarted, StageState, StageUnknown, StageView, StartDetails,
+    ActionPlanned, ApproveRequest, Attempt, Backoff, CancelRequested, DecideRequest, ENVIRONMENT_LOCK,
+    FoldError, GateVerdict, GatesEvaluated, NEWER_DEPLOYMENT, Purpose, Refusal, RunClaimed, RunCreated,
+    RunEvent, RunFinished, RunOutcome, RunParked, RunState, RunStatus, StageDecided, StageEnd, StageExpanded,
+    StageFinished, StageInstance, StageResult, StageReused, StageSkipped, StageStarted, StageState,
+    StageUnknown, StageView, StartDetails,
 };
 #[cfg(feature = "runtime")]
 pub use runner::{

@@ -178,6 +178,10 @@ name! {
     FactName, "fact"
 }
 name! {
+    /// The name of a fold whose state is kept beside a journal.
+    FoldName, "fold"
+}
+name! {
     /// The name of a pool: something of which there is only so much.
     PoolName, "pool"
 }

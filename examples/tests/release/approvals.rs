@@ -147,7 +147,10 @@ fn an_approval_is_void_when_the_environment_changed_meanwhile() {
         .json(&["run", &space.source().join("hurry.toml").display().to_string()])
         .expect(0);
     space.write("app/VERSION", "2.0.0\n");
-    let said = waiting(&space);
+    // What is faster is newer, too: it may be replaced only because the run asks for that by name.
+    let said = space
+        .json(&["run", &space.file(), "--by", "carol", "--rollback"])
+        .expect(3);
     let run = said.run();
     space.json(&["approve", &run, "--by", "dave"]).expect(0);
 
@@ -175,6 +178,59 @@ fn an_approval_is_void_when_the_environment_changed_meanwhile() {
     assert_eq!(space.live("production", "app/VERSION"), "2.0.0\n");
     space.assert_verifies();
     space.assert_exclusive();
+}
+
+#[test]
+fn an_older_run_does_not_replace_what_is_newer_unless_it_asks_to() {
+    let space = gated();
+    let hurry = space.source().join("hurry.toml").display().to_string();
+    space.write("app/VERSION", "2.0.0\n");
+    let older = waiting(&space).run();
+    space.json(&["approve", &older, "--by", "dave"]).expect(0);
+    space.write("app/VERSION", "1.5.0\n");
+    let newer = space.json(&["run", &hurry]).expect(0).run();
+
+    let denied = space.json(&["resume", &older]).expect(1);
+    assert_eq!(denied.document["status"], "failed", "{denied}");
+    assert_eq!(denied.state("deploy-production"), "denied", "{denied}");
+    let reason = text(&denied.stage("deploy-production")["reason"]);
+    assert!(
+        reason.contains("newer-deployment") && reason.contains(&newer),
+        "{reason}"
+    );
+    assert_eq!(space.live("production", "app/VERSION"), "1.5.0\n");
+
+    // Begun again it is as old as now, and so is a new one.
+    space.write("app/VERSION", "2.0.0\n");
+    let fresh = waiting(&space);
+    assert_eq!(fresh.document["rollback"], false, "{fresh}");
+    space.json(&["approve", &fresh.run(), "--by", "dave"]).expect(0);
+    space.json(&["resume", &fresh.run()]).expect(0);
+    assert_eq!(space.live("production", "app/VERSION"), "2.0.0\n");
+    space.assert_verifies();
+    space.assert_exclusive();
+}
+
+#[test]
+fn who_asked_for_a_rollback_is_in_the_journal() {
+    let space = gated();
+    let hurry = space.source().join("hurry.toml").display().to_string();
+    let run = space
+        .json(&["run", &hurry, "--by", "carol", "--rollback"])
+        .expect(0)
+        .run();
+    let events = space.events();
+    let created = events
+        .iter()
+        .find(|event| event["event"]["kind"] == "run.created");
+    let created = created.unwrap();
+    assert_eq!(created["data"]["rollback"], true, "{created}");
+    assert_eq!(created["event"]["actor"], "person:carol", "{created}");
+    let status = space.release(&["status", &run]).expect(0);
+    assert!(
+        status.stdout.contains("a rollback that carol asked for"),
+        "{status}"
+    );
 }
 
 #[test]

@@ -149,8 +149,9 @@ fn a_wrong_command_line_is_exit_code_2_with_a_document() {
     }
     let help = space.release(&["--help"]).expect(0);
     assert!(
-        help.stdout
-            .contains("Exit codes: 0 succeeded, 1 failed, 2 bad input, 3 waiting"),
+        help.stdout.contains(
+            "Exit codes: 0 succeeded, 1 failed, 2 bad input, 3 waiting, 4 needs a decision; 130 or 143"
+        ),
         "{help}"
     );
 }

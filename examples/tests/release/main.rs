@@ -6,6 +6,7 @@
 
 mod support;
 
+mod again;
 mod approvals;
 mod cancellation;
 mod concurrency;
@@ -14,12 +15,17 @@ mod decisions;
 mod definitions;
 mod documents;
 mod graphs;
+mod interrupts;
 mod metrics;
+mod parked;
 mod plans;
+mod pools;
 mod progress;
+mod queues;
 mod repetition;
 mod revisions;
 mod rollback;
+mod rules;
 mod secrets;
 mod story;
 mod tampering;

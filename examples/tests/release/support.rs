@@ -234,7 +234,7 @@ impl TestSpace {
 
     /// The runs of the store, the newest first; none where there is no store yet.
     pub fn runs(&self) -> Vec<String> {
-        if !self.store().join("journal").is_dir() {
+        if !self.journal().exists() {
             return Vec::new();
         }
         let status = self.json(&["status"]).expect(0);
@@ -359,6 +359,16 @@ impl Process {
         self.child.try_wait().unwrap().is_some()
     }
 
+    /// What it has written to standard output so far.
+    pub fn said_on_stdout(&self) -> String {
+        fs::read_to_string(&self.out).unwrap()
+    }
+
+    /// What it has written to standard error so far.
+    pub fn said_on_stderr(&self) -> String {
+        fs::read_to_string(&self.err).unwrap()
+    }
+
     /// Waits for its end, but not forever.
     pub fn end(mut self) -> Ran {
         let mut status: Option<ExitStatus> = None;
@@ -379,6 +389,12 @@ impl Process {
             stderr: fs::read_to_string(&self.err).unwrap(),
             args: std::mem::take(&mut self.args),
         }
+    }
+
+    /// Sends it a signal, such as `INT`, and nothing that the program started.
+    pub fn signal(&self, name: &str) {
+        let (name, id) = (format!("-{name}"), self.child.id().to_string());
+        assert!(Command::new("kill").args([name, id]).status().unwrap().success());
     }
 
     /// `kill -9`, and nothing that the program started.

@@ -8,8 +8,8 @@ use pipeline_change::{ChangeFollower, ChangeGate, ChangeId, ChangeRecord, Change
 use pipeline_core::{
     Action, ActionPlan, ActionPlanned, Actor, Append, AppendError, Approval, ArtifactRef, Batch, Checkpoint,
     Commit, Conflict, Digest, Event, EventPayload, Expected, Journal, NewEvent, Outcome, Payload, Position,
-    ReadError, Revision, RunCreated, RunEvent, RunFinished, RunId, RunOutcome, SignedDuration,
-    StageFinished, StageName, StageResult, StageStarted, StartDetails, StreamId, Timestamp,
+    ReadError, Revision, RunCreated, RunEvent, RunFinished, RunId, RunOutcome, SignedDuration, StageFinished,
+    StageName, StageResult, StageStarted, StartDetails, StreamId, Timestamp,
 };
 use serde_json::json;
 

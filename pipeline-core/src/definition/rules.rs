@@ -3,8 +3,8 @@ use super::reader::Reader;
 use crate::pipeline::{PipelineBuilder, StageSpec};
 use crate::registry::nearest;
 use crate::{
-    Each, FactName, Failure, FailurePolicy, Items, QueueMode, RetryPolicy, RunLimits, SignedDuration, StageName,
-    When,
+    Each, FactName, Failure, FailurePolicy, Items, QueueMode, RetryPolicy, RunLimits, SignedDuration,
+    StageName, When,
 };
 
 /// What the engine reads of a pipeline.
@@ -126,7 +126,8 @@ impl<'a> Reader<'a> {
         if let Some(elements) = value.array() {
             return Some(Each::values(elements.iter().map(Node::json)));
         }
-        let hint = || Some("write `each = [\"a\", \"b\"]`, or `each = { stage = \"…\", fact = \"…\" }`".to_owned());
+        let hint =
+            || Some("write `each = [\"a\", \"b\"]`, or `each = { stage = \"…\", fact = \"…\" }`".to_owned());
         if value.table().is_none() {
             self.expected(value, "each", "an array or a table", hint());
             return None;

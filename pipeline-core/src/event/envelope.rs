@@ -50,7 +50,10 @@ impl Rest {
 impl NewEvent {
     /// An event that an actor caused.
     pub fn new(actor: Actor, payload: impl EventPayload) -> Self {
-        Self::engine(payload).by(actor)
+        match actor {
+            Actor::Engine => Self::engine(payload),
+            actor => Self::engine(payload).by(actor),
+        }
     }
 
     /// An event of the engine itself.

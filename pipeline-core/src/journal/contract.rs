@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Batch, Checkpoint, Commit, Expected};
+use super::{Batch, Checkpoint, Commit, Expected, FoldSnapshot, StoreFoldError};
 use crate::event::{Cursor, Event, PayloadError, Position, StreamId};
+use crate::name::FoldName;
 
 /// An append-only log of events in many streams.
 ///
@@ -52,6 +53,30 @@ pub trait Journal: Debug + Send + Sync + 'static {
     ///
     /// When the journal cannot be read.
     async fn checkpoint(&self) -> Result<Checkpoint, ReadError>;
+
+    /// The state of a fold over the whole journal, if one of this version was kept and fits what the journal holds.
+    /// A fold that has none begins at the first event.
+    ///
+    /// A journal without a place for it keeps none: this answers `None`, and [`store_fold`](Self::store_fold) does
+    /// nothing.
+    async fn load_fold(&self, name: &FoldName, version: u32) -> Option<FoldSnapshot> {
+        let _ = (name, version);
+        None
+    }
+
+    /// Keeps the state of a fold in place of the one before.
+    ///
+    /// A fold whose state holds what payloads say owes this: when it meets an event
+    /// [`PayloadErased`](super::PayloadErased), it begins at the first event again. A state that ends before such an
+    /// event is refused here and never handed out.
+    ///
+    /// # Errors
+    ///
+    /// When the state was not kept. Whoever folds loses time by it and nothing else.
+    async fn store_fold(&self, fold: FoldSnapshot) -> Result<(), StoreFoldError> {
+        let _ = fold;
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -70,6 +95,14 @@ impl<J: Journal + ?Sized> Journal for Arc<J> {
 
     async fn checkpoint(&self) -> Result<Checkpoint, ReadError> {
         (**self).checkpoint().await
+    }
+
+    async fn load_fold(&self, name: &FoldName, version: u32) -> Option<FoldSnapshot> {
+        (**self).load_fold(name, version).await
+    }
+
+    async fn store_fold(&self, fold: FoldSnapshot) -> Result<(), StoreFoldError> {
+        (**self).store_fold(fold).await
     }
 }
 

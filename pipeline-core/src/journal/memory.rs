@@ -76,9 +76,18 @@ impl MemoryJournal {
 }
 
 impl Log {
+    /// The number of a stream. Most batches go where the last one went.
+    fn number(&self, stream: &StreamId) -> Option<u32> {
+        let last = self.pieces.last().map(|piece| piece.stream);
+        match last.filter(|&last| self.streams[last as usize].id == *stream) {
+            Some(last) => Some(last),
+            None => self.numbers.get(stream).copied(),
+        }
+    }
+
     fn position(&self, stream: &StreamId) -> Position {
-        let number = self.numbers.get(stream);
-        number.map_or(0, |&number| self.streams[number as usize].position)
+        let number = self.number(stream);
+        number.map_or(0, |number| self.streams[number as usize].position)
     }
 
     fn append(&mut self, batch: Batch) -> Result<Commit, AppendError> {
@@ -95,8 +104,8 @@ impl Log {
             .into_iter()
             .filter(|append| !append.events.is_empty())
         {
-            let number = match self.numbers.get(&append.stream) {
-                Some(&number) => number,
+            let number = match self.number(&append.stream) {
+                Some(number) => number,
                 None => {
                     let number = self.streams.len() as u32;
                     self.streams.push(Stream {

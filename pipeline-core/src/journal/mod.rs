@@ -11,6 +11,7 @@ mod checkpoint;
 mod contract;
 mod erasure;
 pub mod file;
+mod fold;
 mod memory;
 
 pub use batch::{Append, Batch, Commit, Expected};
@@ -18,4 +19,5 @@ pub use checkpoint::{Checkpoint, Head};
 pub use contract::{AppendError, Conflict, Journal, JournalExt, ReadError};
 pub use erasure::{EraseError, JournalEvent, PayloadErased};
 pub use file::{Cut, FileJournal, Finding, FindingKind, OpenError, OpenReport, VerifyReport, verify_files};
+pub use fold::{FoldSnapshot, StoreFoldError};
 pub use memory::MemoryJournal;

@@ -72,7 +72,12 @@ impl PipelineBuilder {
     pub fn pool(mut self, name: &str, capacity: u32) -> Self {
         let path = SettingPath::root().key("pools").key(name);
         match PoolName::new(name) {
-            Ok(_) if capacity == 0 => self.problem(path, Problem::EmptyPool { pool: name.to_owned() }),
+            Ok(_) if capacity == 0 => self.problem(
+                path,
+                Problem::EmptyPool {
+                    pool: name.to_owned(),
+                },
+            ),
             Ok(name) => {
                 self.pools.insert(name, PlannedPool { capacity });
             }
@@ -143,13 +148,14 @@ impl PipelineBuilder {
         let whole = self.stages.iter().all(StageSpec::is_built)
             && self.environments.iter().all(|spec| spec.environment.is_some());
         match checked.order {
-            Some(order) if found.is_empty() && whole => assemble(self, checked.dependencies, &order)
-                .map_err(|problem| {
+            Some(order) if found.is_empty() && whole => {
+                assemble(self, checked.dependencies, &order).map_err(|problem| {
                     vec![Found {
                         path: SettingPath::root(),
                         problem,
                     }]
-                }),
+                })
+            }
             _ => Err(found),
         }
     }

@@ -5,7 +5,9 @@ use super::order::sort;
 use super::spec::{Listed, StageSpec};
 use super::{Problem, exact};
 use crate::registry::{SettingPath, Suggestions};
-use crate::{ArtifactName, ComponentName, Effect, Items, NameError, PipelineName, StageName, TypeKind, TypeName};
+use crate::{
+    ArtifactName, ComponentName, Effect, Items, NameError, PipelineName, StageName, TypeKind, TypeName,
+};
 
 /// What checking a pipeline gives.
 pub(super) struct Checked {
@@ -47,7 +49,9 @@ pub(super) fn check(pipeline: &PipelineBuilder) -> Checked {
         edges.extend(check.needs(at, spec));
         edges.extend(check.each(at, spec, &pipeline.stages));
         if edges.is_empty() && spec.when.is_clean_up() {
-            let work = (0..).zip(&pipeline.stages).filter(|(_, other)| !other.when.is_clean_up());
+            let work = (0..)
+                .zip(&pipeline.stages)
+                .filter(|(_, other)| !other.when.is_clean_up());
             edges.extend(work.map(|(other, _)| other));
         }
         edges.sort_unstable();
@@ -325,7 +329,10 @@ impl<'a> Check<'a> {
             reason: reason.to_owned(),
         };
         if !spec.produces.is_empty() {
-            self.report(path(), bad("it produces artifacts, and only one stage may produce each"));
+            self.report(
+                path(),
+                bad("it produces artifacts, and only one stage may produce each"),
+            );
         }
         match &each.items {
             Items::Values(values) if values.len() > each.most as usize => {

@@ -207,7 +207,9 @@ pub(super) fn assemble(
             continue;
         };
         let dependencies = dependencies[place as usize].iter();
-        let mut after: Vec<_> = dependencies.map(|&before| names[before as usize].clone()).collect();
+        let mut after: Vec<_> = dependencies
+            .map(|&before| names[before as usize].clone())
+            .collect();
         after.sort_unstable();
         let Some((planned, parts)) = stage(spec, names[place as usize].clone(), after, &mut types)? else {
             continue;

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Failure, FactName, SignedDuration, StageName};
+use crate::{FactName, Failure, SignedDuration, StageName};
 
 /// When a stage runs, by how the stages that it waits for ended. It waits for all of them in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -10,7 +10,8 @@ pub enum When {
     /// When all of them succeeded.
     #[default]
     Success,
-    /// Whatever happened. It is part of the clean-up: it runs when the run stops, too.
+    /// Whatever happened. It is part of the clean-up: it runs when the run stops, too, unless that was before a
+    /// worker took it.
     Always,
     /// When one of them did not succeed. It is part of the clean-up: it runs when the run stops, too.
     Failure,
@@ -122,7 +123,9 @@ pub struct RetryPolicy {
     /// How much of a wait chance may take away, in percent.
     #[serde(default = "half")]
     pub jitter_percent: u8,
-    /// No attempt begins later than this after the first one did, in seconds.
+    /// No attempt is due later than this after the first one began, in seconds. One that finds no free slot, or nobody
+    /// who drives the run, begins later all the same. Where a person decided that an effect did not happen, what follows
+    /// counts as the first one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget_seconds: Option<u64>,
 }

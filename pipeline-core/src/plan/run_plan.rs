@@ -3,8 +3,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{FailurePolicy, PlannedPool, PlannedStage, QueueMode, RunLimits};
-use crate::digest::CanonicalError;
-use crate::{ComponentName, Digest, EnvironmentDescriptor, EnvironmentName, PipelineName, PoolName, StageName};
+use crate::digest::{CanonicalError, DigestBuilder, canonical_json};
+use crate::{
+    ComponentName, Digest, EnvironmentDescriptor, EnvironmentName, PipelineName, PoolName, StageName,
+};
 
 /// What a run will do, as data: it is stored with the run, travels to workers, and is never approved; what is
 /// approved are [action plans](crate::ActionPlan).
@@ -72,13 +74,30 @@ fn list(stages: &[StageName]) -> String {
 }
 
 impl RunPlan {
-    /// The digest of the plan.
+    /// The digest of the plan: of its lines, which are the plan without its stages, then each stage, all as canonical
+    /// JSON (RFC 8785) with a line break behind. So it takes no memory to speak of, however long the plan is.
     ///
     /// # Errors
     ///
     /// Never in practice: a plan has a canonical form.
     pub fn digest(&self) -> Result<Digest, CanonicalError> {
-        Digest::of_data(self)
+        let head = Self {
+            environments: self.environments.clone(),
+            pools: self.pools.clone(),
+            limits: self.limits,
+            on_failure: self.on_failure,
+            runs: self.runs,
+            format: self.format,
+            ..Self::new(self.pipeline.clone(), self.component.clone())
+        };
+        let mut builder = DigestBuilder::new();
+        builder.update(canonical_json(&head)?);
+        builder.update("\n");
+        for stage in &self.stages {
+            builder.update(canonical_json(stage)?);
+            builder.update("\n");
+        }
+        Ok(builder.finish())
     }
 
     /// Whether any worker with the right stage types can run it.

@@ -1,6 +1,7 @@
 use super::decide::{Decided, DecidedEvent, Decisions};
 use super::event::RunEvent;
 use super::gates::Gates;
+use super::graph::StageIndex;
 use super::input::{Input, Moment, Refusal};
 use super::state::RunState;
 use crate::journal::{Append, Batch, Expected};
@@ -25,8 +26,8 @@ impl RunState {
     ) -> Result<Batch, Refusal> {
         let mut ahead = Ahead::of(self, moment.into());
         ahead.decide(self, gates, input)?;
-        ahead.settle(self, gates)?;
-        Ok(ahead.into_batch(self))
+        ahead.settle(self);
+        Ok(ahead.batch(self))
     }
 
     /// Decides on an input and on nothing that follows from it. For those who speak to a run that somebody else
@@ -43,7 +44,7 @@ impl RunState {
     ) -> Result<Batch, Refusal> {
         let mut ahead = Ahead::of(self, moment.into());
         ahead.decide(self, gates, input)?;
-        Ok(ahead.into_batch(self))
+        Ok(ahead.batch(self))
     }
 }
 
@@ -53,6 +54,9 @@ pub(crate) struct Ahead {
     moment: Moment,
     position: Position,
     begun: u32,
+    // Lists that are used again and again.
+    decided: Decisions,
+    attention: Vec<StageIndex>,
     events: Vec<NewEvent>,
     /// How many other streams were touched before the run's own: the journal keeps the order.
     place: usize,
@@ -66,6 +70,8 @@ impl Ahead {
             moment,
             position: state.position,
             begun: 0,
+            decided: Decisions::default(),
+            attention: Vec::new(),
             events: Vec::new(),
             place: 0,
             others: Batch::new(moment.now),
@@ -83,10 +89,15 @@ impl Ahead {
     }
 
     /// Decides on one input, and changes the state accordingly.
-    pub(crate) fn decide(&mut self, state: &mut RunState, gates: &Gates, input: &Input) -> Result<(), Refusal> {
-        let decided = state.decide(gates, input, self.moment)?;
-        let some = !decided.list.is_empty();
-        self.take(state, decided);
+    pub(crate) fn decide(
+        &mut self,
+        state: &mut RunState,
+        gates: &Gates,
+        input: &Input,
+    ) -> Result<(), Refusal> {
+        state.decide(gates, input, self.moment, &mut self.decided)?;
+        let some = !self.decided.0.is_empty();
+        self.take(state);
         if let Input::Prepared(preparation) = input
             && !some
         {
@@ -96,25 +107,29 @@ impl Ahead {
     }
 
     /// Decides whatever follows, until nothing does.
-    pub(crate) fn settle(&mut self, state: &mut RunState, gates: &Gates) -> Result<(), Refusal> {
+    pub(crate) fn settle(&mut self, state: &mut RunState) {
         loop {
-            let decided = state.decide(gates, &Input::Tick, self.moment)?;
-            let some = !decided.list.is_empty();
-            let looked_at = match decided.looked {
-                true => std::mem::take(&mut state.attention),
-                false => Vec::new(),
-            };
-            self.take(state, decided);
-            state.queue_ready(&looked_at, self.moment);
+            // Those that begin to ask for attention while it is decided wait in the other list.
+            std::mem::swap(&mut self.attention, &mut state.attention);
+            let looked = state.tick(&mut self.attention, self.moment, &mut self.decided);
+            let some = !self.decided.0.is_empty();
+            self.take(state);
+            if looked {
+                state.queue_ready(&self.attention, self.moment);
+            } else {
+                state.attention.extend(&self.attention);
+            }
+            self.attention.clear();
             if !some {
-                return Ok(());
+                return;
             }
         }
     }
 
-    fn take(&mut self, state: &mut RunState, decided: Decisions) {
+    fn take(&mut self, state: &mut RunState) {
         let now = self.moment.now;
-        for Decided { actor, event } in decided.list {
+        let mut decided = std::mem::take(&mut self.decided.0);
+        for Decided { actor, event } in decided.drain(..) {
             if let DecidedEvent::Run(RunEvent::StageStarted(_), _) = &event {
                 self.moment.free = self.moment.free.saturating_sub(1);
                 self.begun += 1;
@@ -129,18 +144,20 @@ impl Ahead {
                 }
                 DecidedEvent::Unmoved(name) => {
                     let position = state.environments.get(&name).map_or(0, |known| known.position);
-                    self.others.expect(&StreamId::environment(&name), Expected::At(position));
+                    self.others
+                        .expect(&StreamId::environment(&name), Expected::At(position));
                 }
                 DecidedEvent::Environment(name, event) => {
                     let position = state.environments.get(&name).map_or(0, |known| known.position);
                     state.apply_environment(&name, position + 1, now, &event);
                     let (stream, expected) = (StreamId::environment(&name), Expected::At(position));
-                    self.others.push(&stream, expected, NewEvent::new(actor, event));
+                    self.others.push(&stream, expected, NewEvent::new(actor, *event));
                 }
                 DecidedEvent::Dequeued(pipeline, run) => {
                     let superseded_by = None;
                     let event = NewEvent::new(actor, PipelineEvent::from(RunDequeued { run, superseded_by }));
-                    self.others.push(&StreamId::pipeline(&pipeline), Expected::Any, event);
+                    self.others
+                        .push(&StreamId::pipeline(&pipeline), Expected::Any, event);
                 }
                 DecidedEvent::Pool(name, event) => {
                     let position = state.pools.get(&name).map_or(0, |known| known.position);
@@ -150,15 +167,30 @@ impl Ahead {
                 }
             }
         }
+        self.decided.0 = decided;
     }
 
-    pub(crate) fn into_batch(self, state: &RunState) -> Batch {
-        let mut batch = self.others;
+    /// Begins anew, for the next batch.
+    #[cfg(feature = "runtime")]
+    pub(crate) fn again(&mut self, state: &RunState, moment: Moment) {
+        self.moment = moment;
+        self.position = state.position;
+        self.begun = 0;
+        self.place = 0;
+        self.events.clear();
+        self.others = Batch::new(moment.now);
+        self.decided.0.clear();
+        self.attention.clear();
+    }
+
+    /// The batch; it is empty then.
+    pub(crate) fn batch(&mut self, state: &RunState) -> Batch {
+        let mut batch = std::mem::replace(&mut self.others, Batch::new(self.moment.now));
         if !self.events.is_empty() {
             let append = Append {
                 stream: state.stream.clone(),
                 expected: Expected::At(self.position),
-                events: self.events,
+                events: std::mem::take(&mut self.events),
             };
             batch.appends.insert(self.place, append);
         }

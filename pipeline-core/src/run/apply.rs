@@ -10,8 +10,8 @@ use super::view::Cancel;
 use crate::estate::EnvironmentEvent;
 use crate::pool::PoolEvent;
 use crate::{
-    Actor, Decision, Effect, EnvironmentName, EventRef, Failure, FailurePolicy, PoolName, Position, StageName,
-    StreamId, Timestamp,
+    Actor, Decision, Effect, EnvironmentName, EventRef, Failure, FailurePolicy, PoolName, Position,
+    StageName, StreamId, Timestamp,
 };
 
 /// What the events of a run change. An event that does not fit the state (a report of an older attempt or
@@ -49,7 +49,13 @@ impl RunState {
         }
     }
 
-    pub(super) fn apply_pool(&mut self, name: &PoolName, position: Position, at: Timestamp, event: &PoolEvent) {
+    pub(super) fn apply_pool(
+        &mut self,
+        name: &PoolName,
+        position: Position,
+        at: Timestamp,
+        event: &PoolEvent,
+    ) {
         let Some(state) = self.pools.get_mut(name) else {
             return;
         };
@@ -170,7 +176,8 @@ impl RunState {
                 let Some(index) = find(self, &unknown.stage) else {
                     return;
                 };
-                let (StageState::Running(attempt) | StageState::Lost(attempt)) = self.stage_state(index) else {
+                let (StageState::Running(attempt) | StageState::Lost(attempt)) = self.stage_state(index)
+                else {
                     return;
                 };
                 if attempt.attempt == unknown.attempt {
@@ -208,7 +215,11 @@ impl RunState {
                     }
                 } else {
                     // A definite "no" makes a new intention out of the next attempt.
-                    self.record(index).generation += 1;
+                    let record = self.record(index);
+                    record.generation += 1;
+                    if let Some(extra) = &mut record.extra {
+                        extra.first_began = None;
+                    }
                     self.set(index, StageState::Ready, at);
                 }
             }
@@ -234,6 +245,12 @@ impl RunState {
     }
 
     fn started(&mut self, index: StageIndex, started: &StageStarted, at: Timestamp) {
+        if let StageState::Running(attempt) | StageState::Lost(attempt) = self.stage_state(index)
+            && self.planned(index).retry.is_some()
+        {
+            let since = attempt.since;
+            self.extra(index).first_began.get_or_insert(since);
+        }
         let record = self.record(index);
         let may_start = match &record.state {
             StageState::Ready | StageState::Held { .. } | StageState::Backoff(_) => true,
@@ -347,7 +364,10 @@ impl RunState {
     }
 
     pub(super) fn may_begin(&self, index: StageIndex) -> bool {
-        matches!(self.stage_state(index), StageState::Ready | StageState::Held { .. })
+        matches!(
+            self.stage_state(index),
+            StageState::Ready | StageState::Held { .. }
+        )
     }
 
     pub(super) fn extra(&mut self, index: StageIndex) -> &mut super::state::StageExtra {
@@ -365,10 +385,7 @@ impl RunState {
         for index in 0..self.stages.len() as StageIndex {
             match self.stage_state(index) {
                 StageState::Held { .. } => self.set(index, StageState::Ready, at),
-                StageState::Ready
-                | StageState::Running(_)
-                | StageState::Lost(_)
-                | StageState::Backoff(_) => {
+                StageState::Ready | StageState::Running(_) | StageState::Lost(_) | StageState::Backoff(_) => {
                     self.attention.push(index);
                     self.touched.push(index);
                 }
@@ -403,7 +420,8 @@ impl RunState {
     pub(super) fn set(&mut self, index: StageIndex, next: StageState, at: Timestamp) {
         let was = std::mem::replace(&mut self.record(index).state, next);
         if !self.queued.is_empty() && matches!(was, StageState::Ready) {
-            self.queued.remove(&(Reverse(self.priorities[index as usize]), index));
+            self.queued
+                .remove(&(Reverse(self.priorities[index as usize]), index));
         }
         let is = &self.stages[index as usize].state;
         let (at_work_before, ahead_before) = (at_work(&was), is_ahead(&was));
@@ -444,7 +462,10 @@ impl RunState {
             StageState::Done(end) => Some((end.is_success(), end.is_failure())),
             _ => None,
         };
-        self.touched.push(index);
+        // A plain stage asks for something only when it begins, or lost sight of its effect.
+        if at_work_now || !self.graph.traits(self.template(index)).plain {
+            self.touched.push(index);
+        }
         if !self.environments.is_empty()
             && (at_work_before && !at_work_now || was_unknown && !is_unknown)
             && let Some(environment) = self.planned(index).environment.clone()

@@ -5,13 +5,15 @@ use super::graph::StageIndex;
 use super::input::Moment;
 use super::stage_state::StageState;
 use super::state::RunState;
-use crate::{EnvironmentName, PoolName};
+use crate::{Effect, EnvironmentName, PoolName};
 
 /// What one round of decisions may give out.
 #[derive(Debug)]
 pub(super) struct Budget {
     /// How many attempts may begin.
     free: u32,
+    /// How many this worker has room for, whatever the run's own limit says.
+    room: u32,
     /// How many slots are left of each pool.
     pools: BTreeMap<PoolName, u32>,
     /// Environments that were granted in this round.
@@ -28,7 +30,11 @@ impl Budget {
             (name.clone(), pool.capacity.saturating_sub(taken))
         });
         Self {
-            free: own.saturating_sub(at_work).min(moment.free),
+            free: match moment.leaving {
+                true => 0,
+                false => own.saturating_sub(at_work).min(moment.free),
+            },
+            room: if moment.leaving { 0 } else { moment.free },
             pools: pools.collect(),
             granted: Vec::new(),
         }
@@ -41,6 +47,11 @@ impl Budget {
             free if self.pools.is_empty() => free as usize,
             _ => usize::MAX,
         }
+    }
+
+    /// Whether this many attempts may find that not all of them can begin.
+    pub(super) fn may_run_out(&self, attempts: usize) -> bool {
+        !self.pools.is_empty() || (self.free as usize) < attempts
     }
 
     /// Takes what an attempt of the stage needs, if all of it is there. A stage may have a slot already.
@@ -63,6 +74,17 @@ impl Budget {
             }
         }
         self.free -= 1;
+        self.room = self.room.saturating_sub(1);
+        true
+    }
+
+    /// Takes what an interrupted attempt needs to be begun again: it counts in the run already, and has its slots.
+    pub(super) fn take_again(&mut self) -> bool {
+        if self.room == 0 {
+            return false;
+        }
+        self.room -= 1;
+        self.free = self.free.min(self.room);
         true
     }
 }
@@ -80,21 +102,41 @@ impl RunState {
         for &index in looked_at {
             let ready = matches!(self.stage_state(index), StageState::Ready);
             if ready && !self.needs_preparation(index) {
-                self.queued.insert((Reverse(self.priorities[index as usize]), index));
+                self.queued
+                    .insert((Reverse(self.priorities[index as usize]), index));
+            } else if self.is_interrupted(index) {
+                self.attention.push(index);
             }
         }
         if self.queued.is_empty() {
             return;
         }
-        // What must be prepared first is, now that there may be a slot.
-        let budget = Budget::of(self, moment);
-        let ahead: Vec<_> = self.queued.iter().take(budget.look_at()).copied().collect();
-        for entry in ahead {
-            if self.needs_preparation(entry.1) {
-                self.queued.remove(&entry);
-                self.touched.push(entry.1);
+        // What must be prepared first is, now that there is a slot.
+        let mut budget = Budget::of(self, moment);
+        let mut ahead = Vec::new();
+        for &entry in &self.queued {
+            if budget.free == 0 {
+                break;
+            }
+            let prepares = self.needs_preparation(entry.1);
+            // What another stage keeps from its environment is woken by that one's end, and takes no slot meanwhile.
+            let busy = prepares && self.is_busy_for(entry.1);
+            let slot = !busy && budget.take(self, entry.1);
+            if busy || slot && prepares {
+                ahead.push(entry);
             }
         }
+        for entry in ahead {
+            self.queued.remove(&entry);
+            self.touched.push(entry.1);
+        }
+    }
+
+    /// Whether an older delivery began it, and this one is to begin it again.
+    fn is_interrupted(&self, index: StageIndex) -> bool {
+        let harmless = || matches!(self.planned(index).effect, Effect::Pure | Effect::Idempotent);
+        matches!(self.stage_state(index), StageState::Running(attempt) if attempt.epoch < self.epoch)
+            && harmless()
     }
 
     /// A stage that was prepared and found no slot waits for one.
@@ -104,7 +146,8 @@ impl RunState {
             .get(index as usize)
             .is_some_and(|record| matches!(record.state, StageState::Ready));
         if ready && !Budget::of(self, moment).take(self, index) {
-            self.queued.insert((Reverse(self.priorities[index as usize]), index));
+            self.queued
+                .insert((Reverse(self.priorities[index as usize]), index));
         }
     }
 
@@ -121,7 +164,11 @@ impl RunState {
             return false;
         }
         let stage = self.planned(index);
-        stage.effect == crate::Effect::Pure && stage.environment.is_none() && stage.gates.is_empty()
+        stage.effect == Effect::Pure
+            && stage.environment.is_none()
+            && stage.gates.is_empty()
+            && stage.each.is_none()
+            && self.must_not_begin(index).is_none()
     }
 
     /// Whether one of the ready stages finds its pools with something left.
@@ -135,8 +182,16 @@ impl RunState {
         })
     }
 
+    /// Whether a stage waits for a free slot.
+    pub(super) fn is_in_line(&self, index: StageIndex) -> bool {
+        !self.queued.is_empty()
+            && self
+                .queued
+                .contains(&(Reverse(self.priorities[index as usize]), index))
+    }
+
     /// Whether stages wait for nothing but a free slot.
     pub fn waits_for_slot(&self) -> bool {
-        !self.queued.is_empty()
+        !self.queued.is_empty() || self.attention.iter().any(|&index| self.is_interrupted(index))
     }
 }

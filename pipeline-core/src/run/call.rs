@@ -3,11 +3,22 @@ use std::collections::BTreeMap;
 use super::graph::StageIndex;
 use super::stage_state::StageState;
 use super::state::RunState;
-use crate::stage::{StageCall, Target};
 use crate::Configuration;
+use crate::stage::{StageCall, Target};
 
 /// The call of a stage, put together from the state.
 impl RunState {
+    /// Whether the call of a stage says nothing but which attempt of which stage it is.
+    #[cfg(feature = "runtime")]
+    pub(crate) fn is_simple_call(&self, index: StageIndex) -> bool {
+        self.instance(index).is_none()
+            && self.graph.traits(index).simple
+            && self.graph.dependencies(index).iter().all(|&before| {
+                self.outcome(before)
+                    .is_none_or(|outcome| outcome.facts.is_empty())
+            })
+    }
+
     /// What a stage is called with. Without an attempt going on, the call is for planning: it has no fence.
     pub fn call(&self, index: StageIndex, configuration: Option<Configuration>) -> StageCall {
         let stage = self.planned(index);
@@ -37,7 +48,7 @@ impl RunState {
             let descriptor = self.graph.plan.environments.get(name)?.clone();
             let state = self.environments.get(name)?;
             let planned = record.extra.as_ref().and_then(|extra| extra.planned.as_ref());
-            Some(Target {
+            Some(Box::new(Target {
                 descriptor,
                 configuration: configuration.unwrap_or_else(|| Configuration::empty(name.clone())),
                 fence: attempt.and_then(|attempt| attempt.details().fence),
@@ -50,7 +61,7 @@ impl RunState {
                     .verified
                     .as_ref()
                     .map(|one| (one.release.clone(), one.configuration_digest)),
-            })
+            }))
         });
         StageCall {
             run: self.id.clone(),

@@ -8,7 +8,7 @@ use super::state::RunState;
 use super::view::Cancel;
 use crate::estate::{EnvironmentEvent, Released};
 use crate::pool::{PoolEvent, SlotReturned};
-use crate::{Actor, EnvironmentName, PipelineName, PoolName, RunId, StageName};
+use crate::{Actor, EnvironmentName, PipelineName, PoolName, RunId, StageName, When};
 
 /// An event that was decided, and where it belongs.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(crate) struct Decided {
 pub(crate) enum DecidedEvent {
     /// An event of the run, and the stage that it is about, if it is about one.
     Run(RunEvent, Option<StageIndex>),
-    Environment(EnvironmentName, EnvironmentEvent),
+    Environment(EnvironmentName, Box<EnvironmentEvent>),
     Pool(PoolName, PoolEvent),
     /// The run left the queue of its pipeline, whatever else happened there.
     Dequeued(PipelineName, RunId),
@@ -32,15 +32,11 @@ pub(crate) enum DecidedEvent {
 
 /// Decisions, collected in order.
 #[derive(Debug, Default)]
-pub(super) struct Decisions {
-    pub(super) list: Vec<Decided>,
-    /// Whether everything was looked at that asked for attention.
-    pub(super) looked: bool,
-}
+pub(super) struct Decisions(pub(super) Vec<Decided>);
 
 impl Decisions {
     fn push(&mut self, actor: Actor, event: DecidedEvent) {
-        self.list.push(Decided { actor, event });
+        self.0.push(Decided { actor, event });
     }
 
     pub(super) fn run(&mut self, event: impl Into<RunEvent>) {
@@ -62,7 +58,10 @@ impl Decisions {
     }
 
     pub(super) fn environment(&mut self, name: &EnvironmentName, event: impl Into<EnvironmentEvent>) {
-        self.push(Actor::Engine, DecidedEvent::Environment(name.clone(), event.into()));
+        self.push(
+            Actor::Engine,
+            DecidedEvent::Environment(name.clone(), Box::new(event.into())),
+        );
     }
 
     fn dequeued(&mut self, pipeline: &PipelineName, run: RunId) {
@@ -87,8 +86,13 @@ pub const NEWER_DEPLOYMENT: &str = "newer-deployment";
 /// before the environment's lock, and again under it. A failure stops what has not begun, as the pipeline's policy
 /// says; the clean-up runs in any case. A delivery that finds an attempt without an end goes by the stage's effect.
 impl RunState {
-    pub(super) fn decide(&self, gates: &Gates, input: &Input, moment: Moment) -> Result<Decisions, Refusal> {
-        let mut out = Decisions::default();
+    pub(super) fn decide(
+        &self,
+        gates: &Gates,
+        input: &Input,
+        moment: Moment,
+        out: &mut Decisions,
+    ) -> Result<(), Refusal> {
         if self.finished.is_some() {
             return match input {
                 Input::Claim { .. }
@@ -96,7 +100,7 @@ impl RunState {
                 | Input::Decide(_)
                 | Input::Cancel { .. }
                 | Input::Park { .. } => Err(Refusal::Ended { run: self.id.clone() }),
-                _ => Ok(out),
+                _ => Ok(()),
             };
         }
         match input {
@@ -119,22 +123,28 @@ impl RunState {
                     });
                 }
             }
-            Input::Tick => self.tick(moment, &mut out),
-            Input::Prepared(preparation) => self.prepared(gates, preparation, moment, &mut out),
+            Input::Tick => {}
+            Input::Prepared(preparation) => self.prepared(gates, preparation, moment, out),
+            Input::Reusable {
+                stage,
+                fingerprint,
+                from,
+                outcome,
+            } => self.reuse(*stage, *fingerprint, from, outcome, out),
             Input::Finished {
                 stage,
                 attempt,
                 epoch,
                 result,
                 output,
-            } => self.reported(*stage, (*attempt, *epoch), result, *output, moment, &mut out),
+            } => self.reported(*stage, (*attempt, *epoch), result, *output, moment, out),
             Input::Inspected {
                 stage,
                 attempt,
                 found,
-            } => self.inspected(*stage, *attempt, found, moment, &mut out),
-            Input::Approve(request) => self.approve(request, moment.now, &mut out)?,
-            Input::Decide(request) => self.decide_unknown(request, &mut out)?,
+            } => self.inspected(*stage, *attempt, found, moment, out),
+            Input::Approve(request) => self.approve(request, moment.now, out)?,
+            Input::Decide(request) => self.decide_unknown(request, out)?,
             Input::Cancel { by, reason } => {
                 if self.cancel.as_ref().is_some_and(|cancel| cancel.force) {
                     return Err(Refusal::CancelledAlready { run: self.id.clone() });
@@ -143,13 +153,14 @@ impl RunState {
                     by.clone(),
                     CancelRequested {
                         reason: reason.clone(),
-                        force: self.cancel.is_some(),
+                        // What never began has nothing to clean up.
+                        force: self.cancel.is_some() || self.epoch == 0,
                         timed_out: false,
                     },
                 );
             }
         }
-        Ok(out)
+        Ok(())
     }
 
     fn reported(
@@ -167,39 +178,63 @@ impl RunState {
         if let StageState::Running(attempt) | StageState::Lost(attempt) = &record.state
             && attempt.attempt == number
             && attempt.epoch == epoch
+            && epoch == self.epoch
         {
             self.finish(stage, attempt, result, output, moment, out);
         }
     }
 
-    fn tick(&self, moment: Moment, out: &mut Decisions) {
+    /// Decides whatever can be decided now. Tells whether it looked at all that asks for attention: a list in any order.
+    pub(super) fn tick(&self, attention: &mut Vec<StageIndex>, moment: Moment, out: &mut Decisions) -> bool {
+        if self.finished.is_some() {
+            return true;
+        }
         if let Some((at, request)) = self.time_is_up()
             && at <= moment.now
         {
             // What follows from it is decided next.
-            return out.run(request);
+            out.run(request);
+            return false;
         }
         if self.has_to_skip() {
-            return self.skip_what_will_not_begin(out);
+            self.skip_what_will_not_begin(out);
+            return false;
         }
-        out.looked = true;
+        let holds = self.give_back(out);
+        if !out.0.is_empty() {
+            // What was given back is there for whatever comes next.
+            return false;
+        }
         let mut budget = Budget::of(self, moment);
+        if !moment.leaving && (self.graph.lists || budget.may_run_out(attention.len())) {
+            // What needs no slot comes first: it may make something ready that is more urgent, or fail the run.
+            attention.sort_unstable();
+            attention.dedup();
+            for &index in &*attention {
+                if self.begin_without_slot(index, out) {
+                    break;
+                }
+            }
+            if !out.0.is_empty() {
+                return false;
+            }
+        }
         for &(until, index) in &self.backoffs {
-            if until > moment.now {
+            if moment.leaving || until > moment.now {
                 break;
             }
             self.try_again(index, moment, &mut budget, out);
         }
-        for index in self.in_order(&budget) {
+        self.put_in_order(attention, &budget);
+        for &index in &*attention {
             match self.stage_state(index) {
                 StageState::Ready => self.begin(index, moment, &mut budget, out),
-                StageState::Running(attempt) if attempt.epoch < self.epoch => {
-                    self.recover(index, attempt, moment, out);
+                StageState::Running(attempt) if attempt.epoch < self.epoch && !moment.leaving => {
+                    self.recover(index, attempt, moment, &mut budget, out);
                 }
                 _ => {}
             }
         }
-        let holds = self.give_back(out);
         if self.counts.not_done == 0 && !holds {
             out.run(RunFinished {
                 outcome: self.outcome_when_done(),
@@ -208,19 +243,23 @@ impl RunState {
                 out.dequeued(&self.graph.plan.pipeline, self.id.clone());
             }
         }
+        true
     }
 
     /// What is to be looked at, the most urgent first: what is new, and as much of what waits for a slot as there
     /// may be slots.
-    fn in_order(&self, budget: &Budget) -> Vec<StageIndex> {
-        let mut all = self.attention.clone();
-        all.extend(self.queued.iter().take(budget.look_at()).map(|(_, index)| *index));
+    fn put_in_order(&self, all: &mut Vec<StageIndex>, budget: &Budget) {
+        if !self.queued.is_empty() {
+            // What must be prepared first does not begin here.
+            let queued = self.queued.iter().map(|(_, index)| *index);
+            let queued = queued.filter(|&index| !self.needs_preparation(index));
+            all.extend(queued.take(budget.look_at()));
+        }
         if all.len() > 1 {
             let urgency = |&index: &StageIndex| (std::cmp::Reverse(self.priorities[index as usize]), index);
             all.sort_unstable_by_key(urgency);
             all.dedup();
         }
-        all
     }
 
     /// Gives back environments and slots that nothing needs any more. Tells whether the run keeps an environment.
@@ -265,7 +304,10 @@ impl RunState {
             StageState::Done(end) => end.is_failure(),
             _ => false,
         };
-        let stopped = self.cancel.as_ref().filter(|_| self.counts.unsuccessful > 0);
+        let stopped = self
+            .cancel
+            .as_ref()
+            .filter(|_| self.counts.unsuccessful > 0 && self.left_something_out());
         match (stopped, self.failed) {
             (Some(cancel), _) if cancel.timed_out => RunOutcome::Failed,
             (Some(_), _) if !self.stages.iter().any(|stage| failed_itself(&stage.state)) => {
@@ -274,6 +316,19 @@ impl RunState {
             (_, Some(_)) => RunOutcome::Failed,
             (_, None) => RunOutcome::Succeeded,
         }
+    }
+}
+
+impl RunState {
+    /// Whether a stage did not succeed that was to run. One that only runs after failures was not, if there were none.
+    fn left_something_out(&self) -> bool {
+        (0..self.stages.len() as StageIndex).any(|index| match self.stage_state(index) {
+            StageState::Done(StageEnd::Skipped { .. }) if self.planned(index).when == When::Failure => {
+                self.failed_before(index)
+            }
+            StageState::Done(end) => !end.is_success(),
+            _ => false,
+        })
     }
 }
 

@@ -23,7 +23,9 @@ impl RunState {
                 Some(Command::Inspect { stage })
             }
             StageState::Lost(_) => Some(Command::Inspect { stage }),
-            StageState::Ready if self.needs_preparation(stage) => self.preparation(stage),
+            StageState::Ready if self.needs_preparation(stage) && !self.is_in_line(stage) => {
+                self.preparation(stage)
+            }
             StageState::Held {
                 earliest: Some(earliest),
                 ..

@@ -12,10 +12,13 @@ use crate::{Each, FactName, Failure, Items, Outcome, StageName, Timestamp};
 
 /// Stages that run over a list: they stand for their instances.
 impl RunState {
-    /// Decides what the instances are, when everything before the stage has ended.
-    pub(super) fn decide_instances(&self, index: StageIndex, each: &Each, out: &mut Decisions) {
+    /// Decides what the instances are, when everything before the stage has ended. Tells whether there is no list,
+    /// so that the stage failed.
+    pub(super) fn decide_instances(&self, index: StageIndex, each: &Each, out: &mut Decisions) -> bool {
         let stage = &self.planned(index).name;
-        match self.list(each).and_then(|list| self.named(stage, list)) {
+        let instances = self.list(each).and_then(|list| self.named(stage, list));
+        let failed = instances.is_err();
+        match instances {
             Ok(instances) => out.stage(
                 index,
                 StageExpanded {
@@ -25,6 +28,7 @@ impl RunState {
             ),
             Err(error) => out.stage(index, self.not_begun(index, vec![error])),
         }
+        failed
     }
 
     fn list<'a>(&'a self, each: &'a Each) -> Result<&'a [Value], String> {
@@ -42,7 +46,10 @@ impl RunState {
         };
         if list.len() > each.most as usize {
             let count = list.len();
-            return Err(format!("its list has {count} items, and {} are the most", each.most));
+            return Err(format!(
+                "its list has {count} items, and {} are the most",
+                each.most
+            ));
         }
         Ok(list)
     }
@@ -60,7 +67,9 @@ impl RunState {
             let own = own.filter(|name| self.find(name).is_none() && !taken.contains(name));
             let name = match own {
                 Some(name) => name,
-                None => StageName::new(format!("{stage}.item-{number}")).map_err(|error| error.to_string())?,
+                None => {
+                    StageName::new(format!("{stage}.item-{number}")).map_err(|error| error.to_string())?
+                }
             };
             if self.find(&name).is_some() || !taken.insert(name.clone()) {
                 return Err(format!("two stages would be called `{name}`"));
@@ -111,6 +120,7 @@ impl RunState {
     fn gathered(&self, of: StageIndex) -> StageEnd {
         let mut facts: BTreeMap<FactName, Map<String, Value>> = BTreeMap::new();
         let (mut failed, mut unsuccessful) = (Vec::new(), 0);
+        let (mut all_cancelled, mut cancelled) = (true, None);
         let prefix = self.planned(of).name.as_str().len() + 1;
         for index in self.instances_of(of) {
             let StageState::Done(end) = self.stage_state(index) else {
@@ -119,6 +129,12 @@ impl RunState {
             let name = &self.planned(index).name;
             if end.is_failure() {
                 failed.push(format!("`{name}`"));
+                match end {
+                    StageEnd::Cancelled { reason } => {
+                        cancelled = cancelled.or_else(|| Some(Arc::clone(reason)))
+                    }
+                    _ => all_cancelled = false,
+                }
             }
             if !end.is_success() {
                 unsuccessful += 1;
@@ -127,6 +143,9 @@ impl RunState {
                 let item = name.as_str()[prefix..].to_owned();
                 facts.entry(fact.clone()).or_default().insert(item, value.clone());
             }
+        }
+        if let Some(reason) = cancelled.filter(|_| all_cancelled) {
+            return StageEnd::Cancelled { reason };
         }
         if !failed.is_empty() {
             return StageEnd::Failed {

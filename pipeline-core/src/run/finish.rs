@@ -5,9 +5,7 @@ use super::input::Moment;
 use super::stage_state::Attempt;
 use super::state::RunState;
 use crate::estate::{Deployed, DeploymentFailed, RolledBack, Verified};
-use crate::{
-    DeploymentReport, Digest, Effect, Failure, Outcome, OutcomeStatus, SignedDuration, Timestamp,
-};
+use crate::{DeploymentReport, Digest, Effect, Failure, Outcome, OutcomeStatus, SignedDuration, Timestamp};
 
 /// What follows from the end of an attempt: its own event, and what the environment's history says of it.
 impl RunState {
@@ -60,7 +58,8 @@ impl RunState {
             StageResult::Completed { outcome } if !outcome.is_success() => Failure::Failed,
             _ => return None,
         };
-        let harmless = failure != Failure::Unknown || matches!(stage.effect, Effect::Pure | Effect::Idempotent);
+        let harmless =
+            failure != Failure::Unknown || matches!(stage.effect, Effect::Pure | Effect::Idempotent);
         if self.is_stopping(index) || !harmless || !policy.on.contains(&failure) {
             return None;
         }
@@ -106,8 +105,8 @@ impl RunState {
             .extra
             .as_ref()
             .and_then(|extra| extra.planned.as_ref());
-        let deploys =
-            attempt.details().action_plan.is_some() && planned.is_some_and(|planned| !planned.plan.is_unchanged());
+        let deploys = attempt.details().action_plan.is_some()
+            && planned.is_some_and(|planned| !planned.plan.is_unchanged());
         let failed = |error: Vec<String>| DeploymentFailed {
             run: self.id.clone(),
             stage: stage.name.clone(),

@@ -22,6 +22,8 @@ pub(crate) struct RunGraph {
     traits: Vec<Traits>,
     /// Whether some stage may be tried again.
     pub(crate) retries: bool,
+    /// Whether some stage runs over a list.
+    pub(crate) lists: bool,
 }
 
 /// Lists of numbers, one after another.
@@ -77,6 +79,8 @@ pub(crate) struct Traits {
     /// It is part of the clean-up.
     pub(crate) clean_up: bool,
     pub(crate) timeout: bool,
+    /// Its call says nothing but which attempt of which stage it is, unless stages before it reported facts.
+    pub(crate) simple: bool,
 }
 
 /// A run plan that no pipeline can have made.
@@ -139,17 +143,20 @@ impl RunGraph {
             for artifact in &stage.produces {
                 producer.insert(artifact.clone(), place);
             }
+            let plain = stage.environment.is_none()
+                && stage.gates.is_empty()
+                && stage.pools.is_empty()
+                && stage.each.is_none()
+                && stage.effect != Effect::Pure;
             traits.push(Traits {
-                plain: stage.environment.is_none()
-                    && stage.gates.is_empty()
-                    && stage.pools.is_empty()
-                    && stage.each.is_none()
-                    && stage.effect != Effect::Pure,
+                plain,
+                simple: plain && stage.needs.is_empty() && stage.timeout_seconds.is_none(),
                 clean_up: stage.when.is_clean_up(),
                 timeout: stage.timeout_seconds.is_some(),
             });
         }
         let retries = plan.stages.iter().any(|stage| stage.retry.is_some());
+        let lists = plan.stages.iter().any(|stage| stage.each.is_some());
         let dependents = dependencies.reversed();
         Ok(Self {
             index,
@@ -159,6 +166,7 @@ impl RunGraph {
             producer,
             traits,
             retries,
+            lists,
             plan,
         })
     }

@@ -2,7 +2,9 @@ use std::sync::Arc;
 
 use super::event::StageResult;
 use super::graph::StageIndex;
-use crate::{ActionPlan, Actor, Digest, EvidenceSet, Inspection, Outcome, RunId, SignedDuration, StageName, Timestamp};
+use crate::{
+    ActionPlan, Actor, Digest, EvidenceSet, Inspection, Outcome, RunId, SignedDuration, StageName, Timestamp,
+};
 
 /// What a decision depends on besides the run and what happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +15,8 @@ pub struct Moment {
     pub chance: u64,
     /// How many attempts this worker can begin.
     pub free: u32,
+    /// Whether this worker is about to leave the run: it begins nothing, and takes no environment.
+    pub leaving: bool,
 }
 
 impl Moment {
@@ -33,6 +37,7 @@ impl From<Timestamp> for Moment {
             now,
             chance: 0,
             free: u32::MAX,
+            leaving: false,
         }
     }
 }
@@ -54,6 +59,17 @@ pub enum Input {
     Park {
         /// What is missing, a sentence each.
         missing: Vec<String>,
+    },
+    /// A pure stage was done before, with all that it depends on.
+    Reusable {
+        /// The stage.
+        stage: StageIndex,
+        /// What is equal.
+        fingerprint: Digest,
+        /// The run that the outcome comes from.
+        from: RunId,
+        /// The outcome.
+        outcome: Arc<Outcome>,
     },
     /// An attempt ended.
     Finished {
@@ -81,7 +97,8 @@ pub enum Input {
     Approve(ApproveRequest),
     /// A person decides whether an unknown effect happened.
     Decide(DecideRequest),
-    /// Somebody asks the run to stop. The first request leaves the clean-up; the second stops everything at once.
+    /// Somebody asks the run to stop. The first request leaves the clean-up; the second stops everything at once. A run
+    /// that never began has nothing to clean up: it ends at once.
     Cancel {
         /// Who.
         by: Actor,

@@ -24,7 +24,12 @@ pub(super) struct Instance {
 
 impl Instances {
     /// Adds the instances of a stage, and gives the number of the first.
-    pub(super) fn add(&mut self, graph: &RunGraph, of: StageIndex, instances: &[StageInstance]) -> StageIndex {
+    pub(super) fn add(
+        &mut self,
+        graph: &RunGraph,
+        of: StageIndex,
+        instances: &[StageInstance],
+    ) -> StageIndex {
         let first = (graph.len() + self.list.len()) as StageIndex;
         for (index, StageInstance { name, item }) in (first..).zip(instances) {
             self.index.insert(name.clone(), index);
@@ -49,7 +54,9 @@ impl Instances {
 /// Stages by number, whether the plan has them or a list made them.
 impl RunState {
     pub(super) fn instance(&self, index: StageIndex) -> Option<&Instance> {
-        self.instances.list.get((index as usize).checked_sub(self.graph.len())?)
+        self.instances
+            .list
+            .get((index as usize).checked_sub(self.graph.len())?)
     }
 
     /// What the plan says of a stage.

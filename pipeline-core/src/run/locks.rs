@@ -91,8 +91,10 @@ impl RunState {
         };
         newer.then(|| GateVerdict {
             gate: NEWER_DEPLOYMENT.to_owned(),
-            verdict: Verdict::deny(format!("{what}, which is newer, is live in environment `{environment}`"))
-                .who(["whoever asks for a run that is a rollback".to_owned()]),
+            verdict: Verdict::deny(format!(
+                "{what}, which is newer, is live in environment `{environment}`"
+            ))
+            .who(["whoever asks for a run that is a rollback".to_owned()]),
         })
     }
 

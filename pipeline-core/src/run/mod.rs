@@ -32,8 +32,8 @@ pub(crate) use advance::Ahead;
 pub use decide::{ENVIRONMENT_LOCK, NEWER_DEPLOYMENT};
 pub use event::{
     ActionPlanned, CancelRequested, GateVerdict, GatesEvaluated, Purpose, RunClaimed, RunCreated, RunEvent,
-    RunFinished, RunOutcome, RunParked, StageDecided, StageExpanded, StageFinished, StageInstance, StageResult,
-    StageReused, StageSkipped, StageStarted, StageUnknown, StartDetails,
+    RunFinished, RunOutcome, RunParked, StageDecided, StageExpanded, StageFinished, StageInstance,
+    StageResult, StageReused, StageSkipped, StageStarted, StageUnknown, StartDetails,
 };
 pub use fold_error::FoldError;
 pub use gates::Gates;

@@ -4,16 +4,47 @@ use super::budget::Budget;
 use super::decide::Decisions;
 use super::event::{ActionPlanned, GateVerdict, GatesEvaluated, StageReused, StageSkipped, StartDetails};
 use super::gates::Gates;
+use super::graph::StageIndex;
 use super::input::{Moment, Preparation};
 use super::stage_state::StageState;
 use super::state::RunState;
-use crate::{Decision, Effect};
+use crate::{Decision, Digest, Effect, Outcome, RunId};
 
 /// How many action plans may come one after another before a stage is refused that never plans the same twice.
 const MOST_PLANS_IN_A_ROW: u32 = 3;
 
 /// What follows when it was found out what the beginning of a stage depends on.
 impl RunState {
+    /// A pure stage that nothing holds was done before.
+    pub(super) fn reuse(
+        &self,
+        index: StageIndex,
+        fingerprint: Digest,
+        from: &RunId,
+        outcome: &Arc<Outcome>,
+        out: &mut Decisions,
+    ) {
+        let known = (index as usize) < self.stages.len();
+        if !known
+            || !matches!(self.stage_state(index), StageState::Ready)
+            || self.must_not_begin(index).is_some()
+        {
+            return;
+        }
+        let stage = self.planned(index);
+        if stage.effect == Effect::Pure && stage.gates.is_empty() && stage.environment.is_none() {
+            out.stage(
+                index,
+                StageReused {
+                    stage: stage.name.clone(),
+                    fingerprint,
+                    from: from.clone(),
+                    outcome: Arc::clone(outcome),
+                },
+            );
+        }
+    }
+
     pub(super) fn prepared(
         &self,
         gates: &Gates,
@@ -92,11 +123,12 @@ impl RunState {
             .action_plan
             .as_ref()
             .is_some_and(|(_, plan)| !plan.is_unchanged());
-        if deploys && let Some(name) = &stage.environment {
-            if let Some(verdict) = self.newer_verdict(name) {
-                out.depends_on(name);
-                verdicts.push(verdict);
-            }
+        if deploys
+            && let Some(name) = &stage.environment
+            && let Some(verdict) = self.newer_verdict(name)
+        {
+            out.depends_on(name);
+            verdicts.push(verdict);
         }
         let denied = verdicts
             .iter()
@@ -108,6 +140,12 @@ impl RunState {
             .filter(|_| open)
             .and_then(|name| Some((name, self.lock_verdict(name)?)));
         let waits = !open || blocked.is_some();
+        let reuses = stage.effect == Effect::Pure && preparation.reuse.is_some();
+        let begins = !waits && !reuses && (environment.is_none() || ours);
+        if begins && !held && !Budget::of(self, moment).take(self, index) {
+            // It waits for a slot, and is prepared again when there is one: nothing is worth an event yet.
+            return;
+        }
         if let Some((name, verdict)) = blocked {
             out.depends_on(name);
             verdicts.push(verdict);

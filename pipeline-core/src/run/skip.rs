@@ -46,15 +46,24 @@ impl RunState {
         if self.cancel.as_ref().is_some_and(|cancel| cancel.force) {
             return None;
         }
-        let of_run = limits.timeout_seconds.filter(|_| self.cancel.is_none()).map(|seconds| {
-            let reason = format!("the run took longer than {seconds} s");
-            (after(self.requested_at, seconds), request(reason, false))
-        });
-        let of_clean_up = limits.clean_up_seconds.zip(self.stopped_at).map(|(seconds, since)| {
-            let reason = format!("the clean-up took longer than {seconds} s");
-            (after(since, seconds), request(reason, true))
-        });
-        [of_run, of_clean_up].into_iter().flatten().min_by_key(|(at, _)| *at)
+        let of_run = limits
+            .timeout_seconds
+            .filter(|_| self.cancel.is_none())
+            .map(|seconds| {
+                let reason = format!("the run took longer than {seconds} s");
+                (after(self.requested_at, seconds), request(reason, false))
+            });
+        let of_clean_up = limits
+            .clean_up_seconds
+            .zip(self.stopped_at)
+            .map(|(seconds, since)| {
+                let reason = format!("the clean-up took longer than {seconds} s");
+                (after(since, seconds), request(reason, true))
+            });
+        [of_run, of_clean_up]
+            .into_iter()
+            .flatten()
+            .min_by_key(|(at, _)| *at)
     }
 
     /// Whether there is something that has not begun and will not.
@@ -73,7 +82,8 @@ impl RunState {
                 {
                     let before = self.graph.dependencies(self.template(index)).iter();
                     let cause = before.copied().find_map(|before| {
-                        let own = matches!(self.stage_state(before), StageState::Done(end) if !end.is_success());
+                        let own =
+                            matches!(self.stage_state(before), StageState::Done(end) if !end.is_success());
                         causes.get(&before).copied().or(own.then_some(before))
                     });
                     if let Some(cause) = cause {
@@ -97,7 +107,7 @@ impl RunState {
             When::Success if self.counts.unsuccessful == 0 => None,
             When::Success => {
                 let cause = self.unsuccessful_before(index)?;
-                Some(self.skipped(index, Some(cause)))
+                Some(self.skipped(index, Some(self.root(cause))))
             }
             When::Failure if self.failed_before(index) => None,
             When::Failure => Some(StageSkipped {
@@ -114,9 +124,19 @@ impl RunState {
         before.find(|&before| matches!(self.stage_state(before), StageState::Done(end) if !end.is_success()))
     }
 
+    /// What was itself skipped leads to the stage that was the reason.
+    fn root(&self, index: StageIndex) -> StageIndex {
+        match self.stage_state(index) {
+            StageState::Done(StageEnd::Skipped {
+                cause: Some(cause), ..
+            }) => self.find(cause).unwrap_or(index),
+            _ => index,
+        }
+    }
+
     /// Whether something that the stage waits for did not succeed. What only runs after failures, and did not run
     /// because there were none, is no failure.
-    fn failed_before(&self, index: StageIndex) -> bool {
+    pub(super) fn failed_before(&self, index: StageIndex) -> bool {
         let mut before = self.graph.dependencies(self.template(index)).iter().copied();
         self.counts.unsuccessful > 0
             && before.any(|before| match self.stage_state(before) {
@@ -132,12 +152,20 @@ impl RunState {
         let name = |index: StageIndex| self.planned(index).name.clone();
         let (cause, reason) = match (cause, self.failed, &self.cancel) {
             (Some(cause), ..) => {
-                let reason = format!("it depends on stage `{}`, which {}", name(cause), self.how_it_ended(cause));
+                let reason = format!(
+                    "it depends on stage `{}`, which {}",
+                    name(cause),
+                    self.how_it_ended(cause)
+                );
                 (Some(name(cause)), reason)
             }
             (None, _, Some(cancel)) => (None, cancelled_by(cancel)),
             (None, Some(failed), None) => {
-                let reason = format!("the run stopped: stage `{}` {}", name(failed), self.how_it_ended(failed));
+                let reason = format!(
+                    "the run stopped: stage `{}` {}",
+                    name(failed),
+                    self.how_it_ended(failed)
+                );
                 (Some(name(failed)), reason)
             }
             (None, None, None) => (None, "the run stopped".to_owned()),
@@ -154,7 +182,12 @@ impl RunState {
     pub(super) fn given_up(&self, index: StageIndex) -> StageFinished {
         let (attempt, result) = match self.stage_state(index) {
             StageState::Backoff(backoff) => (backoff.attempt.attempt, backoff.result.clone()),
-            _ => (0, super::event::StageResult::Cancelled { reason: String::new() }),
+            _ => (
+                0,
+                super::event::StageResult::Cancelled {
+                    reason: String::new(),
+                },
+            ),
         };
         StageFinished {
             stage: self.planned(index).name.clone(),

@@ -15,6 +15,9 @@ impl RunState {
         if let Some(skipped) = self.must_not_begin(index) {
             return out.stage(index, skipped);
         }
+        if moment.leaving {
+            return;
+        }
         if self.graph.traits(self.template(index)).plain {
             if budget.take(self, index) {
                 self.start(index, StartDetails::default(), moment.now, out);
@@ -23,7 +26,8 @@ impl RunState {
         }
         let stage = self.planned(index);
         if let Some(each) = &stage.each {
-            return self.decide_instances(index, each, out);
+            self.decide_instances(index, each, out);
+            return;
         }
         match &stage.environment {
             Some(environment) if stage.gates.is_empty() => match self.lock_verdict(environment) {
@@ -53,6 +57,19 @@ impl RunState {
                 }
             }
         }
+    }
+
+    /// A ready stage that is not to begin, or that stands for its instances. Tells whether it failed.
+    pub(super) fn begin_without_slot(&self, index: StageIndex, out: &mut Decisions) -> bool {
+        if !matches!(self.stage_state(index), StageState::Ready) {
+            return false;
+        }
+        if let Some(skipped) = self.must_not_begin(index) {
+            out.stage(index, skipped);
+        } else if let Some(each) = &self.planned(index).each {
+            return self.decide_instances(index, each, out);
+        }
+        false
     }
 
     pub(super) fn needs_preparation(&self, index: StageIndex) -> bool {
@@ -125,7 +142,14 @@ impl RunState {
     }
 
     /// An attempt of an older delivery without an end: its worker is gone.
-    pub(super) fn recover(&self, index: StageIndex, attempt: &Attempt, moment: Moment, out: &mut Decisions) {
+    pub(super) fn recover(
+        &self,
+        index: StageIndex,
+        attempt: &Attempt,
+        moment: Moment,
+        budget: &mut Budget,
+        out: &mut Decisions,
+    ) {
         let stage = self.planned(index);
         match stage.effect {
             Effect::Pure | Effect::Idempotent => match &self.cancel {
@@ -137,7 +161,9 @@ impl RunState {
                     let result = StageResult::Cancelled { reason };
                     out.stage(index, self.end(index, attempt.attempt, result));
                 }
-                _ => self.repeat(index, attempt, moment.now, out),
+                _ if budget.take_again() => self.repeat(index, attempt, moment.now, out),
+                // It waits for room.
+                _ => {}
             },
             // Asked first; see `due`.
             Effect::Inspectable => {}

@@ -12,8 +12,8 @@ use crate::estate::{EnvironmentEvent, EnvironmentState};
 use crate::pool::{PoolEvent, PoolState};
 use crate::queue::PipelineQueue;
 use crate::{
-    Actor, Approval, Digest, EnvironmentName, Event, PoolName, Position, Revision, RunId, StreamId, StreamKind,
-    Timestamp,
+    Actor, Approval, Digest, EnvironmentName, Event, PoolName, Position, Revision, RunId, StreamId,
+    StreamKind, Timestamp,
 };
 
 /// One run, as a fold over its stream and those of its environments and pools.
@@ -351,6 +351,17 @@ impl RunState {
         touched
     }
 
+    /// The same, into a list that is used again; what was in it is gone.
+    #[cfg(feature = "runtime")]
+    pub(crate) fn take_touched_into(&mut self, touched: &mut Vec<StageIndex>) {
+        touched.clear();
+        std::mem::swap(touched, &mut self.touched);
+        if touched.len() > 1 {
+            touched.sort_unstable();
+            touched.dedup();
+        }
+    }
+
     /// Touches one stage: its task ended.
     pub fn touch(&mut self, stage: StageIndex) {
         self.touched.push(stage);
@@ -380,7 +391,11 @@ impl Counts {
 fn priorities(graph: &RunGraph, durations: &BTreeMap<crate::StageName, u32>) -> Vec<u32> {
     let mut ways = vec![0_u32; graph.len()];
     for index in (0..graph.len() as StageIndex).rev() {
-        let own = durations.get(&graph.stage(index).name).copied().unwrap_or(0).max(1);
+        let own = durations
+            .get(&graph.stage(index).name)
+            .copied()
+            .unwrap_or(0)
+            .max(1);
         let after = graph.dependents(index).iter().map(|&after| ways[after as usize]);
         ways[index as usize] = own.saturating_add(after.max().unwrap_or(0));
     }

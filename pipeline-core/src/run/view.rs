@@ -11,10 +11,9 @@ use crate::estate::EnvironmentState;
 use crate::pool::PoolState;
 use crate::queue::PipelineQueue;
 use crate::{
-    Actor, Approval, ArtifactName, ArtifactRef, Digest, EnvironmentName, Outcome, PlannedStage, PoolName, Position, QueueMode,
-    Revision, RunId, RunPlan, StageName, Timestamp,
+    Actor, Approval, ArtifactName, ArtifactRef, Digest, EnvironmentName, Outcome, PlannedStage, PoolName,
+    Position, QueueMode, Revision, RunId, RunPlan, StageName, Timestamp,
 };
-
 
 /// A request to stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,12 +122,14 @@ impl RunState {
         if self.waits_for_run().is_some() {
             return RunStatus::Waiting;
         }
+        // Whoever can go on with it takes it, and then it is no longer parked.
+        if self.parked.is_some() {
+            return RunStatus::Parked;
+        }
         if self.counts.running > 0 || self.counts.ready > 0 && self.some_can_begin() {
             RunStatus::Running
         } else if self.counts.unknown > 0 {
             RunStatus::NeedsDecision
-        } else if self.parked.is_some() {
-            RunStatus::Parked
         } else {
             RunStatus::Waiting
         }
@@ -186,6 +187,14 @@ impl RunState {
     /// The stage that failed first.
     pub fn failed(&self) -> Option<&StageName> {
         self.failed.map(|index| &self.planned(index).name)
+    }
+
+    /// What came out of the stages that a stage waits for, by the order of the plan.
+    #[cfg(feature = "runtime")]
+    pub(crate) fn outcomes_before(&self, index: StageIndex) -> impl Iterator<Item = (&StageName, &Outcome)> {
+        self.dependencies(index)
+            .iter()
+            .filter_map(|&before| Some((&self.planned(before).name, &**self.outcome(before)?)))
     }
 
     /// The stages that a stage waits for.

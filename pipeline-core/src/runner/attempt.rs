@@ -16,6 +16,10 @@ pub(super) const GONE: Duration = Duration::from_secs(5);
 
 /// How the work of an attempt ended.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every one is the large one, and lives for a moment"
+)]
 pub(super) enum Ended {
     /// It returned.
     Returned(Result<Outcome, StageError>),

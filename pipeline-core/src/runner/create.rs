@@ -6,10 +6,8 @@ use super::{RunError, RunRequest};
 use crate::journal::{Append, AppendError, Batch, Expected};
 use crate::pipeline::Pipeline;
 use crate::queue::{PipelineEvent, RunQueued};
-use crate::run::{Gates, Input, RunCreated, RunEvent, RunState, StageEnd, StageReused};
-use crate::{
-    Digest, NewEvent, Outcome, QueueMode, RunId, StageName, StreamId, Timestamp,
-};
+use crate::run::{Ahead, Gates, Input, RunCreated, RunEvent, RunState, StageEnd, StageReused};
+use crate::{Digest, NewEvent, Outcome, QueueMode, RunId, StageName, StreamId, Timestamp};
 
 /// How runs come into being.
 impl Runner {
@@ -78,7 +76,10 @@ impl Runner {
             created.durations = self.durations(pipeline).await?;
         }
         let mut events = vec![NewEvent::new(request.by.clone(), RunEvent::from(created))];
-        events.extend(kept.into_iter().map(|kept| NewEvent::engine(RunEvent::from(kept))));
+        events.extend(
+            kept.into_iter()
+                .map(|kept| NewEvent::engine(RunEvent::from(kept))),
+        );
         let mut id = request.id.clone();
         for _ in 0..TRIES {
             let run = id
@@ -123,19 +124,31 @@ impl Runner {
         let state = self.load_over(newest, Some(pipeline.graph())).await?;
         let waiting: Vec<_> = state
             .queue()
-            .map(|queue| queue.runs.iter().take_while(|run| *run != newest).cloned().collect())
+            .map(|queue| {
+                queue
+                    .runs
+                    .iter()
+                    .take_while(|run| *run != newest)
+                    .cloned()
+                    .collect()
+            })
             .unwrap_or_default();
         for run in waiting {
             let mut old = self.load_over(&run, Some(pipeline.graph())).await?;
             if old.epoch() > 0 || old.finished().is_some() {
                 continue;
             }
-            let by = crate::Actor::Engine;
             let reason = format!("run {newest} superseded it");
-            let now = self.services.clock.now();
-            let batch = old
-                .advance(&Gates::default(), &Input::Cancel { by, reason }, now)
-                .map_err(RunError::Refused)?;
+            let mut ahead = Ahead::of(&old, self.services.clock.now().into());
+            // What never began leaves nothing to clean up, so it is stopped at once.
+            while !old.cancel().is_some_and(|cancel| cancel.force) {
+                let (by, reason) = (crate::Actor::Engine, reason.clone());
+                ahead
+                    .decide(&mut old, &Gates::default(), &Input::Cancel { by, reason })
+                    .map_err(RunError::Refused)?;
+            }
+            ahead.settle(&mut old);
+            let batch = ahead.batch(&old);
             match self.append(&run, batch).await {
                 Ok(())
                 | Err(RunError::Append {
@@ -158,15 +171,25 @@ impl Runner {
             let Some(outcome) = stage.end().filter(|end| end.is_success()).map(outcome) else {
                 continue;
             };
-            let all_before = old.dependencies(index as u32).iter().all(|&before| kept[before as usize]);
+            let all_before = old
+                .dependencies(index as u32)
+                .iter()
+                .all(|&before| kept[before as usize]);
             if !all_before || planned.when.is_clean_up() {
                 continue;
             }
+            // What was kept before keeps the run that it came from.
+            let from = match stage.end() {
+                Some(StageEnd::Reused { from, .. }) => from,
+                _ => old.id(),
+            };
             let still_there = match &planned.environment {
                 None => true,
                 Some(name) => {
-                    let live = old.environment(name).and_then(|environment| environment.live.as_ref());
-                    live.is_some_and(|live| live.run == *old.id() && !live.rolled_back)
+                    let live = old
+                        .environment(name)
+                        .and_then(|environment| environment.live.as_ref());
+                    live.is_some_and(|live| live.run == *from && !live.rolled_back)
                 }
             };
             if still_there && self.has_artifacts(&outcome).await {
@@ -174,7 +197,7 @@ impl Runner {
                 events.push(StageReused {
                     stage: planned.name.clone(),
                     fingerprint: Digest::ZERO,
-                    from: old.id().clone(),
+                    from: from.clone(),
                     outcome,
                 });
             }
@@ -200,7 +223,10 @@ impl Runner {
         };
         let last = self.load(&last).await?;
         let took = |began: Timestamp, ended: Timestamp| {
-            let took = ended.duration_since(began).as_millis().clamp(1, i128::from(u32::MAX));
+            let took = ended
+                .duration_since(began)
+                .as_millis()
+                .clamp(1, i128::from(u32::MAX));
             u32::try_from(took).unwrap_or(1)
         };
         let stages = last.stages().filter_map(|stage| {

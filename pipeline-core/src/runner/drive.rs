@@ -1,15 +1,17 @@
 use std::collections::{HashMap, VecDeque};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::RunError;
 use super::attempt::{GONE, Supervised};
 use super::guard::guarded;
-use super::lanes::{Job, Lanes, Report, Work};
+use super::lanes::{Job, Lanes, Report, Reported, Rich, Work};
+use super::lease::Lease;
 use super::slots::Held;
 use super::worker::{Runner, TRIES};
 use crate::chain::error_chain;
@@ -17,7 +19,7 @@ use crate::journal::AppendError;
 use crate::pipeline::Pipeline;
 use crate::run::{Ahead, Command, Gates, Input, Moment, RunState, StageIndex, StageResult};
 use crate::stage::{Signals, StageContext};
-use crate::{Effect, Failure, Inspection, RunId, Services};
+use crate::{Effect, Failure, Inspection, RunId, Services, Timestamp};
 
 /// One drive of a run: the state, and the tasks that work for it.
 struct Drive {
@@ -39,10 +41,31 @@ struct Drive {
     next_task: u64,
     /// The slots that its attempts have.
     slots: Held,
-    /// When the journal was last asked for what others appended.
-    looked: Instant,
-    /// How long the last commit took.
+    /// What time it is, as of the last look at the clock.
+    now: Timestamp,
+    /// Rings when it is time to ask the journal what others appended, or earlier when something is due before.
+    alarm: Pin<Box<Sleep>>,
+    /// When the journal is asked next.
+    look: Instant,
+    /// Whether some stages are pure.
+    reuses: bool,
+    // Lists that are used again and again.
+    reports: Vec<Report>,
+    inputs: Vec<Input>,
+    touched: Vec<StageIndex>,
+    jobs: Vec<Job>,
+    ahead: Option<Ahead>,
+    /// An attempt to be polled for the first time here.
+    here: Option<Job>,
+    /// How many attempts came one after another, when the last `STREAK` of them began, and whether they were quick.
+    streak: u32,
+    streak_began: Instant,
+    quick: bool,
+    /// How long a commit took when that was last measured, and how many there were since.
     commit_took: Duration,
+    commits: u32,
+    /// Whether it begins nothing any more, and returns when what is at work has ended.
+    leaving: bool,
 }
 
 /// Numbers are their own hash.
@@ -80,6 +103,8 @@ enum FlightKind {
     Question(AbortHandle),
     /// It is asked to stop, and reports in any case.
     Attempt(StageContext),
+    /// An attempt whose context is made where it runs; if it is to stop meanwhile, it is asked when it is there.
+    Simple { stop: Option<(String, bool)> },
     /// It only reports that the attempt was never made.
     Unstarted,
 }
@@ -97,6 +122,13 @@ struct Watch {
 
 /// How many attempts the lanes are given ahead: enough to keep them busy, and not all of a million.
 const AHEAD: usize = 1024;
+
+/// How many attempts, one after another, tell whether they are quick, and what each may take then.
+const STREAK: u32 = 16;
+const QUICK: Duration = Duration::from_micros(50);
+
+/// A commit that takes so long is worth waiting for others.
+const SLOW: Duration = Duration::from_micros(50);
 
 /// How many events a commit may grow to while outcomes are reused.
 const LARGE: usize = 16_384;
@@ -131,13 +163,9 @@ impl Runner {
         run: &RunId,
         unwanted: tokio::sync::oneshot::Receiver<()>,
     ) -> Result<RunState, RunError> {
-        let lease = self.leases.take(run).map_err(|source| RunError::Lease {
-            run: run.clone(),
-            source,
-        })?;
-        let _lease = lease.ok_or_else(|| RunError::Taken { run: run.clone() })?;
+        let _lease = self.lease(run)?;
         let state = self.load_over(run, Some(pipeline.graph())).await?;
-        if state.finished().is_some() || state.waits_for_run().is_some() {
+        if state.finished().is_some() || state.waits_for_run().is_some() || self.is_draining() {
             return Ok(state);
         }
         let digest = pipeline.plan_digest().map_err(RunError::Canonical)?;
@@ -155,7 +183,12 @@ impl Runner {
         if state.epoch() == 0 {
             self.check_source(&state).await?;
         }
-        if pipeline.plan().stages.iter().any(|stage| stage.effect == Effect::Pure) {
+        let reuses = pipeline
+            .plan()
+            .stages
+            .iter()
+            .any(|stage| stage.effect == Effect::Pure);
+        if reuses {
             self.refresh_history().await?;
         }
         let gates = pipeline
@@ -163,10 +196,12 @@ impl Runner {
             .filter(|node| !node.gates().is_empty())
             .map(|node| (node.name().clone(), node.gates().to_vec()));
         let gates = Gates::new(gates);
+        let now = self.services.clock.now();
+        let look = Instant::now() + self.options.poll;
         let mut drive = Drive {
             services: Arc::new(self.services.clone()),
             signals: Arc::new(self.observers.clone()),
-            lanes: Lanes::new(Arc::clone(&self)),
+            lanes: Lanes::new(Arc::clone(&self), &pipeline, state.id()),
             slots: Held::none(Arc::clone(&self.slots)),
             runner: self,
             pipeline,
@@ -177,8 +212,22 @@ impl Runner {
             backlog: VecDeque::new(),
             watched: Vec::new(),
             next_task: 0,
-            looked: Instant::now(),
+            now,
+            alarm: Box::pin(sleep_until(look)),
+            look,
+            reuses,
+            reports: Vec::new(),
+            inputs: Vec::new(),
+            touched: Vec::new(),
+            jobs: Vec::new(),
+            ahead: None,
+            here: None,
+            streak: 0,
+            streak_began: look,
+            quick: false,
             commit_took: Duration::ZERO,
+            commits: 0,
+            leaving: false,
         };
         let worked = tokio::select! {
             biased;
@@ -189,6 +238,15 @@ impl Runner {
             drive.leave().await;
         }
         worked.map(|()| drive.state)
+    }
+
+    /// Takes the right to drive a run.
+    pub(super) fn lease(&self, run: &RunId) -> Result<Lease, RunError> {
+        let lease = self.leases.take(run).map_err(|source| RunError::Lease {
+            run: run.clone(),
+            source,
+        })?;
+        lease.ok_or_else(|| RunError::Taken { run: run.clone() })
     }
 
     /// A run begins with the code that it was created with. From then on the source is the run's own: its stages
@@ -215,7 +273,7 @@ impl Runner {
 impl Drive {
     async fn claim_and_work(&mut self) -> Result<(), RunError> {
         let worker = self.runner.options.worker.clone();
-        self.commit(vec![Input::Claim { worker }]).await?;
+        self.commit(Input::Claim { worker }).await?;
         self.epoch = self.state.epoch();
         self.state.touch_all();
         self.work().await
@@ -228,7 +286,7 @@ impl Drive {
             match &flight.kind {
                 FlightKind::Question(task) => task.abort(),
                 FlightKind::Attempt(context) => context.drop_now().cancel(""),
-                FlightKind::Unstarted => {}
+                FlightKind::Simple { .. } | FlightKind::Unstarted => {}
             }
         }
         self.lanes.end().await;
@@ -236,57 +294,107 @@ impl Drive {
 
     async fn work(&mut self) -> Result<(), RunError> {
         loop {
+            self.leave_if_asked();
             self.dispatch();
             self.feed();
             if self.state.finished().is_some() {
                 return Ok(());
             }
             if self.in_flight.is_empty() {
+                if self.leaving {
+                    return Ok(());
+                }
                 // A last look: what was said while the last task ended would otherwise wait for the next drive.
                 if !self.catch_up().await? && !self.wait_alone().await? {
                     return Ok(());
                 }
                 continue;
             }
-            let mut reports = self.lanes.reports();
-            if reports.is_empty() {
-                self.wait().await;
-                reports = self.lanes.reports();
+            let mut reports = std::mem::take(&mut self.reports);
+            if let Some(job) = self.here.take() {
+                reports.extend(self.lanes.begin_here(job).await);
             }
-            if !reports.is_empty() {
+            if reports.is_empty() {
+                self.lanes.reports(&mut reports);
+            }
+            let rang = reports.is_empty() && self.wait().await;
+            if !rang {
+                if reports.is_empty() {
+                    self.lanes.reports(&mut reports);
+                }
                 self.let_others_end(&mut reports).await;
             }
-            let inputs: Vec<_> = reports.into_iter().filter_map(|report| self.take_in(report)).collect();
-            self.look_after_watched();
+            // What follows from the reports must not begin any more.
+            self.leave_if_asked();
+            let mut inputs = std::mem::take(&mut self.inputs);
+            inputs.extend(reports.drain(..).filter_map(|report| self.take_in(report)));
+            self.reports = reports;
             if !inputs.is_empty() {
-                self.commit(inputs).await?;
+                self.commit_all(&inputs).await?;
             }
-            if self.looked.elapsed() >= self.runner.options.poll {
-                self.catch_up().await?;
-                self.state.touch_held();
-            }
-            if self.timer_is_over() {
-                self.commit(vec![Input::Tick]).await?;
+            inputs.clear();
+            self.inputs = inputs;
+            // Who is never without a report does not wait for the alarm.
+            let overdue = || Instant::now() >= self.look.min(self.alarm.deadline());
+            if rang || self.commits.is_multiple_of(64) && overdue() {
+                self.alarmed().await?;
             }
         }
     }
 
-    /// Waits for a report, or until it is time to look at the journal, the clock, or an attempt.
-    async fn wait(&self) {
-        let mut until = self.looked + self.runner.options.poll;
+    /// When the runner drains, nothing begins from now on. What only finds something out is dropped; the next drive asks
+    /// again.
+    fn leave_if_asked(&mut self) {
+        if self.leaving || !self.runner.is_draining() {
+            return;
+        }
+        self.leaving = true;
+        self.in_flight.retain(|_, flight| match &flight.kind {
+            FlightKind::Question(task) => {
+                task.abort();
+                false
+            }
+            FlightKind::Attempt(_) | FlightKind::Simple { .. } | FlightKind::Unstarted => true,
+        });
+    }
+
+    /// Waits for a report, or until it is time to look at the journal, the clock, or an attempt. Tells whether it is.
+    async fn wait(&mut self) -> bool {
+        let mut until = self.look;
         if let Some(watch) = self.watched.iter().map(|watch| watch.at).min() {
             until = until.min(watch);
         }
         if let Some(timer) = self.state.next_timer() {
             let now = self.services.clock.now();
             let left = Duration::try_from(timer.duration_since(now)).unwrap_or(Duration::ZERO);
-            until = until.min(Instant::now() + left);
+            // What is over and has not begun waits for a slot.
+            if !left.is_zero() {
+                until = until.min(Instant::now() + left);
+            }
+        }
+        // Setting an alarm costs more than most waits take; one that rings too early is no harm.
+        if self.alarm.is_elapsed() || until < self.alarm.deadline() {
+            self.alarm.as_mut().reset(until);
         }
         tokio::select! {
             biased;
-            () = self.lanes.news() => {}
-            () = tokio::time::sleep_until(until) => {}
+            () = self.lanes.news() => false,
+            () = &mut self.alarm => true,
         }
+    }
+
+    /// The alarm rang: looks at the attempts that may block, at the journal, and at the clock.
+    async fn alarmed(&mut self) -> Result<(), RunError> {
+        self.now = self.services.clock.now();
+        self.look_after_watched();
+        if Instant::now() >= self.look {
+            self.catch_up().await?;
+            self.state.touch_held();
+        }
+        if self.timer_is_over() {
+            self.commit(Input::Tick).await?;
+        }
+        Ok(())
     }
 
     fn timer_is_over(&self) -> bool {
@@ -300,7 +408,8 @@ impl Drive {
         let poll = self.runner.options.poll;
         if self.runner.slots.is_full() && self.state.waits_for_slot() {
             self.runner.slots.wait(poll).await;
-            self.commit(vec![Input::Tick]).await?;
+            self.leave_if_asked();
+            self.commit(Input::Tick).await?;
             return Ok(true);
         }
         let Some(timer) = self.state.next_attempt() else {
@@ -312,52 +421,83 @@ impl Drive {
             return Ok(false);
         }
         tokio::time::sleep(left.min(poll)).await;
+        self.leave_if_asked();
         let now = self.services.clock.now();
         // A clock that stands still is a test's: the wait is for whoever moves it.
         if now < timer && now == before && !left.is_zero() {
             return Ok(false);
         }
-        self.commit(vec![Input::Tick]).await?;
-        Ok(true)
+        let position = self.state.position();
+        self.commit(Input::Tick).await?;
+        // What is over and did not begin waits for something outside: a slot of a pool.
+        Ok(now < timer || self.state.position() != position)
     }
 
     /// All that ends within the time that a commit takes shares one: a slow journal is written once for a wave.
-    async fn let_others_end(&self, reports: &mut Vec<Report>) {
-        if self.commit_took < Duration::from_micros(50) {
+    async fn let_others_end(&mut self, reports: &mut Vec<Report>) {
+        if self.commit_took < SLOW {
             return;
         }
         let until = Instant::now() + self.commit_took;
         while self.lanes.ahead() > 0 && Instant::now() < until {
             tokio::task::yield_now().await;
         }
-        reports.extend(self.lanes.reports());
+        self.lanes.reports(reports);
     }
 
     /// Reads what others appended, and decides on it. Tells whether there was anything.
     async fn catch_up(&mut self) -> Result<bool, RunError> {
-        self.looked = Instant::now();
+        self.look = Instant::now() + self.runner.options.poll;
         if !self.runner.refresh(&mut self.state).await? {
             return Ok(false);
         }
         self.check_epoch()?;
-        self.commit(vec![Input::Tick]).await?;
+        self.commit(Input::Tick).await?;
         Ok(true)
     }
 
     /// What a task reports; nothing, if nobody waits for its report.
     fn take_in(&mut self, report: Report) -> Option<Input> {
-        let Report { stage, task, input } = report;
+        let Report {
+            stage,
+            task,
+            reported,
+        } = report;
         match self.in_flight.get(&stage) {
             Some(flight) if flight.task == task => {}
             _ => return None,
         }
-        let flight = self.in_flight.remove(&stage)?;
-        self.state.touch(stage);
-        if let FlightKind::Attempt(_) | FlightKind::Unstarted = flight.kind {
-            self.slots.give_back(1);
+        if let Reported::Begun(context) = reported {
+            self.begun(stage, context);
+            return None;
         }
+        let flight = self.in_flight.remove(&stage)?;
+        match &flight.kind {
+            FlightKind::Question(_) => self.state.touch(stage),
+            FlightKind::Attempt(_) | FlightKind::Simple { .. } | FlightKind::Unstarted => {
+                self.slots.give_back(1);
+            }
+        }
+        let input = match reported {
+            Reported::Ended(input) => Some(input),
+            Reported::Begun(_) | Reported::Broke => None,
+        };
         match (input, flight.kind) {
             (Some(input), _) => Some(input),
+            (None, FlightKind::Simple { .. }) => {
+                let (attempt, epoch) = self.attempt(stage)?;
+                let result = StageResult::Failed {
+                    failure: Failure::Unknown,
+                    error: vec![format!("attempt {attempt} ended without a word")],
+                };
+                Some(Input::Finished {
+                    stage,
+                    attempt,
+                    epoch,
+                    result,
+                    output: None,
+                })
+            }
             // It was dropped or broke without a word: an attempt may have had its effect.
             (None, FlightKind::Attempt(context)) => {
                 let (attempt, epoch) = self.attempt(stage)?;
@@ -377,6 +517,23 @@ impl Drive {
         }
     }
 
+    /// A simple attempt did not end at once: from now on it can be asked to stop.
+    fn begun(&mut self, stage: StageIndex, context: StageContext) {
+        let Some(flight) = self.in_flight.get_mut(&stage) else {
+            return;
+        };
+        if let FlightKind::Simple {
+            stop: Some((why, force)),
+        } = &flight.kind
+        {
+            context.cancellation().cancel(why.as_str());
+            if *force {
+                context.drop_now().cancel("");
+            }
+        }
+        flight.kind = FlightKind::Attempt(context);
+    }
+
     /// Whether the run is still this worker's.
     fn check_epoch(&self) -> Result<(), RunError> {
         if self.epoch == 0 || self.state.epoch() == self.epoch {
@@ -389,27 +546,38 @@ impl Drive {
 
     /// Decides on some inputs and commits the decisions. When somebody else was first: reads what is new, and
     /// decides again.
-    async fn commit(&mut self, inputs: Vec<Input>) -> Result<(), RunError> {
+    async fn commit(&mut self, input: Input) -> Result<(), RunError> {
+        self.commit_all(&[input]).await
+    }
+
+    /// Decides on some inputs and commits the decisions together.
+    async fn commit_all(&mut self, inputs: &[Input]) -> Result<(), RunError> {
         for _ in 0..TRIES {
+            self.now = self.services.clock.now();
             let free = self.runner.slots.take_all();
             let moment = Moment {
-                now: self.services.clock.now(),
+                now: self.now,
                 chance: self.runner.chance(&self.state),
                 free,
+                leaving: self.leaving,
             };
-            let mut ahead = Ahead::of(&self.state, moment);
-            let decided = self.decide(&mut ahead, &inputs);
-            let begun = ahead.begun();
-            self.slots.keep(begun, free);
+            let ahead = self.ahead.take();
+            let mut ahead = ahead.unwrap_or_else(|| Ahead::of(&self.state, moment));
+            ahead.again(&self.state, moment);
+            let decided = self.decide(&mut ahead, inputs);
+            self.slots.keep(ahead.begun(), free);
             decided.map_err(RunError::Refused)?;
-            let batch = ahead.into_batch(&self.state);
+            let (begun, batch) = (ahead.begun(), ahead.batch(&self.state));
+            self.ahead = Some(ahead);
             if batch.is_empty() {
                 return Ok(());
             }
-            let before = Instant::now();
+            let before = self.is_commit_measured().then(Instant::now);
             match self.runner.append(self.state.id(), batch).await {
                 Ok(()) => {
-                    self.commit_took = before.elapsed();
+                    if let Some(before) = before {
+                        self.commit_took = before.elapsed();
+                    }
                     return Ok(());
                 }
                 Err(RunError::Append {
@@ -419,7 +587,10 @@ impl Drive {
                     // The state ran ahead of a journal that went another way.
                     self.slots.give_back(begun);
                     let graph = self.pipeline.graph();
-                    self.state = self.runner.load_over(&self.state.id().clone(), Some(graph)).await?;
+                    self.state = self
+                        .runner
+                        .load_over(&self.state.id().clone(), Some(graph))
+                        .await?;
                     self.state.touch_all();
                     self.check_epoch()?;
                 }
@@ -432,20 +603,28 @@ impl Drive {
         })
     }
 
+    /// Whether it is worth knowing how long the next commit takes: a quick journal stays one.
+    fn is_commit_measured(&mut self) -> bool {
+        self.commits = self.commits.wrapping_add(1);
+        self.commit_took >= SLOW || self.commits < 4 || self.commits.is_multiple_of(64)
+    }
+
     /// Decides on some inputs and on all that follows, reuse included: what was done before needs no task, and a
     /// whole run of it no more than one commit.
     fn decide(&mut self, ahead: &mut Ahead, inputs: &[Input]) -> Result<(), crate::run::Refusal> {
         for input in inputs {
             ahead.decide(&mut self.state, &self.gates, input)?;
         }
-        ahead.settle(&mut self.state, &self.gates)?;
+        ahead.settle(&mut self.state);
+        if !self.reuses {
+            return Ok(());
+        }
         let mut others = Vec::new();
         loop {
             let mut some = false;
             for stage in self.state.take_touched() {
                 match self.reusable_at_once(stage) {
-                    Some(preparation) if ahead.len() < LARGE => {
-                        let input = Input::Prepared(Box::new(preparation));
+                    Some(input) if ahead.len() < LARGE => {
                         ahead.decide(&mut self.state, &self.gates, &input)?;
                         some = true;
                     }
@@ -455,7 +634,7 @@ impl Drive {
             if !some {
                 break;
             }
-            ahead.settle(&mut self.state, &self.gates)?;
+            ahead.settle(&mut self.state);
         }
         for stage in others {
             self.state.touch(stage);
@@ -464,21 +643,19 @@ impl Drive {
     }
 
     /// The preparation of a stage that needs no task: nothing but what the run knows decides about it.
-    fn reusable_at_once(&self, stage: StageIndex) -> Option<crate::run::Preparation> {
-        if self.in_flight.contains_key(&stage) || !self.state.is_simply_pure(stage) {
+    fn reusable_at_once(&self, stage: StageIndex) -> Option<Input> {
+        if self.leaving || !self.state.is_simply_pure(stage) || self.in_flight.contains_key(&stage) {
             return None;
         }
-        let now = self.services.clock.now();
-        let Some(Command::Prepare { .. }) = self.state.due(stage, now) else {
-            return None;
-        };
         self.runner.prepared_at_once(&self.state, &self.pipeline, stage)
     }
 
     /// Starts what is due and not going on.
     fn dispatch(&mut self) {
-        let now = self.services.clock.now();
-        for stage in self.state.take_touched() {
+        let now = self.now;
+        let mut touched = std::mem::take(&mut self.touched);
+        self.state.take_touched_into(&mut touched);
+        for &stage in &touched {
             let due = self.state.due(stage, now);
             match (due, self.in_flight.get(&stage)) {
                 (None, None) => {}
@@ -493,11 +670,13 @@ impl Drive {
                 (Some(_), Some(_)) => {}
                 // Decided to start, and to stop before it did.
                 (Some(Command::Stop { stage, .. }), None) => self.report_unstarted(stage),
+                (Some(Command::Prepare { .. } | Command::Inspect { .. }), None) if self.leaving => {}
                 (Some(Command::Prepare { stage, locked }), None) => self.prepare(stage, locked),
                 (Some(Command::Execute { stage }), None) => self.backlog.push_back(stage),
                 (Some(Command::Inspect { stage }), None) => self.inspect(stage),
             }
         }
+        self.touched = touched;
     }
 
     /// Hands attempts to the lanes, as many as they can soon begin.
@@ -505,9 +684,9 @@ impl Drive {
         if self.backlog.is_empty() {
             return;
         }
-        let now = self.services.clock.now();
+        let now = self.now;
         let room = AHEAD.saturating_sub(self.lanes.ahead());
-        let mut jobs = Vec::with_capacity(room.min(self.backlog.len()));
+        let mut jobs = std::mem::take(&mut self.jobs);
         while jobs.len() < room
             && let Some(stage) = self.backlog.pop_front()
         {
@@ -520,7 +699,24 @@ impl Drive {
                 None => {}
             }
         }
-        self.lanes.begin(jobs);
+        if jobs.len() == 1 && self.in_flight.len() == 1 && self.backlog.is_empty() && self.is_quick() {
+            self.here = jobs.pop();
+        } else {
+            self.lanes.begin(&mut jobs);
+        }
+        self.jobs = jobs;
+    }
+
+    /// Whether the last attempts, which came one after another, all ended at once, in next to no time: then the next one
+    /// is polled for the first time here, and no thread has to be woken for it.
+    fn is_quick(&mut self) -> bool {
+        self.streak += 1;
+        if self.streak.is_multiple_of(STREAK) {
+            let now = Instant::now();
+            self.quick = now.duration_since(self.streak_began) < STREAK * QUICK;
+            self.streak_began = now;
+        }
+        self.quick
     }
 
     fn stop(&mut self, stage: StageIndex, force: bool) {
@@ -530,10 +726,11 @@ impl Drive {
             (None, Some(failed)) => format!("stage `{failed}` failed"),
             (None, None) => "the run stops".to_owned(),
         };
-        let Some(flight) = self.in_flight.get(&stage) else {
+        let Some(flight) = self.in_flight.get_mut(&stage) else {
             return;
         };
-        match &flight.kind {
+        match &mut flight.kind {
+            FlightKind::Simple { stop } => *stop = Some((why, force)),
             FlightKind::Attempt(context) => {
                 context.cancellation().cancel(why);
                 if force {
@@ -589,6 +786,21 @@ impl Drive {
     }
 
     fn execute(&mut self, stage: StageIndex) -> Option<Job> {
+        if self.state.is_simple_call(stage) {
+            let attempt = self.state.view(stage).attempt()?;
+            let (attempt, generation, epoch) = (attempt.attempt, attempt.generation, attempt.epoch);
+            let task = self.task();
+            let kind = FlightKind::Simple { stop: None };
+            self.in_flight.insert(stage, Flight { task, kind });
+            return Some(Job {
+                stage,
+                task,
+                attempt,
+                generation,
+                epoch,
+                rich: None,
+            });
+        }
         let node = self.pipeline.get(self.state.template(stage))?;
         let code = node.stage().clone();
         let (attempt, epoch) = self.attempt(stage)?;
@@ -632,11 +844,14 @@ impl Drive {
             stage,
             task,
             attempt,
+            generation: 0,
             epoch,
-            context,
-            work,
-            supervised,
-            begun,
+            rich: Some(Box::new(Rich {
+                context,
+                work,
+                supervised,
+                begun,
+            })),
         })
     }
 
@@ -650,7 +865,9 @@ impl Drive {
         let mut given_up = Vec::new();
         let in_flight = &self.in_flight;
         self.watched.retain_mut(|watch| {
-            let flight = in_flight.get(&watch.stage).filter(|flight| flight.task == watch.task);
+            let flight = in_flight
+                .get(&watch.stage)
+                .filter(|flight| flight.task == watch.task);
             let Some(Flight {
                 kind: FlightKind::Attempt(context),
                 ..
@@ -685,7 +902,7 @@ impl Drive {
                 self.lanes.report(Report {
                     stage,
                     task,
-                    input: Some(input),
+                    reported: Reported::Ended(input),
                 });
             }
         }
@@ -729,7 +946,7 @@ impl Drive {
         self.lanes.report(Report {
             stage,
             task,
-            input: Some(input),
+            reported: Reported::Ended(input),
         });
     }
 

@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::prepare::Job;
 use super::create::created;
+use super::prepare::Job;
 use super::worker::Runner;
 use super::{RunError, RunRequest};
 use crate::pipeline::Pipeline;

@@ -67,7 +67,10 @@ impl History {
                 let Some(open) = self.open.get_mut(&run) else {
                     return;
                 };
-                if let Some(fingerprint) = started.details().fingerprint.filter(|_| open.pure.contains(&started.stage))
+                if let Some(fingerprint) = started
+                    .details()
+                    .fingerprint
+                    .filter(|_| open.pure.contains(&started.stage))
                 {
                     open.begun
                         .insert(started.stage.clone(), (started.attempt, fingerprint));

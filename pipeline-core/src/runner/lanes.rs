@@ -1,4 +1,4 @@
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,11 +9,12 @@ use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::Runner;
-use super::attempt::{Ended, GONE, Supervised, judge};
+use super::attempt::{Ended, GONE, Supervised, judge, run_and_check};
 use super::guard::panic_text;
-use crate::Outcome;
+use crate::pipeline::Pipeline;
 use crate::run::{Input, StageIndex};
-use crate::stage::{StageContext, StageError};
+use crate::stage::{Signals, StageCall, StageContext, StageError, Started};
+use crate::{ComponentName, Outcome, PipelineName, RunId, Services};
 
 /// What a task reports back.
 #[derive(Debug)]
@@ -21,8 +22,18 @@ pub(super) struct Report {
     pub(super) stage: StageIndex,
     /// Which task reports: a stage may have had another one meanwhile.
     pub(super) task: u64,
-    /// Nothing, if the task broke.
-    pub(super) input: Option<Input>,
+    pub(super) reported: Reported,
+}
+
+/// What a task has to tell.
+#[derive(Debug)]
+pub(super) enum Reported {
+    /// It ended so.
+    Ended(Input),
+    /// An attempt did not end at once, and this is its context.
+    Begun(StageContext),
+    /// It broke, or was dropped.
+    Broke,
 }
 
 /// An attempt that was begun in the journal.
@@ -30,12 +41,88 @@ pub(super) struct Job {
     pub(super) stage: StageIndex,
     pub(super) task: u64,
     pub(super) attempt: u32,
+    pub(super) generation: u32,
     pub(super) epoch: u64,
+    /// What it needs beyond that; nothing when its call is simple, and is made where it runs.
+    pub(super) rich: Option<Box<Rich>>,
+}
+
+/// What an attempt needs that is more than a number.
+pub(super) struct Rich {
     pub(super) context: StageContext,
     pub(super) work: Work,
     pub(super) supervised: Supervised,
     /// Whether the work was polled for the first time; until then a lane has it.
     pub(super) begun: Option<Arc<AtomicBool>>,
+}
+
+/// What contexts are made of. Every lane has its own copy, down to the counters of its parts: threads that count the
+/// same references get in each other's way.
+pub(super) struct Home {
+    pipeline: Pipeline,
+    run: RunId,
+    pipeline_name: PipelineName,
+    component: ComponentName,
+    services: Arc<Services>,
+    signals: Arc<dyn Signals>,
+    runner: Arc<Runner>,
+}
+
+impl Home {
+    fn new(runner: &Arc<Runner>, pipeline: &Pipeline, run: &RunId) -> Self {
+        // Names that were checked when they were made.
+        let run = RunId::new(run.as_str()).unwrap_or_else(|_| run.clone());
+        let name = pipeline.name();
+        let pipeline_name = PipelineName::new(name.as_str()).unwrap_or_else(|_| name.clone());
+        let component = pipeline.component();
+        let component = ComponentName::new(component.as_str()).unwrap_or_else(|_| component.clone());
+        Self {
+            pipeline: pipeline.clone(),
+            run,
+            pipeline_name,
+            component,
+            services: Arc::new(runner.services.clone()),
+            signals: Arc::new(runner.observers.clone()),
+            runner: Arc::clone(runner),
+        }
+    }
+
+    /// A simple attempt: its context, and its work.
+    fn simple(&self, job: &Job) -> Option<(StageContext, Work)> {
+        let node = self.pipeline.get(job.stage)?;
+        let call = StageCall {
+            run: self.run.clone(),
+            pipeline: self.pipeline_name.clone(),
+            component: self.component.clone(),
+            stage: node.name().clone(),
+            attempt: job.attempt,
+            generation: job.generation,
+            deadline: None,
+            artifacts: BTreeMap::new(),
+            facts: BTreeMap::new(),
+            item: None,
+            target: None,
+        };
+        let signals = (!self.runner.observers.is_idle()).then(|| Arc::clone(&self.signals));
+        let context = StageContext::heard(call, Arc::clone(&self.services), None, signals);
+        let inner = context.clone();
+        let work = match node.stage() {
+            code if code.can_verify() => {
+                let code = code.clone();
+                Work::new(async move { run_and_check(&code, &inner).await })
+            }
+            code => Work(code.start(inner)),
+        };
+        Some((context, work))
+    }
+
+    /// The limits of a simple attempt.
+    fn supervised(&self) -> Supervised {
+        Supervised {
+            limit: None,
+            grace: self.runner.options.grace,
+        }
+    }
 }
 
 /// Where attempts run.
@@ -45,6 +132,8 @@ pub(super) struct Job {
 /// that computes keeps its lane busy and no other.
 pub(super) struct Lanes {
     shared: Arc<Shared>,
+    /// Of whoever drives the run.
+    home: Home,
     // Ends the lanes when it is dropped.
     lanes: JoinSet<()>,
 }
@@ -58,7 +147,6 @@ struct Shared {
     news: Notify,
     /// Tasks of their own. They end when they are dropped.
     tasks: Mutex<JoinSet<()>>,
-    runner: Arc<Runner>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -67,7 +155,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Lanes {
-    pub(super) fn new(runner: Arc<Runner>) -> Self {
+    pub(super) fn new(runner: Arc<Runner>, pipeline: &Pipeline, run: &RunId) -> Self {
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
             work: Notify::new(),
@@ -75,15 +163,15 @@ impl Lanes {
             reports: Mutex::default(),
             news: Notify::new(),
             tasks: Mutex::new(JoinSet::new()),
-            runner,
         });
         let threads = tokio::runtime::Handle::current().metrics().num_workers();
         let mut lanes = JoinSet::new();
         for _ in 0..threads.clamp(1, 64) {
-            lanes.spawn(lane(Arc::clone(&shared)));
+            lanes.spawn(lane(Arc::clone(&shared), Home::new(&runner, pipeline, run)));
         }
         Self {
             shared,
+            home: Home::new(&runner, pipeline, run),
             lanes,
         }
     }
@@ -94,6 +182,12 @@ impl Lanes {
         self.lanes.abort_all();
         let all = async {
             while self.lanes.join_next().await.is_some() {}
+            // Attempts that became tasks meanwhile, and that nobody could ask.
+            for report in lock(&self.shared.reports).iter() {
+                if let Reported::Begun(context) = &report.reported {
+                    context.drop_now().cancel("");
+                }
+            }
             let mut tasks = std::mem::take(&mut *lock(&self.shared.tasks));
             while tasks.join_next().await.is_some() {}
         };
@@ -101,14 +195,19 @@ impl Lanes {
     }
 
     /// Hands attempts to the lanes.
-    pub(super) fn begin(&self, jobs: Vec<Job>) {
+    pub(super) fn begin(&self, jobs: &mut Vec<Job>) {
         let count = jobs.len();
         if count == 0 {
             return;
         }
         self.shared.ahead.fetch_add(count, Ordering::Relaxed);
-        lock(&self.shared.queue).extend(jobs);
+        lock(&self.shared.queue).extend(jobs.drain(..));
         self.shared.work.notify_one();
+    }
+
+    /// Polls an attempt for the first time on the spot.
+    pub(super) async fn begin_here(&self, job: Job) -> Option<Report> {
+        begin(&self.shared, &self.home, job).await
     }
 
     /// How many attempts wait for their first poll, or are in it.
@@ -131,9 +230,14 @@ impl Lanes {
         self.shared.report(report);
     }
 
-    /// What was reported since the last call.
-    pub(super) fn reports(&self) -> Vec<Report> {
-        std::mem::take(&mut *lock(&self.shared.reports))
+    /// Adds what was reported since the last call.
+    pub(super) fn reports(&self, reports: &mut Vec<Report>) {
+        let mut waiting = lock(&self.shared.reports);
+        if reports.is_empty() {
+            std::mem::swap(&mut *waiting, reports);
+        } else {
+            reports.append(&mut waiting);
+        }
     }
 
     /// Ends when there is something to report.
@@ -174,7 +278,7 @@ impl Shared {
             promise.shared.report(Report {
                 stage,
                 task,
-                input: Some(input),
+                reported: Reported::Ended(input),
             });
         })
     }
@@ -192,7 +296,12 @@ impl Drop for Promise {
     fn drop(&mut self) {
         if !self.kept {
             let (stage, task) = (self.stage, self.task);
-            self.shared.report(Report { stage, task, input: None });
+            let reported = Reported::Broke;
+            self.shared.report(Report {
+                stage,
+                task,
+                reported,
+            });
         }
     }
 }
@@ -200,7 +309,7 @@ impl Drop for Promise {
 /// How many jobs a lane takes before it lets other tasks of the runtime have their turn.
 const TURN: u32 = 64;
 
-async fn lane(shared: Arc<Shared>) {
+async fn lane(shared: Arc<Shared>, home: Home) {
     let mut turn = 0;
     loop {
         let (job, more) = {
@@ -215,7 +324,9 @@ async fn lane(shared: Arc<Shared>) {
         if more && turn == 0 {
             shared.work.notify_one();
         }
-        begin(&shared, job).await;
+        if let Some(report) = begin(&shared, &home, job).await {
+            shared.report(report);
+        }
         shared.ahead.fetch_sub(1, Ordering::Relaxed);
         turn += 1;
         if turn == TURN {
@@ -225,60 +336,69 @@ async fn lane(shared: Arc<Shared>) {
     }
 }
 
-/// Polls an attempt for the first time. If it ends, that is all; else it becomes a task.
-async fn begin(shared: &Arc<Shared>, job: Job) {
-    let Job {
-        stage,
-        task,
-        attempt,
-        epoch,
-        context,
-        mut work,
-        supervised,
-        begun,
-    } = job;
+/// Polls an attempt for the first time. If it ends, that is all, and it is reported; else it becomes a task, which will.
+async fn begin(shared: &Arc<Shared>, home: &Home, mut job: Job) -> Option<Report> {
+    let (stage, task, attempt, epoch) = (job.stage, job.task, job.attempt, job.epoch);
+    let simple = job.rich.is_none();
+    let (context, mut work, supervised, begun) = match job.rich.take().map(|rich| *rich) {
+        Some(rich) => (rich.context, rich.work, rich.supervised, rich.begun),
+        None => match home.simple(&job) {
+            Some((context, work)) => (context, work, home.supervised(), None),
+            None => {
+                let reported = Reported::Broke;
+                return Some(Report {
+                    stage,
+                    task,
+                    reported,
+                });
+            }
+        },
+    };
     let first = std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut work).poll(cx))).await;
     if let Some(begun) = begun {
         begun.store(true, Ordering::Release);
     }
+    let ended = move |result, output| Input::Finished {
+        stage,
+        attempt,
+        epoch,
+        result,
+        output,
+    };
     match first {
-        Poll::Ready(ended) if context.is_silent() => {
-            let result = judge(&context, ended, false);
-            let input = Input::Finished {
-                stage,
-                attempt,
-                epoch,
-                result,
-                output: None,
-            };
-            shared.report(Report {
+        Poll::Ready(how) if context.is_silent() => {
+            let reported = Reported::Ended(ended(judge(&context, how, false), None));
+            Some(Report {
                 stage,
                 task,
-                input: Some(input),
-            });
+                reported,
+            })
         }
         first => {
-            let runner = Arc::clone(&shared.runner);
+            if simple {
+                let reported = Reported::Begun(context.clone());
+                shared.report(Report {
+                    stage,
+                    task,
+                    reported,
+                });
+            }
+            let runner = Arc::clone(&home.runner);
             Shared::spawn(shared, stage, task, async move {
                 let result = match first {
-                    Poll::Ready(ended) => judge(&context, ended, false),
+                    Poll::Ready(how) => judge(&context, how, false),
                     Poll::Pending => supervised.watch(work, &context).await,
                 };
                 let output = runner.keep_output(&context).await;
-                Input::Finished {
-                    stage,
-                    attempt,
-                    epoch,
-                    result,
-                    output,
-                }
+                ended(result, output)
             });
+            None
         }
     }
 }
 
 /// The work of a stage until its end, its panic included.
-pub(super) struct Work(Pin<Box<dyn Future<Output = Result<Outcome, StageError>> + Send>>);
+pub(super) struct Work(Started);
 
 impl Work {
     pub(super) fn new(work: impl Future<Output = Result<Outcome, StageError>> + Send + 'static) -> Self {

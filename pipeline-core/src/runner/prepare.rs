@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -7,11 +8,11 @@ use super::signal::Signal;
 use super::worker::Runner;
 use crate::chain::error_chain;
 use crate::pipeline::Pipeline;
-use crate::run::{Preparation, RunState, StageIndex};
-use crate::stage::{AnyStage, Reads, StageCall, StageContext};
+use crate::run::{Input, Preparation, RunState, StageIndex};
+use crate::stage::{AnyStage, Reads, StageContext};
 use crate::{
-    AnyGate, Configuration, Digest, DigestBuilder, Effect, EnvironmentDescriptor, EvidenceSet, Failure, GateRequest,
-    PlannedStage, SourcePath, StageError, canonical_json,
+    AnyGate, ArtifactName, ArtifactRef, Configuration, Digest, DigestBuilder, Effect, EnvironmentDescriptor,
+    EvidenceSet, FactName, Failure, GateRequest, PlannedStage, SourcePath, StageError, StageName,
 };
 
 /// A stage of a pipeline with everything that a task needs to prepare it, detached from the run's state.
@@ -53,35 +54,79 @@ impl Job {
 }
 
 /// What decides whether an outcome can be used again: what never changes of the stage, and what it works on.
-fn fingerprint(fixed: &Digest, call: &StageCall, configuration: Option<&Digest>, source: Option<&Digest>) -> Digest {
-    let mut builder = DigestBuilder::new();
-    let mut put = |tag: u8, parts: &[&[u8]]| {
-        builder.update([tag]);
-        for part in parts {
-            builder.update((part.len() as u64).to_be_bytes());
-            builder.update(part);
-        }
-    };
-    put(1, &[fixed.as_bytes()]);
-    for (name, artifact) in &call.artifacts {
-        put(2, &[name.as_str().as_bytes(), artifact.digest.as_bytes()]);
+struct Fingerprint(DigestBuilder);
+
+impl Fingerprint {
+    fn of(fixed: &Digest) -> Self {
+        let mut builder = DigestBuilder::new();
+        builder.update(fixed.as_bytes());
+        Self(builder)
     }
-    let text = |value: &Value| canonical_json(value).unwrap_or_default();
-    for (stage, facts) in &call.facts {
+
+    fn put(&mut self, tag: u8, bytes: &[u8]) {
+        // Tag and length in one: where one part ends and the next begins is never in doubt.
+        let mut head = [tag; 9];
+        head[1..].copy_from_slice(&(bytes.len() as u64).to_be_bytes());
+        self.0.update(head);
+        self.0.update(bytes);
+    }
+
+    fn value(&mut self, value: &Value) {
+        match value {
+            Value::Null => self.put(b'0', &[]),
+            Value::Bool(truth) => self.put(b'b', &[u8::from(*truth)]),
+            Value::Number(number) => match (number.as_u64(), number.as_i64(), number.as_f64()) {
+                (Some(number), ..) => self.put(b'u', &number.to_be_bytes()),
+                (None, Some(number), _) => self.put(b'i', &number.to_be_bytes()),
+                (None, None, number) => self.put(b'f', &number.unwrap_or(f64::NAN).to_be_bytes()),
+            },
+            Value::String(text) => self.put(b's', text.as_bytes()),
+            Value::Array(items) => {
+                self.put(b'a', &(items.len() as u64).to_be_bytes());
+                items.iter().for_each(|item| self.value(item));
+            }
+            Value::Object(fields) => {
+                self.put(b'o', &(fields.len() as u64).to_be_bytes());
+                for (name, value) in fields {
+                    self.put(b'n', name.as_bytes());
+                    self.value(value);
+                }
+            }
+        }
+    }
+
+    fn artifact(&mut self, name: &ArtifactName, artifact: &ArtifactRef) {
+        self.put(b'A', name.as_str().as_bytes());
+        self.put(b'D', artifact.digest.as_bytes());
+    }
+
+    fn facts(&mut self, stage: &StageName, facts: &BTreeMap<FactName, Value>) {
+        if facts.is_empty() {
+            return;
+        }
+        self.put(b'S', stage.as_str().as_bytes());
         for (name, value) in facts {
-            put(3, &[stage.as_str().as_bytes(), name.as_str().as_bytes(), text(value).as_ref()]);
+            self.put(b'F', name.as_str().as_bytes());
+            self.value(value);
         }
     }
-    if let Some(item) = &call.item {
-        put(4, &[text(item).as_ref()]);
+
+    fn item(&mut self, item: Option<&Value>) {
+        if let Some(item) = item {
+            self.put(b'I', &[]);
+            self.value(item);
+        }
     }
-    if let Some(configuration) = configuration {
-        put(5, &[configuration.as_bytes()]);
+
+    fn digest(&mut self, tag: u8, digest: Option<&Digest>) {
+        if let Some(digest) = digest {
+            self.put(tag, digest.as_bytes());
+        }
     }
-    if let Some(source) = source {
-        put(6, &[source.as_bytes()]);
+
+    fn finish(self) -> Digest {
+        self.0.finish()
     }
-    builder.finish()
 }
 
 impl Runner {
@@ -96,32 +141,57 @@ impl Runner {
         }
     }
 
-    /// The preparation of a stage about which nothing but what the run knows decides: no gates, no environment, no
+    /// What follows for a stage about which nothing but what the run knows decides: no gates, no environment, no
     /// source, and an old outcome without artifacts that would have to be looked for. Without an old outcome it begins.
     pub(super) fn prepared_at_once(
         &self,
         state: &RunState,
         pipeline: &Pipeline,
         index: StageIndex,
-    ) -> Option<Preparation> {
+    ) -> Option<Input> {
         let template = state.template(index);
         if pipeline.get(template)?.stage().reads() != Reads::Nothing {
             return None;
         }
-        let fingerprint = fingerprint(&pipeline.fixed(template), &state.call(index, None), None, None);
-        let reuse = self.history().find(&fingerprint);
-        if reuse.as_ref().is_some_and(|(_, outcome)| !outcome.artifacts.is_empty()) {
-            return None;
+        let mut fingerprint = Fingerprint::of(&pipeline.fixed(template));
+        // By name, as in a call.
+        let mut needs: Vec<_> = state.planned(index).needs.iter().collect();
+        needs.sort_unstable();
+        for name in needs {
+            if let Some(artifact) = state.artifact(name) {
+                fingerprint.artifact(name, artifact);
+            }
         }
-        Some(Preparation {
-            fingerprint,
-            reuse,
-            ..Preparation::empty(index)
-        })
+        let mut before: Vec<_> = state
+            .outcomes_before(index)
+            .filter(|(_, outcome)| !outcome.facts.is_empty())
+            .collect();
+        before.sort_unstable_by_key(|(stage, _)| *stage);
+        for (stage, outcome) in before {
+            fingerprint.facts(stage, &outcome.facts);
+        }
+        fingerprint.item(state.view(index).item());
+        let fingerprint = fingerprint.finish();
+        match self.history().find(&fingerprint) {
+            Some((_, outcome)) if !outcome.artifacts.is_empty() => None,
+            Some((from, outcome)) => Some(Input::Reusable {
+                stage: index,
+                fingerprint,
+                from,
+                outcome,
+            }),
+            None => Some(Input::Prepared(Box::new(Preparation {
+                fingerprint,
+                ..Preparation::empty(index)
+            }))),
+        }
     }
 
     /// The configuration of an environment, from its own file, as it is now.
-    pub(super) async fn configuration(&self, environment: &EnvironmentDescriptor) -> Result<Configuration, StageError> {
+    pub(super) async fn configuration(
+        &self,
+        environment: &EnvironmentDescriptor,
+    ) -> Result<Configuration, StageError> {
         let Some(file) = &environment.configuration else {
             return Ok(Configuration::empty(environment.name.clone()));
         };
@@ -210,12 +280,18 @@ impl Runner {
             ),
             None => None,
         };
-        Ok(fingerprint(
-            &job.fixed,
-            context.call(),
-            configuration.as_ref(),
-            source.as_ref(),
-        ))
+        let call = context.call();
+        let mut fingerprint = Fingerprint::of(&job.fixed);
+        for (name, artifact) in &call.artifacts {
+            fingerprint.artifact(name, artifact);
+        }
+        for (stage, facts) in &call.facts {
+            fingerprint.facts(stage, facts);
+        }
+        fingerprint.item(call.item.as_ref());
+        fingerprint.digest(b'C', configuration.as_ref());
+        fingerprint.digest(b'W', source.as_ref());
+        Ok(fingerprint.finish())
     }
 
     async fn gather(&self, gates: &[AnyGate], request: &GateRequest) -> EvidenceSet {

@@ -22,7 +22,12 @@ impl Runner {
         match Pipeline::from_plan(state.plan(), registry) {
             Ok(pipeline) => self.drive(&pipeline, run).await,
             Err(error) => {
-                let missing = error.problems.iter().map(|problem| with_causes(problem).to_string());
+                // Whoever drives it has the types.
+                let _lease = self.lease(run)?;
+                let missing = error
+                    .problems
+                    .iter()
+                    .map(|problem| with_causes(problem).to_string());
                 let missing = missing.collect();
                 self.record(run, &Input::Park { missing }).await
             }

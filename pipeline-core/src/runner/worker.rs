@@ -1,16 +1,15 @@
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::RunError;
 use super::history::History;
 use super::lease::{Leases, MemoryLeases};
 use super::signal::{Observer, Observers, Signal};
 use super::slots::Slots;
-use super::RunError;
 use crate::journal::{AppendError, Batch, Journal, JournalExt};
-use crate::run::{
-    ApproveRequest, DecideRequest, Gates, Input, RunGraph, RunState,
-};
+use crate::run::{ApproveRequest, DecideRequest, Gates, Input, RunGraph, RunState};
 use crate::{
     Actor, ArtifactStore, Clock, Entropy, EvidenceKind, EvidenceSource, NoSecrets, NoSource, RunId,
     SecretSource, Services, Source, StreamId, SystemClock, SystemEntropy,
@@ -63,6 +62,7 @@ pub struct Runner {
     pub(super) options: RunnerOptions,
     history: Mutex<History>,
     pub(super) slots: Arc<Slots>,
+    draining: AtomicBool,
 }
 
 /// How often a decision is made again because somebody else was first, before the runner gives up.
@@ -86,6 +86,7 @@ impl Runner {
             options: RunnerOptions::default(),
             history: Mutex::default(),
             slots: Arc::new(Slots::new(None)),
+            draining: AtomicBool::new(false),
         }
     }
 
@@ -151,6 +152,20 @@ impl Runner {
         &self.journal
     }
 
+    /// Lets every drive of this runner come to an orderly end, for good: nothing begins any more, what is at work ends
+    /// and is recorded, and then the drives return. What comes next is for whoever drives the runs later. A drive
+    /// that has nothing to wait for notices within [`poll`](RunnerOptions::poll); one that takes too long can be dropped.
+    ///
+    /// A run keeps an environment that it is in the middle of using, such as one with a deployment that was not
+    /// verified yet.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
     /// Loads a run: its stream, and those of its environments and pools.
     ///
     /// # Errors
@@ -179,7 +194,11 @@ impl Runner {
 
     /// Random bits for a decision about a run, if it may need some.
     pub(super) fn chance(&self, state: &RunState) -> u64 {
-        if state.takes_chances() { self.entropy.next_u64() } else { 0 }
+        if state.takes_chances() {
+            self.entropy.next_u64()
+        } else {
+            0
+        }
     }
 
     pub(super) fn history(&self) -> MutexGuard<'_, History> {
@@ -230,8 +249,7 @@ impl Runner {
     /// Appends a batch and shows its events to the observers.
     pub(super) async fn append(&self, run: &RunId, batch: Batch) -> Result<(), RunError> {
         let shown = (!self.observers.is_idle()).then(|| batch.clone());
-        let commit = self
-            .journal
+        let commit = (*self.journal)
             .append(batch)
             .await
             .map_err(|source| RunError::Append {
@@ -264,7 +282,8 @@ impl Runner {
         self.record(run, &Input::Decide(request)).await
     }
 
-    /// Asks a run to stop. Whoever drives it stops what is running; if nobody does, drive it to end it.
+    /// Asks a run to stop. Whoever drives it stops what is running; if nobody does, drive it to end it. A run that
+    /// waits for its turn ends at once. The first request leaves the clean-up; a second one stops that, too.
     ///
     /// # Errors
     ///
@@ -278,9 +297,14 @@ impl Runner {
         for _ in 0..TRIES {
             let mut state = self.load(run).await?;
             let now = self.services.clock.now();
-            let batch = state
-                .record_only(&Gates::default(), input, now)
-                .map_err(RunError::Refused)?;
+            let batch = match input {
+                // Nobody can drive it yet, so nobody else ends it.
+                Input::Cancel { .. } if state.waits_for_run().is_some() => {
+                    state.advance(&Gates::default(), input, now)
+                }
+                _ => state.record_only(&Gates::default(), input, now),
+            };
+            let batch = batch.map_err(RunError::Refused)?;
             match self.append(run, batch).await {
                 Ok(()) => return Ok(state),
                 Err(RunError::Append {

@@ -50,6 +50,10 @@ impl Error for StageError {
 #[derive(Debug, Clone)]
 pub struct AnyStage(Arc<dyn Erased>);
 
+/// A stage at work.
+#[cfg(feature = "runtime")]
+pub(crate) type Started = std::pin::Pin<Box<dyn Future<Output = Result<Outcome, StageError>> + Send>>;
+
 /// The object-safe twin of [`Stage`].
 #[async_trait]
 trait Erased: Debug + Send + Sync {
@@ -59,6 +63,9 @@ trait Erased: Debug + Send + Sync {
     fn reads(&self) -> Reads;
     fn portable(&self) -> bool;
     async fn run(&self, cx: &StageContext) -> Result<Outcome, StageError>;
+    /// The same in one piece, which needs nobody else's memory.
+    #[cfg(feature = "runtime")]
+    fn start(self: Arc<Self>, cx: StageContext) -> Started;
     fn planner(&self) -> Option<&dyn ErasedPlan>;
     fn inspector(&self) -> Option<&dyn ErasedInspect>;
     fn undoer(&self) -> Option<&dyn ErasedUndo>;
@@ -115,6 +122,15 @@ impl<S: Stage> Erased for S {
         Stage::run(self, cx)
             .await
             .map_err(|error| StageError::of(self, error))
+    }
+
+    #[cfg(feature = "runtime")]
+    fn start(self: Arc<Self>, cx: StageContext) -> Started {
+        Box::pin(async move {
+            Stage::run(&*self, &cx)
+                .await
+                .map_err(|error| StageError::of(&*self, error))
+        })
     }
 
     fn planner(&self) -> Option<&dyn ErasedPlan> {
@@ -228,6 +244,12 @@ impl AnyStage {
     /// Those of the stage.
     pub async fn run(&self, cx: &StageContext) -> Result<Outcome, StageError> {
         self.0.run(cx).await
+    }
+
+    /// Begins it, without looking at what came of it.
+    #[cfg(feature = "runtime")]
+    pub(crate) fn start(&self, cx: StageContext) -> Started {
+        Arc::clone(&self.0).start(cx)
     }
 
     /// See [`PlanActions::plan`]; `None` when the stage cannot plan.

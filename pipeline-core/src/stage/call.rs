@@ -33,7 +33,7 @@ pub struct StageCall {
     /// The item of the list that the stage runs over, if it does.
     pub item: Option<Value>,
     /// The environment that it targets.
-    pub target: Option<Target>,
+    pub target: Option<Box<Target>>,
 }
 
 impl StageCall {

@@ -6,8 +6,8 @@ use serde_json::Value;
 use super::call::{StageCall, Target};
 use super::{Cancellation, Cancelled, Channel, OutputLog};
 use crate::{
-    ArtifactName, ArtifactRef, ArtifactStore, Clock, ComponentName, Environment, IdempotencyKey, Masker, PipelineName, RunId, Secret,
-    SecretError, SecretRef, SecretSource, Source, StageName, Timestamp,
+    ArtifactName, ArtifactRef, ArtifactStore, Clock, ComponentName, Environment, IdempotencyKey, Masker,
+    PipelineName, RunId, Secret, SecretError, SecretRef, SecretSource, Source, StageName, Timestamp,
 };
 
 /// What a worker offers to the stages that it runs.
@@ -45,7 +45,7 @@ struct Inner {
     cancellation: OnceLock<Cancellation>,
     drop_now: OnceLock<Cancellation>,
     masker: OnceLock<Masker>,
-    output: Mutex<OutputLog>,
+    output: Mutex<Option<Box<OutputLog>>>,
     signals: Option<Arc<dyn Signals>>,
     /// The same attempt before its configuration was read: it keeps what is said, and is asked to stop.
     base: Option<StageContext>,
@@ -86,7 +86,7 @@ impl StageContext {
             cancellation: OnceLock::new(),
             drop_now: OnceLock::new(),
             masker: OnceLock::new(),
-            output: Mutex::new(OutputLog::default()),
+            output: Mutex::default(),
             signals,
             base: None,
         }))
@@ -107,7 +107,7 @@ impl StageContext {
             cancellation: OnceLock::new(),
             drop_now: OnceLock::new(),
             masker: OnceLock::new(),
-            output: Mutex::new(OutputLog::default()),
+            output: Mutex::default(),
             signals: self.0.signals.clone(),
             base: Some(self.clone()),
         }))
@@ -166,7 +166,7 @@ impl StageContext {
 
     /// The environment that the stage targets, as the journal knows it.
     pub fn target(&self) -> Option<&Target> {
-        self.0.call.target.as_ref()
+        self.0.call.target.as_deref()
     }
 
     /// The environment that the stage targets, to act on.
@@ -246,7 +246,7 @@ impl StageContext {
     #[cfg(feature = "runtime")]
     pub(crate) fn is_silent(&self) -> bool {
         let output = self.own().output.lock().unwrap_or_else(PoisonError::into_inner);
-        output.is_empty()
+        output.is_none()
     }
 
     /// Says something: shown live, and kept with the attempt up to a bound.
@@ -261,7 +261,7 @@ impl StageContext {
             signals.output(self.run(), self.stage(), channel, &line);
         }
         let mut output = self.own().output.lock().unwrap_or_else(PoisonError::into_inner);
-        output.push(channel, &line);
+        output.get_or_insert_default().push(channel, &line);
     }
 
     /// Reports progress: some of a total, if there is one, and what is being done. Shown live, not kept.
@@ -274,10 +274,7 @@ impl StageContext {
 
     /// What was said so far.
     pub fn output_log(&self) -> OutputLog {
-        self.own()
-            .output
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        let output = self.own().output.lock().unwrap_or_else(PoisonError::into_inner);
+        output.as_deref().cloned().unwrap_or_default()
     }
 }

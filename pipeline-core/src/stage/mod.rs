@@ -10,6 +10,8 @@ mod outcome;
 mod output;
 
 pub use ability::{Abilities, Inspect, Inspection, PlanActions, Undo, Verify};
+#[cfg(feature = "runtime")]
+pub(crate) use any::Started;
 pub use any::{AnyStage, StageError};
 pub use call::{StageCall, Target};
 pub use cancellation::{Cancellation, Cancelled};

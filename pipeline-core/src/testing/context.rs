@@ -90,14 +90,14 @@ impl TestCall {
         configuration: Configuration,
         fence: Option<Fence>,
     ) -> Self {
-        self.call.target = Some(Target {
+        self.call.target = Some(Box::new(Target {
             descriptor: environment.descriptor().clone(),
             configuration,
             fence,
             action_plan: None,
             live: None,
             verified: None,
-        });
+        }));
         self.environment = Some(environment);
         self
     }

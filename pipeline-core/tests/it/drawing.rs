@@ -182,7 +182,7 @@ async fn every_ending_has_its_own_word_and_symbol() {
         ("deploy-staging", "↺ reused"),
         ("soak", "– skipped"),
         ("deploy-eu-1", "⊘ denied"),
-        ("smoke-test", "○ pending"),
+        ("smoke-test", "◎ ready"),
     ];
     let drawn = read_dot(&drawing);
     for (stage, words) in expected {

@@ -8,8 +8,8 @@ use pipeline_core::run::{Command, Gates, Input, Preparation};
 use pipeline_core::testing::ManualClock;
 use pipeline_core::{
     Actor, Clock, Digest, Effect, EvidenceSet, Failure, Inspection, Journal, JournalExt, MemoryJournal,
-    NewEvent, Outcome, PlannedStage, RunCreated, RunEvent, RunId, RunOutcome, RunPlan, RunState,
-    RunStatus, SignedDuration, StageName, StageResult, StageState, StreamId, TypeName,
+    NewEvent, Outcome, PlannedStage, RunCreated, RunEvent, RunId, RunOutcome, RunPlan, RunState, RunStatus,
+    SignedDuration, StageName, StageResult, StageState, StreamId, TypeName,
 };
 use proptest::prelude::*;
 

@@ -566,3 +566,196 @@ async fn a_stage_that_promises_an_artifact_must_produce_it() {
         "stage `build` succeeded without producing artifact `site`, which it promises"
     );
 }
+
+/// Drains the runner that drives it, and then succeeds or says no.
+#[derive(Debug, Clone, Serialize)]
+struct Drains {
+    #[serde(skip)]
+    runner: Arc<std::sync::OnceLock<Arc<Runner>>>,
+    succeeds: bool,
+}
+
+impl Stage for Drains {
+    const TYPE: &'static str = "drains";
+    type Error = std::convert::Infallible;
+
+    fn effect(&self) -> Effect {
+        Effect::AtMostOnce
+    }
+
+    async fn run(&self, _: &StageContext) -> Result<Outcome, Self::Error> {
+        self.runner.get().unwrap().drain();
+        Ok(if self.succeeds {
+            Outcome::succeeded()
+        } else {
+            Outcome::failed("no")
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_runner_that_drains_begins_nothing_and_another_goes_on() {
+    let bench = Bench::new();
+    let drains = Drains {
+        runner: Arc::default(),
+        succeeds: true,
+    };
+    let [plain, pure, listed] =
+        [Effect::AtMostOnce, Effect::Pure, Effect::Idempotent].map(ScriptedStage::new);
+    let pipeline = Pipeline::builder("p")
+        .stage(StageSpec::new("drains", drains.clone()))
+        .stage(StageSpec::new("plain", plain.clone()).after(["drains"]))
+        .stage(StageSpec::new("pure", pure.clone()).after(["drains"]))
+        .stage(
+            StageSpec::new("listed", listed.clone())
+                .after(["drains"])
+                .each(pipeline_core::Each::values([1, 2])),
+        )
+        .build()
+        .unwrap();
+    let runner = bench.runner();
+    assert!(drains.runner.set(Arc::clone(&runner)).is_ok());
+    let run = runner.create(&pipeline, RunRequest::new(alice())).await.unwrap();
+    let state = runner.drive(&pipeline, &run).await.unwrap();
+    assert_eq!(state.status(), RunStatus::Running);
+    assert_eq!(words(&state), ["succeeded", "ready", "ready", "ready"]);
+    let length = bench.kinds().await.len();
+    // It is for good, and does not even take the run.
+    let state = runner.drive(&pipeline, &run).await.unwrap();
+    assert_eq!((state.epoch(), bench.kinds().await.len()), (1, length));
+
+    let state = bench.runner().drive(&pipeline, &run).await.unwrap();
+    assert_eq!(state.status(), RunStatus::Succeeded);
+    assert_eq!(state.view(0).attempts(), 1);
+    assert_eq!(
+        (plain.keys().len(), pure.keys().len(), listed.keys().len()),
+        (1, 1, 2)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_runner_that_drains_records_the_end_of_a_run() {
+    let bench = Bench::new();
+    let drains = Drains {
+        runner: Arc::default(),
+        succeeds: false,
+    };
+    let pipeline = Pipeline::builder("p")
+        .stage(StageSpec::new("drains", drains.clone()))
+        .stage(StageSpec::new("after", ScriptedStage::new(Effect::Idempotent)).after(["drains"]))
+        .build()
+        .unwrap();
+    let runner = bench.runner();
+    assert!(drains.runner.set(Arc::clone(&runner)).is_ok());
+    let run = runner.create(&pipeline, RunRequest::new(alice())).await.unwrap();
+    let state = runner.drive(&pipeline, &run).await.unwrap();
+    assert_eq!(state.status(), RunStatus::Failed);
+    assert_eq!(words(&state), ["failed", "skipped"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_waits_for_its_turn_is_cancelled_at_once_and_cleans_nothing_up() {
+    let bench = Bench::new();
+    let (work, tidy) = (
+        ScriptedStage::new(Effect::AtMostOnce),
+        ScriptedStage::new(Effect::Idempotent),
+    );
+    let pipeline = Pipeline::builder("p")
+        .runs(pipeline_core::QueueMode::Queue)
+        .stage(StageSpec::new("work", work.clone()))
+        .stage(
+            StageSpec::new("tidy", tidy.clone())
+                .after(["work"])
+                .when(pipeline_core::When::Always),
+        )
+        .build()
+        .unwrap();
+    let runner = bench.runner();
+    let mut runs = Vec::new();
+    for _ in 0..3 {
+        runs.push(runner.create(&pipeline, RunRequest::new(alice())).await.unwrap());
+    }
+    let state = runner
+        .cancel(&runs[1], alice(), "not this one".to_owned())
+        .await
+        .unwrap();
+    assert_eq!(state.status(), RunStatus::Cancelled);
+    assert_eq!(words(&state), ["skipped", "skipped"]);
+    assert!(
+        runner.cancel(&runs[1], alice(), String::new()).await.is_err(),
+        "it has ended"
+    );
+    // It is in nobody's way.
+    for run in [&runs[0], &runs[2]] {
+        let state = runner.drive(&pipeline, run).await.unwrap();
+        assert_eq!(state.status(), RunStatus::Succeeded);
+    }
+    assert_eq!((work.keys().len(), tidy.keys().len()), (2, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_whose_types_are_missing_is_parked_until_somebody_has_them() {
+    let bench = Bench::new();
+    let stage = ScriptedStage::new(Effect::Idempotent).then(Step::Forever);
+    let pipeline = one(&stage);
+    let runner = bench.runner();
+    let run = runner.create(&pipeline, RunRequest::new(alice())).await.unwrap();
+    let nothing = pipeline_core::Registry::new();
+    for _ in 0..2 {
+        let state = runner.resume(&run, &nothing).await.unwrap();
+        assert_eq!(
+            state.status(),
+            RunStatus::Parked,
+            "although something could begin"
+        );
+        assert!(
+            state.parked().unwrap()[0].contains("scripted@1"),
+            "{:?}",
+            state.parked()
+        );
+    }
+    assert_eq!(bench.kinds().await, ["run.created", "run.parked"]);
+
+    // Whoever drives it has the types: nobody else parks it meanwhile.
+    let driven = tokio::spawn({
+        let (runner, run) = (Arc::clone(&runner), run.clone());
+        async move { runner.drive(&pipeline, &run).await }
+    });
+    while stage.keys().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let refused = runner.resume(&run, &nothing).await.unwrap_err();
+    assert!(matches!(refused, RunError::Taken { .. }), "{refused:?}");
+    driven.abort();
+    assert_eq!(runner.load(&run).await.unwrap().status(), RunStatus::Running);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_runner_that_drains_does_not_wait_for_the_next_attempt() {
+    let bench = Bench::new();
+    let stage = ScriptedStage::new(Effect::Idempotent).then(Step::Error(Failure::Errored));
+    let retry = pipeline_core::RetryPolicy {
+        delay_seconds: 30,
+        jitter_percent: 0,
+        ..pipeline_core::RetryPolicy::new(2)
+    };
+    let pipeline = Pipeline::builder("p")
+        .stage(StageSpec::new("only", stage.clone()).retry(retry))
+        .build()
+        .unwrap();
+    let runner = bench.runner();
+    let run = runner.create(&pipeline, RunRequest::new(alice())).await.unwrap();
+    let driven = {
+        let (runner, pipeline, run) = (Arc::clone(&runner), pipeline.clone(), run.clone());
+        tokio::spawn(async move { runner.drive(&pipeline, &run).await })
+    };
+    while bench.kinds().await.last().unwrap() != "run.stage-finished" {
+        tokio::task::yield_now().await;
+    }
+    runner.drain();
+    bench.clock.advance(SignedDuration::from_secs(31));
+    let state = driven.await.unwrap().unwrap();
+    assert_eq!((words(&state), state.view(0).attempts()), (vec!["retrying"], 1));
+    let state = bench.runner().drive(&pipeline, &run).await.unwrap();
+    assert_eq!((words(&state), state.view(0).attempts()), (vec!["succeeded"], 2));
+}

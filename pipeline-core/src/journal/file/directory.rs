@@ -2,11 +2,14 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use super::derived::Derived;
+
 /// The directory of a journal.
 #[derive(Debug)]
 pub(super) struct Directory {
     root: PathBuf,
     journal: PathBuf,
+    derived: Derived,
 }
 
 /// The lock between processes, released when it is dropped.
@@ -18,12 +21,18 @@ impl Directory {
         Self {
             root: root.to_owned(),
             journal: root.join("journal.jsonl"),
+            derived: Derived::new(root.join("derived")),
         }
     }
 
     /// The journal itself.
     pub(super) fn journal(&self) -> &Path {
         &self.journal
+    }
+
+    /// What can be made again from the journal.
+    pub(super) fn derived(&self) -> &Derived {
+        &self.derived
     }
 
     /// Where the journal is written anew.
@@ -121,6 +130,22 @@ pub(super) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result
     std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
 }
 
+/// Reads so many bytes, or fewer where the file ends.
+pub(super) fn read_exactly(file: &File, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; len];
+    let mut filled = 0;
+    while filled < len {
+        match read_at(file, &mut bytes[filled..], offset + filled as u64) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(filled);
+    Ok(bytes)
+}
+
 fn patiently(mut lock: impl FnMut() -> io::Result<()>) -> io::Result<()> {
     loop {
         match lock() {
@@ -131,12 +156,12 @@ fn patiently(mut lock: impl FnMut() -> io::Result<()>) -> io::Result<()> {
 }
 
 #[cfg(unix)]
-fn sync_directory(path: &Path) -> io::Result<()> {
+pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
 /// Other systems keep directories durable by themselves, and cannot open them as files.
 #[cfg(not(unix))]
-fn sync_directory(_path: &Path) -> io::Result<()> {
+pub(super) fn sync_directory(_path: &Path) -> io::Result<()> {
     Ok(())
 }

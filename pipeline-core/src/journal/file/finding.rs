@@ -40,6 +40,8 @@ pub enum FindingKind {
     StreamMissing,
     /// The journal is good in itself, but another one than at the checkpoint.
     Rewritten,
+    /// The journal is good, but the index beside it, which opening would take, says something else.
+    IndexDiffers,
     /// The checkpoint has a form that this program does not know.
     UnknownCheckpoint,
 }

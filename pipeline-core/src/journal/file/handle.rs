@@ -1,5 +1,7 @@
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 
@@ -7,7 +9,10 @@ use super::Cut;
 use super::error::OpenError;
 use super::store::{OpenReport, Store};
 use crate::event::{Actor, Cursor, Event, EventRef, Position, StreamId};
-use crate::journal::{AppendError, Batch, Checkpoint, Commit, EraseError, Journal, ReadError};
+use crate::journal::{
+    AppendError, Batch, Checkpoint, Commit, EraseError, FoldSnapshot, Journal, ReadError, StoreFoldError,
+};
+use crate::name::FoldName;
 use crate::{Entropy, Timestamp};
 
 /// A journal in a directory, shared by any number of handles and processes on one computer.
@@ -53,18 +58,17 @@ impl FileJournal {
     ///
     /// # Errors
     ///
-    /// [`OpenError::Corrupt`] when the journal is damaged: nothing is changed then.
+    /// [`OpenError::Corrupt`] when the journal is damaged: nothing is changed then. Damage in what an index vouches for
+    /// is found when it is read, or by [`verify_files`](super::verify_files).
     pub fn open(
         directory: impl AsRef<Path>,
         entropy: Arc<dyn Entropy>,
     ) -> Result<(Self, OpenReport), OpenError> {
         let (store, report) = Store::open(directory.as_ref(), entropy)?;
-        Ok((
-            Self {
-                store: Arc::new(store),
-            },
-            report,
-        ))
+        let store = Arc::new(store);
+        store.note(&store.state());
+        Store::save_behind(&store);
+        Ok((Self { store }, report))
     }
 
     /// Opens a journal for reading. Nothing on the disk is made or changed; a last commit that is not
@@ -79,6 +83,20 @@ impl FileJournal {
         })
     }
 
+    /// Writes an index beside the journal, so that opening it need not read what is there now. Blocks.
+    ///
+    /// A handle for writing does so by itself: now and then in the background, and when the last clone of it is
+    /// dropped, which may take some milliseconds, when enough was appended. A handle for reading does nothing. The
+    /// [form on disk](super) says what is checked when a journal is opened with an index, and what only when its
+    /// events are read, or by [`verify_files`](super::verify_files).
+    ///
+    /// # Errors
+    ///
+    /// When the index could not be written. Nothing is lost by it but time.
+    pub fn save_index(&self) -> io::Result<()> {
+        self.store.save_index()
+    }
+
     /// The file that holds the events.
     pub fn path(&self) -> &Path {
         self.store.path()
@@ -88,6 +106,12 @@ impl FileJournal {
     /// had stopped in the middle of an append.
     pub fn cuts(&self) -> Vec<Cut> {
         self.store.state().cuts.clone()
+    }
+
+    /// How often this handle waited for the disk to keep what was appended (`fdatasync`): once for each commit, or
+    /// less often when appends arrive together and share a write.
+    pub fn syncs(&self) -> u64 {
+        self.store.syncs.load(Ordering::Relaxed)
     }
 
     /// Erases the payload of an event for ever; its envelope stays, and so do all hashes. Blocks, and takes
@@ -108,7 +132,7 @@ impl FileJournal {
     /// Does work that blocks where it blocks nobody.
     async fn blocking<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Store) -> T + Send + 'static,
+        work: impl FnOnce(&Arc<Store>) -> T + Send + 'static,
     ) -> Result<T, Box<dyn std::error::Error + Send + Sync>> {
         let store = Arc::clone(&self.store);
         crate::blocking::unblock(move || work(&store)).await
@@ -118,9 +142,12 @@ impl FileJournal {
 #[async_trait]
 impl Journal for FileJournal {
     async fn append(&self, batch: Batch) -> Result<Commit, AppendError> {
-        self.blocking(move |store| store.append(batch))
-            .await
-            .map_err(AppendError::Other)?
+        let append = move |store: &Arc<Store>| {
+            let commit = store.append(batch)?;
+            Store::save_behind(store);
+            Ok(commit)
+        };
+        self.blocking(append).await.map_err(AppendError::Other)?
     }
 
     async fn read(&self, stream: &StreamId, after: Position, limit: usize) -> Result<Vec<Event>, ReadError> {
@@ -137,6 +164,20 @@ impl Journal for FileJournal {
     }
 
     async fn checkpoint(&self) -> Result<Checkpoint, ReadError> {
-        self.blocking(Store::checkpoint).await.map_err(ReadError::Other)?
+        self.blocking(|store| store.checkpoint())
+            .await
+            .map_err(ReadError::Other)?
+    }
+
+    async fn load_fold(&self, name: &FoldName, version: u32) -> Option<FoldSnapshot> {
+        let name = name.clone();
+        let loaded = self.blocking(move |store| store.load_fold(&name, version)).await;
+        loaded.unwrap_or_default()
+    }
+
+    async fn store_fold(&self, fold: FoldSnapshot) -> Result<(), StoreFoldError> {
+        let name = fold.name.clone();
+        let stored = self.blocking(move |store| store.store_fold(&fold)).await;
+        stored.map_err(|source| StoreFoldError::Other { name, source })?
     }
 }

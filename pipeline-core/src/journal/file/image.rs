@@ -3,13 +3,15 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::directory::read_at;
+use super::derived::Derived;
+use super::directory::{Directory, read_exactly};
 use super::error::{corrupt, unreadable};
 use super::index::{Entry, Index};
 use super::line::EventLine;
 use super::lines::{Lines, Next};
+use super::saved_index;
 use super::scan::{Fault, Scan};
-use crate::event::{Cursor, Event, EventRef, StreamId};
+use crate::event::{Cursor, Event, EventRef, Position, StreamId};
 use crate::journal::{JournalEvent, ReadError};
 
 /// What is known of an open file: all commits that were closed when it was read last.
@@ -18,6 +20,8 @@ pub(super) struct Image {
     pub(super) file: Arc<File>,
     pub(super) scan: Scan,
     pub(super) index: Index,
+    /// Up to which event an index on the disk was taken at its word.
+    pub(super) indexed: Cursor,
 }
 
 /// What follows the last closed commit, and looks like a commit that was not finished.
@@ -29,17 +33,46 @@ pub(super) struct Tail {
 }
 
 impl Image {
-    pub(super) fn new(file: File) -> Self {
+    /// Nothing is known of the file yet.
+    pub(super) fn new(file: Arc<File>) -> Self {
         Self {
-            file: Arc::new(file),
+            file,
             scan: Scan::new(true),
             index: Index::default(),
+            indexed: 0,
         }
+    }
+
+    /// Knows of the file what an index on the disk says, if there is one that fits, and reads the rest.
+    pub(super) fn load(file: File, directory: &Directory) -> Result<(Self, Option<Tail>), ReadError> {
+        let file = Arc::new(file);
+        if let Some(mut image) = Self::indexed(&file, directory.derived())
+            && let Ok(tail) = image.advance(directory.journal())
+        {
+            return Ok((image, tail));
+        }
+        // The journal alone says what is wrong with it.
+        let mut image = Self::new(file);
+        let tail = image.advance(directory.journal())?;
+        Ok((image, tail))
+    }
+
+    fn indexed(file: &Arc<File>, derived: &Derived) -> Option<Self> {
+        let (scan, index) = saved_index::decode(&derived.read(&derived.index())?)?;
+        let fits = saved_index::fits(file, &scan, &index).ok()?;
+        fits.then(|| Self {
+            file: Arc::clone(file),
+            indexed: scan.closed.cursor,
+            scan,
+            index,
+        })
     }
 
     /// Reads and checks what follows the last commit that is known.
     pub(super) fn advance(&mut self, path: &Path) -> Result<Option<Tail>, ReadError> {
-        let Self { file, scan, index } = self;
+        let Self {
+            file, scan, index, ..
+        } = self;
         let closed = scan.closed;
         let len = file.metadata().map_err(unreadable(path))?.len();
         if len < closed.offset {
@@ -70,37 +103,50 @@ impl Image {
         }
     }
 
-    /// Reads some events anew and checks that they are what they were.
+    /// What is to be read for some entries.
+    pub(super) fn wanted(&self, entries: Vec<(Cursor, Entry)>) -> Vec<Wanted> {
+        let wanted = entries.into_iter().map(|(cursor, entry)| Wanted {
+            cursor,
+            entry,
+            stream: self.scan.streams[entry.stream as usize].id.clone(),
+        });
+        wanted.collect()
+    }
+
+    /// Reads some events anew and checks that they are what they were. Events of one stream are read from the one
+    /// after `after` on.
     pub(super) fn fetch(
         file: &File,
-        entries: &[(Cursor, Entry)],
-        stream: Option<&StreamId>,
+        wanted: Vec<Wanted>,
+        after: Option<Position>,
     ) -> Result<Vec<Event>, (Cursor, Fetch)> {
         let mut window = Window {
             file,
             bytes: Vec::new(),
             start: 0,
         };
-        let mut events: Vec<Event> = Vec::with_capacity(entries.len());
-        for (cursor, entry) in entries {
-            let damaged = |reason: &str| (*cursor, Fetch::Damaged(reason.to_owned()));
+        let mut events: Vec<Event> = Vec::with_capacity(wanted.len());
+        for Wanted {
+            cursor,
+            entry,
+            stream,
+        } in wanted
+        {
+            let damaged = |reason: &str| (cursor, Fetch::Damaged(reason.to_owned()));
             let bytes = window
                 .bytes(entry.offset, entry.len as usize)
-                .map_err(|e| (*cursor, Fetch::Io(e)))?;
+                .map_err(|e| (cursor, Fetch::Io(e)))?;
             let read = bytes
                 .strip_suffix(b"\n")
                 .and_then(|line| EventLine::read(line).ok());
-            let read = read.filter(|read| read.hash == entry.hash);
+            let position = after.map(|after| after + events.len() as u64 + 1);
+            let read = read.filter(|EventLine { envelope, hash, .. }| {
+                *hash == entry.hash
+                    && envelope.stream == stream.as_str()
+                    && position.is_none_or(|position| envelope.position == position)
+            });
             let read = read.ok_or_else(|| damaged("the event is not what was read before"))?;
-            let id = match stream.or(events.last().map(|event| &event.stream)) {
-                Some(id) if id.as_str() == read.envelope.stream => id.clone(),
-                _ => read
-                    .envelope
-                    .stream
-                    .parse()
-                    .map_err(|_| damaged("the stream has no good name"))?,
-            };
-            events.push(read.event(id, *cursor).map_err(|reason| damaged(&reason))?);
+            events.push(read.event(stream, cursor).map_err(|reason| damaged(&reason))?);
         }
         Ok(events)
     }
@@ -126,6 +172,14 @@ impl Image {
         found.sort_by_key(|(_, entry)| entry.offset);
         found
     }
+}
+
+/// An event to be read.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    cursor: Cursor,
+    entry: Entry,
+    stream: StreamId,
 }
 
 /// Why an event could not be read.
@@ -176,18 +230,8 @@ impl Window<'_> {
         let at = match inside.filter(|at| at.saturating_add(len) <= self.bytes.len()) {
             Some(at) => at,
             None => {
-                self.bytes.resize(len.max(AHEAD), 0);
+                self.bytes = read_exactly(self.file, offset, len.max(AHEAD))?;
                 self.start = offset;
-                let mut filled = 0;
-                while filled < self.bytes.len() {
-                    match read_at(self.file, &mut self.bytes[filled..], offset + filled as u64) {
-                        Ok(0) => break,
-                        Ok(count) => filled += count,
-                        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                        Err(error) => return Err(error),
-                    }
-                }
-                self.bytes.truncate(filled);
                 0
             }
         };

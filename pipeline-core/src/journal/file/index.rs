@@ -7,6 +7,8 @@ use crate::event::{Cursor, Position};
 pub(super) struct Entry {
     pub(super) offset: u64,
     pub(super) len: u32,
+    /// The number of its stream in the scan.
+    pub(super) stream: u32,
     pub(super) hash: Digest,
 }
 
@@ -21,6 +23,32 @@ pub(super) struct Index {
 }
 
 impl Index {
+    /// An index of these events and commits; `held` says how many events each stream has.
+    pub(super) fn restore(entries: Vec<Entry>, commits: Vec<Cursor>, held: &[Position]) -> Self {
+        let mut streams: Vec<_> = held
+            .iter()
+            .map(|held| Vec::with_capacity(*held as usize))
+            .collect();
+        for (number, entry) in (0..).zip(&entries) {
+            streams[entry.stream as usize].push(number);
+        }
+        Self {
+            entries,
+            streams,
+            commits,
+        }
+    }
+
+    /// All events.
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The cursor after each commit.
+    pub(super) fn commits(&self) -> &[Cursor] {
+        &self.commits
+    }
+
     /// The entries of a stream after a position, with their cursors.
     pub(super) fn stream(&self, stream: u32, after: Position, limit: usize) -> Vec<(Cursor, Entry)> {
         let held = self.streams.get(stream as usize).map_or(&[][..], Vec::as_slice);
@@ -60,6 +88,7 @@ impl Observer for Index {
             self.entries.push(Entry {
                 offset: event.offset,
                 len: event.len,
+                stream: event.stream,
                 hash: event.hash,
             });
         }

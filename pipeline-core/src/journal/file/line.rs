@@ -3,9 +3,9 @@ use std::borrow::Cow;
 use serde::de::IgnoredAny;
 
 use super::text::{Stop, Text};
-use crate::Digest;
 use crate::event::{Actor, Cursor, Event, EventRef, Payload, StreamId};
-use crate::journal::chain::{payload_digest, put, write_envelope};
+use crate::journal::chain::{EnvelopeParts, SALT_LEN, payload_digest, put_all, put_digest, put_number};
+use crate::{Digest, Timestamp};
 
 /// The first line of a journal, with its end.
 pub(super) const HEADER: &str = "{\"journal\":\"release-pipeline\",\"format\":1}\n";
@@ -167,6 +167,36 @@ impl<'a> EventLine<'a> {
         }
     }
 
+    /// Why [`event`](Self::event) would refuse. `known` is a time that is one, and becomes this event's: the events of
+    /// a commit share theirs.
+    pub(super) fn unreadable(&self, known: &mut String) -> Option<String> {
+        let Envelope {
+            at, actor, causes, ..
+        } = &self.envelope;
+        if known != at {
+            if at.parse::<Timestamp>().is_err() {
+                return Some(format!("`{at}` is not a time"));
+            }
+            known.clear();
+            known.push_str(at);
+        }
+        if actor != "engine"
+            && let Err(error) = actor.parse::<Actor>()
+        {
+            return Some(error.to_string());
+        }
+        if let Some((stream, _)) = causes
+            .iter()
+            .find(|(stream, _)| stream.parse::<StreamId>().is_err())
+        {
+            return Some(format!("`{stream}` is not a stream"));
+        }
+        match self.body {
+            Body::Data { payload } => utf8(payload).err(),
+            Body::Erased | Body::Damaged => None,
+        }
+    }
+
     /// The event with everything that it says.
     pub(super) fn event(&self, stream: StreamId, cursor: Cursor) -> Result<Event, String> {
         let Envelope {
@@ -202,30 +232,25 @@ impl<'a> EventLine<'a> {
     }
 }
 
-pub(super) fn utf8(bytes: &[u8]) -> Result<&str, String> {
+fn utf8(bytes: &[u8]) -> Result<&str, String> {
     std::str::from_utf8(bytes).map_err(|_| "the payload is not UTF-8".to_owned())
 }
 
-/// Writes the line of an event, with its end, and returns the event's hash.
+/// Writes the line of an event, with its end, and returns the event's hash. The envelope names the payload's
+/// digest.
 pub(super) fn write_event(
     out: &mut Vec<u8>,
-    event: &Event,
-    salt: &str,
+    envelope: &EnvelopeParts<'_>,
+    salt: &[u8; SALT_LEN],
     payload: &str,
-    previous: &Digest,
 ) -> Digest {
     out.extend_from_slice(EVENT.as_bytes());
     let start = out.len();
-    write_envelope(
-        out,
-        event,
-        &payload_digest(salt.as_bytes(), payload.as_bytes()),
-        previous,
-    );
+    envelope.write(out);
     let hash = Digest::of(&out[start..]);
-    for part in [SALT, salt, DATA, payload, "}\n"] {
-        out.extend_from_slice(part.as_bytes());
-    }
+    out.extend_from_slice(SALT.as_bytes());
+    out.extend_from_slice(salt);
+    put_all(out, [DATA, payload, "}\n"]);
     hash
 }
 
@@ -276,22 +301,21 @@ impl CommitLine {
         }
     }
 
-    /// The line without its end.
-    pub(super) fn write(&self) -> Vec<u8> {
-        let Self {
-            number,
-            events,
-            cursor,
-            previous,
-            digest,
-        } = self;
-        let mut out = Vec::with_capacity(256);
-        put(
-            &mut out,
-            format_args!(r#"{COMMIT}{number},"events":{events},"cursor":{cursor},"previous":"#),
-        );
-        put(&mut out, format_args!(r#""{previous}","digest":"{digest}"}}}}"#));
-        out
+    /// Writes the line without its end.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        for (text, number) in [
+            (COMMIT, self.number),
+            (r#","events":"#, self.events),
+            (r#","cursor":"#, self.cursor),
+        ] {
+            out.extend_from_slice(text.as_bytes());
+            put_number(out, number);
+        }
+        out.extend_from_slice(br#","previous":""#);
+        put_digest(out, &self.previous);
+        out.extend_from_slice(br#"","digest":""#);
+        put_digest(out, &self.digest);
+        out.extend_from_slice(br#""}}"#);
     }
 
     /// What differs from the line that should stand here.

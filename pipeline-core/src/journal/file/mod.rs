@@ -2,15 +2,22 @@
 
 mod append;
 mod cut;
+mod derived;
 mod directory;
+mod erasures;
 mod error;
 mod finding;
 mod handle;
 mod image;
 mod index;
+mod index_check;
 mod line;
 mod lines;
+mod queue;
 mod rewrite;
+mod saved_fold;
+mod saved_index;
+mod saving;
 mod scan;
 mod store;
 mod text;

@@ -61,6 +61,8 @@ impl Store {
 
 /// Writes the journal anew, with some payloads erased. Under the lock; there is nothing after the last commit.
 pub(super) fn rewrite(directory: &Directory, image: &Image, erase: &[(EventRef, Entry)]) -> io::Result<()> {
+    // The state of a fold may hold what is erased, and no place in an index stays.
+    directory.derived().clear()?;
     let path = directory.rewrite();
     let mut out = BufWriter::new(File::create(&path)?);
     let mut from = 0;

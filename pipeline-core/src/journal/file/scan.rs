@@ -1,9 +1,10 @@
 use std::collections::{BTreeMap, HashMap};
 
+use super::erasures::{Erasures, recorded};
 use super::line::{Body, COMMIT, CommitLine, Envelope, EventLine, HEADER};
 use super::text::{Stop, Text};
 use crate::Digest;
-use crate::event::{Cursor, EventPayload, EventRef, StreamId};
+use crate::event::{Cursor, EventRef, StreamId};
 use crate::journal::chain::commit_digest;
 use crate::journal::{Head, JournalEvent};
 
@@ -47,6 +48,13 @@ pub(super) struct Pending {
     record: Option<Box<EventRef>>,
 }
 
+/// A commit that is closed and not made known yet.
+#[derive(Debug)]
+pub(super) struct Sealed {
+    closed: Closed,
+    events: Vec<Pending>,
+}
+
 /// Everything up to the last closed commit.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Closed {
@@ -62,39 +70,6 @@ pub(super) struct Closed {
 /// What wants to know of each commit.
 pub(super) trait Observer {
     fn closed(&mut self, closed: &Closed, streams: &[Stream], events: &[Pending]);
-}
-
-/// Which payloads were erased, and by which right.
-#[derive(Debug, Default)]
-pub(super) struct Erasures {
-    /// What is recorded as erased, and the line that says so.
-    pub(super) recorded: BTreeMap<EventRef, u64>,
-    /// What is erased, and its line.
-    pub(super) erased: BTreeMap<EventRef, u64>,
-}
-
-impl Erasures {
-    /// The erased payloads that nobody recorded.
-    pub(super) fn unrecorded(&self) -> Vec<Fault> {
-        let missing = self
-            .erased
-            .iter()
-            .filter(|(event, _)| !self.recorded.contains_key(event));
-        let fault = |(event, line): (&EventRef, &u64)| Fault {
-            line: *line,
-            reason: format!("the payload of `{event}` is erased, but no event records that"),
-        };
-        missing.map(fault).collect()
-    }
-
-    /// What is recorded as erased, but still there.
-    pub(super) fn unfinished(&self) -> impl Iterator<Item = (&EventRef, u64)> {
-        let open = |(event, _): &(&EventRef, &u64)| !self.erased.contains_key(event);
-        self.recorded
-            .iter()
-            .filter(open)
-            .map(|(event, line)| (event, *line))
-    }
 }
 
 /// Reads a journal line by line and checks every byte: framing, numbers, links and digests.
@@ -118,13 +93,38 @@ pub(super) struct Scan {
     lost: u64,
     /// Another digest that the commit before may have had.
     alternative: Option<Digest>,
+    /// The last time that was read, as text: the events of a commit share it.
+    at: String,
 }
 
-const START: Tip = Tip {
-    position: 0,
-    hash: Digest::ZERO,
-    line: 0,
-};
+impl Tip {
+    /// Before the first event.
+    pub(super) const START: Self = Self {
+        position: 0,
+        hash: Digest::ZERO,
+        line: 0,
+    };
+
+    /// Goes on to the next event.
+    pub(super) fn follow(&mut self, hash: Digest, line: u64) {
+        *self = Self {
+            position: self.position + 1,
+            hash,
+            line,
+        };
+    }
+}
+
+impl Stream {
+    pub(super) fn new(id: StreamId, tip: Tip) -> Self {
+        Self {
+            id,
+            tip,
+            seen: 0,
+            doubted: false,
+        }
+    }
+}
 
 impl Scan {
     pub(super) fn new(strict: bool) -> Self {
@@ -147,7 +147,25 @@ impl Scan {
             damage: 0,
             lost: 0,
             alternative: None,
+            at: String::new(),
         }
+    }
+
+    /// A strict scan that has read so much already. `None` if a stream occurs twice.
+    pub(super) fn restore(closed: Closed, streams: Vec<Stream>, erasures: Erasures) -> Option<Self> {
+        let numbered = (0..).zip(&streams);
+        let by_text: HashMap<_, _> = numbered
+            .map(|(number, stream)| (stream.id.as_str().into(), number))
+            .collect();
+        (by_text.len() == streams.len()).then_some(Self {
+            by_text,
+            streams,
+            erasures,
+            line: closed.line,
+            offset: closed.offset,
+            closed,
+            ..Self::new(true)
+        })
     }
 
     /// Where the next line starts.
@@ -167,7 +185,7 @@ impl Scan {
     /// The last event of a stream, that of an open commit included.
     pub(super) fn tip(&self, stream: &StreamId) -> Tip {
         self.stream(stream)
-            .map_or(START, |index| self.streams[index as usize].tip)
+            .map_or(Tip::START, |index| self.streams[index as usize].tip)
     }
 
     /// The heads of all streams.
@@ -253,45 +271,80 @@ impl Scan {
         {
             self.fault(reason);
         }
+        if let Some(reason) = read.unreadable(&mut self.at) {
+            self.fault(reason);
+        }
+        let envelope = &read.envelope;
         let erased = matches!(read.body, Body::Erased);
         let record = record(&read);
         if erased && envelope.stream == JournalEvent::erasures().as_str() {
             self.fault("the record of an erasure is erased");
         }
-        let (line, damage) = (self.line, self.damage);
+        let (position, hash) = (envelope.position, read.hash);
         let stream = &mut self.streams[index as usize];
-        let before = stream.tip;
-        stream.tip = Tip {
-            position: envelope.position,
-            hash: read.hash,
-            line,
-        };
-        (stream.seen, stream.doubted) = (damage, false);
-        self.pending.push(Pending {
+        (stream.seen, stream.doubted) = (self.damage, false);
+        self.push(Pending {
             stream: index,
-            position: envelope.position,
-            hash: read.hash,
+            position,
+            hash,
             offset,
             len: len as u32, // lines are shorter than `MAX_LINE`
-            before,
-            line,
+            before: Tip::START,
+            line: self.line,
             erased,
             record,
         });
+    }
+
+    /// Adds an event to the open commit.
+    fn push(&mut self, mut event: Pending) {
+        let stream = &mut self.streams[event.stream as usize];
+        event.before = stream.tip;
+        stream.tip = Tip {
+            position: event.position,
+            hash: event.hash,
+            line: event.line,
+        };
+        self.pending.push(event);
+    }
+
+    /// Takes an event that was written just now, behind all others of its stream: `len` bytes with the end of the
+    /// line.
+    pub(super) fn written(&mut self, stream: u32, hash: Digest, len: u32, record: Option<Box<EventRef>>) {
+        let offset = self.offset;
+        self.line += 1;
+        self.offset += u64::from(len);
+        self.push(Pending {
+            stream,
+            position: self.streams[stream as usize].tip.position + 1,
+            hash,
+            offset,
+            len,
+            before: Tip::START,
+            line: self.line,
+            erased: false,
+            record,
+        });
+    }
+
+    /// The number of a stream, which may be new.
+    pub(super) fn number(&mut self, stream: &StreamId) -> Option<u32> {
+        self.stream(stream).or_else(|| self.enter(stream.clone()))
     }
 
     fn index(&mut self, text: &str) -> Option<u32> {
         if let Some(index) = self.by_text.get(text) {
             return Some(*index);
         }
-        let id: StreamId = text.parse().ok()?;
+        self.enter(text.parse().ok()?)
+    }
+
+    fn enter(&mut self, id: StreamId) -> Option<u32> {
         let index = u32::try_from(self.streams.len()).ok()?;
-        self.by_text.insert(text.into(), index);
+        self.by_text.insert(id.as_str().into(), index);
         self.streams.push(Stream {
-            id,
-            tip: START,
             seen: self.damage,
-            doubted: false,
+            ..Stream::new(id, Tip::START)
         });
         Some(index)
     }
@@ -363,6 +416,13 @@ impl Scan {
     }
 
     fn close(&mut self, commit: &CommitLine, observer: &mut impl Observer) {
+        let sealed = self.seal(commit);
+        self.pending = self.confirm(sealed, observer);
+        self.lost = 0;
+    }
+
+    /// Closes a commit whose last line was taken or written.
+    fn seal(&mut self, commit: &CommitLine) -> Sealed {
         self.closed = Closed {
             commits: commit.number,
             cursor: commit.cursor,
@@ -370,7 +430,23 @@ impl Scan {
             offset: self.offset,
             line: self.line,
         };
-        for event in &mut self.pending {
+        Sealed {
+            closed: self.closed,
+            events: std::mem::take(&mut self.pending),
+        }
+    }
+
+    /// Closes a commit that is written, but not on the disk yet: `len` bytes are its last line with the end.
+    pub(super) fn seal_written(&mut self, commit: &CommitLine, len: usize) -> Sealed {
+        self.line += 1;
+        self.offset += len as u64;
+        self.seal(commit)
+    }
+
+    /// Makes a sealed commit known. Returns its list of events, empty.
+    pub(super) fn confirm(&mut self, sealed: Sealed, observer: &mut impl Observer) -> Vec<Pending> {
+        let Sealed { closed, mut events } = sealed;
+        for event in &mut events {
             if event.erased {
                 let stream = self.streams[event.stream as usize].id.clone();
                 self.erasures.erased.insert(
@@ -385,9 +461,24 @@ impl Scan {
                 self.erasures.recorded.entry(*record).or_insert(event.line);
             }
         }
-        observer.closed(&self.closed, &self.streams, &self.pending);
-        self.pending.clear();
-        self.lost = 0;
+        observer.closed(&closed, &self.streams, &events);
+        events.clear();
+        events
+    }
+
+    /// Forgets commits that were sealed one after another, but did not reach the disk; `before` is what was closed
+    /// before the first.
+    pub(super) fn unseal(&mut self, sealed: Vec<Sealed>, before: Closed) {
+        self.rollback();
+        for event in sealed
+            .into_iter()
+            .rev()
+            .flat_map(|commit| commit.events.into_iter().rev())
+        {
+            self.streams[event.stream as usize].tip = event.before;
+        }
+        self.closed = before;
+        (self.offset, self.line) = (before.offset, before.line);
     }
 
     /// Forgets everything after the last closed commit.
@@ -418,7 +509,8 @@ impl Scan {
             let good = HEADER.as_bytes().starts_with(text);
             return if good { Ok(()) } else { fault(header_fault(text)) };
         }
-        let closing = self.closing().write();
+        let mut closing = Vec::new();
+        self.closing().write(&mut closing);
         if !self.pending.is_empty() && closing.starts_with(text) && (text != closing || zeros == 0) {
             return Ok(());
         }
@@ -470,13 +562,10 @@ fn record(line: &EventLine<'_>) -> Option<Box<EventRef>> {
         ..
     } = &line.envelope;
     // Cheap for all other events.
-    if !stream.starts_with("journal/") || *stream != JournalEvent::erasures().as_str() {
+    if !stream.starts_with("journal/") {
         return None;
     }
-    match JournalEvent::decode(kind, *version, std::str::from_utf8(payload).ok()?) {
-        Ok(Some(JournalEvent::PayloadErased(erased))) => Some(Box::new(erased.event)),
-        Ok(None) | Err(_) => None,
-    }
+    recorded(stream, kind, *version, std::str::from_utf8(payload).ok()?)
 }
 
 /// The format that a first line names.

@@ -2,14 +2,16 @@ use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::cut::{Cut, cut};
 use super::directory::{Directory, Lock};
 use super::error::{OpenError, corrupt, unreadable};
 use super::image::{Fetch, Image, Tail};
-use super::index::{Entry, Index};
+use super::index::Entry;
 use super::line::HEADER;
+use super::queue::Queue;
 use super::rewrite::rewrite;
 use super::scan::{Fault, Scan};
 use crate::Entropy;
@@ -26,6 +28,8 @@ pub struct OpenReport {
     pub events: u64,
     /// How many commits it holds.
     pub commits: u64,
+    /// How many of them an index on the disk vouched for; the others were read and checked.
+    pub indexed: u64,
     /// What was cut off, if the last commit was not finished.
     pub cut: Option<Cut>,
     /// How many payloads were erased now, since their erasure was recorded but not finished.
@@ -37,6 +41,11 @@ pub(super) struct Store {
     pub(super) directory: Directory,
     /// Nothing when the journal was opened for reading only.
     pub(super) entropy: Option<Arc<dyn Entropy>>,
+    pub(super) queue: Queue,
+    pub(super) syncs: AtomicU64,
+    /// Whether the index is to be written in the background, and whether it is being written.
+    pub(super) due: AtomicBool,
+    pub(super) saving: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -45,6 +54,8 @@ pub(super) struct State {
     pub(super) cuts: Vec<Cut>,
     /// Whether an append ended and nobody knows how.
     pub(super) uncertain: bool,
+    /// Up to which event there is an index on the disk.
+    pub(super) saved: Cursor,
 }
 
 impl Store {
@@ -67,8 +78,8 @@ impl Store {
             .create(true)
             .truncate(false)
             .open(&path);
-        let mut image = Image::new(file.map_err(refused)?);
-        let tail = image.advance(&path)?;
+        directory.derived().tidy();
+        let (mut image, tail) = Image::load(file.map_err(refused)?, &directory)?;
         let created = image.scan.closed.line == 0;
         let mut found = None;
         if created {
@@ -82,12 +93,13 @@ impl Store {
         let erased = image.unfinished_erasures();
         if !erased.is_empty() {
             rewrite(&directory, &image, &erased).map_err(refused)?;
-            image = load(&path, true)?.0;
+            image = load(&directory, true)?.0;
         }
         let report = OpenReport {
             created,
             events: image.scan.closed.cursor,
             commits: image.scan.closed.commits,
+            indexed: image.indexed,
             cut: found.clone(),
             erased: erased.len() as u64,
         };
@@ -95,11 +107,16 @@ impl Store {
             image,
             cuts: found.into_iter().collect(),
             uncertain: false,
+            saved: report.indexed,
         };
         Ok((
             Self {
                 directory,
                 entropy: Some(entropy),
+                queue: Queue::default(),
+                syncs: AtomicU64::new(0),
+                due: AtomicBool::new(false),
+                saving: AtomicBool::new(false),
                 state: Mutex::new(state),
             },
             report,
@@ -109,11 +126,11 @@ impl Store {
     pub(super) fn open_read_only(root: &Path) -> Result<Self, OpenError> {
         let directory = Directory::new(root);
         let path = directory.journal();
-        let image = match load(path, false) {
+        let image = match load(&directory, false) {
             Err(ReadError::Corrupt { .. }) => {
                 // Perhaps somebody was writing: look again when nobody is.
                 let _lock = directory.lock_shared().map_err(unreadable(path))?;
-                load(path, false)?
+                load(&directory, false)?
             }
             loaded => loaded?,
         };
@@ -121,10 +138,15 @@ impl Store {
             image: image.0,
             cuts: Vec::new(),
             uncertain: false,
+            saved: 0,
         };
         Ok(Self {
             directory,
             entropy: None,
+            queue: Queue::default(),
+            syncs: AtomicU64::new(0),
+            due: AtomicBool::new(false),
+            saving: AtomicBool::new(false),
             state: Mutex::new(state),
         })
     }
@@ -139,7 +161,7 @@ impl Store {
     }
 
     /// Reads what others appended since, whether or not somebody is writing now.
-    fn refresh(&self, state: &mut State) -> Result<(), ReadError> {
+    pub(super) fn refresh(&self, state: &mut State) -> Result<(), ReadError> {
         match self.advance(state) {
             Err(ReadError::Corrupt { .. }) => {
                 // Perhaps somebody was writing: look again when nobody is.
@@ -159,7 +181,8 @@ impl Store {
             .replaced(&state.image.file, end)
             .map_err(unreadable(path))?
         {
-            let (image, tail) = load(path, self.entropy.is_some())?;
+            let (image, tail) = load(&self.directory, self.entropy.is_some())?;
+            state.saved = image.indexed;
             state.image = image;
             return Ok(tail);
         }
@@ -198,41 +221,50 @@ impl Store {
         after: Position,
         limit: usize,
     ) -> Result<Vec<Event>, ReadError> {
-        let (file, entries) = self.select(|scan, index| {
+        self.fetch(Some(after), |Image { scan, index, .. }| {
             scan.stream(stream)
                 .map_or_else(Vec::new, |number| index.stream(number, after, limit))
-        })?;
-        self.fetch(&file, &entries, Some(stream))
+        })
     }
 
     pub(super) fn read_all(&self, after: Cursor, limit: usize) -> Result<Vec<Event>, ReadError> {
-        let (file, entries) = self.select(|_, index| index.all(after, limit))?;
-        self.fetch(&file, &entries, None)
-    }
-
-    fn select(
-        &self,
-        entries: impl FnOnce(&Scan, &Index) -> Vec<(Cursor, Entry)>,
-    ) -> Result<Selected, ReadError> {
-        let mut state = self.state();
-        self.refresh(&mut state)?;
-        let Image { file, scan, index } = &state.image;
-        Ok((Arc::clone(file), entries(scan, index)))
+        self.fetch(None, |image| image.index.all(after, limit))
     }
 
     fn fetch(
         &self,
-        file: &File,
-        entries: &[(Cursor, Entry)],
-        stream: Option<&StreamId>,
+        after: Option<Position>,
+        select: impl Fn(&Image) -> Vec<(Cursor, Entry)>,
     ) -> Result<Vec<Event>, ReadError> {
-        Image::fetch(file, entries, stream).map_err(|(cursor, fetch)| match fetch {
-            Fetch::Io(source) => unreadable(self.path())(source),
-            Fetch::Damaged(reason) => {
-                let line = self.state().image.index.line(cursor);
-                corrupt(self.path(), &Fault { line, reason })
+        loop {
+            let mut state = self.state();
+            self.refresh(&mut state)?;
+            let image = &state.image;
+            let (file, wanted) = (Arc::clone(&image.file), image.wanted(select(image)));
+            drop(state);
+            match Image::fetch(&file, wanted, after) {
+                Ok(events) => return Ok(events),
+                Err((_, Fetch::Io(source))) => return Err(unreadable(self.path())(source)),
+                Err((cursor, Fetch::Damaged(_))) if self.distrust(cursor)? => {}
+                Err((cursor, Fetch::Damaged(reason))) => {
+                    let line = self.state().image.index.line(cursor);
+                    return Err(corrupt(self.path(), &Fault { line, reason }));
+                }
             }
-        })
+        }
+    }
+
+    /// Reads the whole journal if an index was taken at its word for an event that is not what it says: then the
+    /// journal alone decides who of them is wrong. Tells whether it was so.
+    fn distrust(&self, cursor: Cursor) -> Result<bool, ReadError> {
+        let mut state = self.state();
+        let doubtful = cursor <= state.image.indexed;
+        if doubtful {
+            let mut image = Image::new(Arc::clone(&state.image.file));
+            image.advance(self.path())?;
+            (state.image, state.saved) = (image, 0);
+        }
+        Ok(doubtful)
     }
 
     pub(super) fn checkpoint(&self) -> Result<Checkpoint, ReadError> {
@@ -249,19 +281,15 @@ impl Store {
     }
 }
 
-/// Events to read, and the file that they are in, which may be replaced meanwhile.
-type Selected = (Arc<File>, Vec<(Cursor, Entry)>);
-
-/// Reads the file that bears the journal's name from its first line on.
-pub(super) fn load(path: &Path, write: bool) -> Result<(Image, Option<Tail>), ReadError> {
+/// Opens the file that bears the journal's name.
+pub(super) fn load(directory: &Directory, write: bool) -> Result<(Image, Option<Tail>), ReadError> {
+    let path = directory.journal();
     let file = OpenOptions::new()
         .read(true)
         .write(write)
         .open(path)
         .map_err(unreadable(path))?;
-    let mut image = Image::new(file);
-    let tail = image.advance(path)?;
-    Ok((image, tail))
+    Image::load(file, directory)
 }
 
 /// Writes the first line.

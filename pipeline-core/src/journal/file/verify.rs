@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::directory::Directory;
 use super::finding::{Finding, FindingKind, VerifyReport};
+use super::index_check::IndexCheck;
 use super::lines::{Lines, Next};
 use super::scan::{Closed, Fault, Observer, Pending, Scan, Stream};
 use crate::Digest;
@@ -15,6 +16,7 @@ const RESTORE: &str = "keep the file as it is and restore a copy that verifies";
 const UNFINISHED: &str =
     "if nobody is writing, opening the journal for writing cuts it off and keeps it aside";
 const ERASE: &str = "opening the journal for writing finishes the erasure";
+const REMOVE: &str = "remove it: it is made again from the journal";
 const COMPARE: &str = "somebody with access to the file changed it: compare with other copies";
 
 /// Reads a journal's files from the first byte to the last and reports everything that is wrong with them,
@@ -22,7 +24,8 @@ const COMPARE: &str = "somebody with access to the file changed it: compare with
 ///
 /// Changes nothing and takes no lock. A journal that grew since the checkpoint is fine. Without a checkpoint,
 /// a journal whose last commits were removed, or that somebody wrote anew from the first event on, looks
-/// like any other. Takes time in proportion to the files, and memory in proportion to the number of streams.
+/// like any other. An index that opening the journal would take is compared with the journal. Takes time in
+/// proportion to the files, and memory in proportion to the number of streams and the size of the index.
 ///
 /// ```
 /// use pipeline_core::{FileJournal, SystemEntropy, verify_files};
@@ -41,13 +44,24 @@ pub fn verify_files(directory: &Path, against: Option<&Checkpoint>) -> VerifyRep
     };
     let mut compare = Compare::new(against);
     let mut scan = Scan::new(false);
-    if let Err(error) = read(directory.journal(), &mut scan, &mut compare, &mut report) {
-        report.add(
-            FindingKind::Unreadable,
-            None,
-            format!("the file cannot be read: {error}"),
-            None,
-        );
+    match read(&directory, &mut scan, &mut compare, &mut report) {
+        Ok(index) => {
+            let whole = report
+                .findings
+                .iter()
+                .all(|found| found.kind != FindingKind::Damaged);
+            if whole && index.differs(&scan) {
+                let what = "the index says something else than the journal".to_owned();
+                report.add(FindingKind::IndexDiffers, None, what, Some(REMOVE));
+                if let Some(finding) = report.findings.last_mut() {
+                    finding.path = index.path;
+                }
+            }
+        }
+        Err(error) => {
+            let what = format!("the file cannot be read: {error}");
+            report.add(FindingKind::Unreadable, None, what, None);
+        }
     }
     for Fault { line, reason } in scan.erasures.unrecorded() {
         report.add(FindingKind::UnrecordedErasure, Some(line), reason, Some(COMPARE));
@@ -100,12 +114,18 @@ impl Report {
     }
 }
 
-fn read(path: &Path, scan: &mut Scan, compare: &mut Compare<'_>, report: &mut Report) -> io::Result<()> {
-    let file = File::open(path)?;
+fn read(
+    directory: &Directory,
+    scan: &mut Scan,
+    compare: &mut Compare<'_>,
+    report: &mut Report,
+) -> io::Result<IndexCheck> {
+    let file = File::open(directory.journal())?;
+    let mut observer = Both(compare, IndexCheck::new(&file, directory.derived()));
     let mut lines = Lines::new(&file, 0);
     loop {
         match lines.next()? {
-            Next::Line(line) => scan.line(line, compare),
+            Next::Line(line) => scan.line(line, &mut observer),
             Next::Long(bytes) => scan.skip(bytes),
             Next::End(partial) => {
                 let line = scan.closed.line + 1;
@@ -122,12 +142,22 @@ fn read(path: &Path, scan: &mut Scan, compare: &mut Compare<'_>, report: &mut Re
                         format!("the last commit is not finished: {bytes} bytes, {events} whole events");
                     report.add(FindingKind::Unfinished, Some(line), what, Some(UNFINISHED));
                 }
-                return Ok(());
+                return Ok(observer.1);
             }
         }
         for fault in scan.faults.drain(..) {
             report.damage(fault);
         }
+    }
+}
+
+/// Two that want to know of each commit.
+struct Both<'a, 'b>(&'a mut Compare<'b>, IndexCheck);
+
+impl Observer for Both<'_, '_> {
+    fn closed(&mut self, closed: &Closed, streams: &[Stream], events: &[Pending]) {
+        self.0.closed(closed, streams, events);
+        self.1.closed(closed, streams, events);
     }
 }
 

@@ -1,5 +1,6 @@
 use std::fs::File;
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What writing a commit needs of a file; a test breaks each of them.
 pub(super) trait Target {
@@ -8,18 +9,32 @@ pub(super) trait Target {
     fn truncate(&mut self, len: u64) -> io::Result<()>;
 }
 
-impl Target for &File {
+/// A journal's file, and how often it was synced.
+pub(super) struct Disk<'a> {
+    pub(super) file: &'a File,
+    pub(super) syncs: &'a AtomicU64,
+}
+
+impl Target for Disk<'_> {
+    #[cfg(unix)]
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.seek(SeekFrom::Start(offset))?;
-        self.write_all(bytes)
+        std::os::unix::fs::FileExt::write_all_at(self.file, bytes, offset)
+    }
+
+    #[cfg(not(unix))]
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        use std::io::{Seek, SeekFrom, Write};
+        self.file.seek(SeekFrom::Start(offset))?;
+        self.file.write_all(bytes)
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.sync_data()
+        self.syncs.fetch_add(1, Ordering::Relaxed);
+        self.file.sync_data()
     }
 
     fn truncate(&mut self, len: u64) -> io::Result<()> {
-        self.set_len(len)
+        self.file.set_len(len)
     }
 }
 

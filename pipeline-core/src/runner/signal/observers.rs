@@ -179,7 +179,7 @@ impl Signals for Observers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Actor, Event, NewEvent, StreamId, Timestamp};
+    use crate::{Actor, NewEvent, StreamId, Timestamp};
 
     fn run() -> RunId {
         RunId::new("r1").unwrap()
