@@ -23,6 +23,8 @@ const DIRECTORY: &str = "PIPELINE_TEST_STORE";
 /// Waits for a line of its standard input in the middle of a deployment.
 const ASKS: &str = "PIPELINE_TEST_ASKS";
 const RUNS: [&str; 2] = ["a", "b"];
+/// Whoever looks so often, and sees no end, has waited for long enough.
+const MOST_ROUNDS: u32 = 500;
 
 /// What a process is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -290,22 +292,27 @@ impl Process {
 
     /// Drives all runs until all have ended, whoever ends them.
     async fn work(&self) {
-        loop {
-            let mut open = false;
+        let mut last = Vec::new();
+        for _ in 0..MOST_ROUNDS {
+            last.clear();
             for run in RUNS {
                 match self.drive(run).await {
                     Ok(state) if state.finished().is_some() => continue,
-                    Ok(state) => self.decide(&state).await,
-                    Err(RunError::Taken { .. }) => {}
+                    Ok(state) => {
+                        self.decide(&state).await;
+                        let stages = state.stages().map(|stage| format!("{:?}", stage.state()));
+                        last.push(format!("{run}: {:?}", stages.collect::<Vec<_>>()));
+                    }
+                    Err(RunError::Taken { .. }) => last.push(format!("{run} is taken")),
                     Err(error) => panic!("{run}: {error:?}"),
                 }
-                open = true;
             }
-            if !open {
+            if last.is_empty() {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
+        panic!("deadlock: {last:#?}");
     }
 
     /// A person looks at the target.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -68,7 +68,8 @@ impl World {
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap()
+        // A test that fails while it looks at the state must not break the stages, too.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn wrong(&self, text: impl Into<String>) {
