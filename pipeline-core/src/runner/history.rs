@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::journal::{FoldSnapshot, Journal};
 use crate::run::{RunEvent, RunOutcome, StageResult};
-use crate::{FoldName, Cursor, Digest, Effect, Event, Outcome, PipelineName, RunId, StageName, StreamKind};
+use crate::{Cursor, Digest, Effect, Event, FoldName, Outcome, PipelineName, RunId, StageName, StreamKind};
 
 /// Outcomes that may be used again: those of pure stages, by fingerprint. Rebuilt from the journal.
 #[derive(Debug, Default, Serialize, Deserialize)]

@@ -216,13 +216,21 @@ impl Runner {
             }
         }
         let mut after = self.history().cursor();
-        let mut events = self.journal.read_everything(after).await.map_err(RunError::Read)?;
+        let mut events = self
+            .journal
+            .read_everything(after)
+            .await
+            .map_err(RunError::Read)?;
         let erased = |event: &Event| event.kind == "journal.payload-erased";
         if after > 0 && events.iter().any(erased) {
             // What it knows may be what nobody should know any more.
             *self.history() = History::default();
             after = 0;
-            events = self.journal.read_everything(after).await.map_err(RunError::Read)?;
+            events = self
+                .journal
+                .read_everything(after)
+                .await
+                .map_err(RunError::Read)?;
         }
         let worth_keeping = {
             let mut history = self.history();
