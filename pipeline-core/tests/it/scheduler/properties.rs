@@ -18,6 +18,7 @@ fn live(case: &Case) {
 }
 
 /// `PROPTEST_CASES` asks for more.
+#[expect(clippy::disallowed_methods, reason = "a test asks how much it is to do")]
 fn config() -> Config {
     let asked = std::env::var_os("PROPTEST_CASES").is_some();
     let own = Config::default();

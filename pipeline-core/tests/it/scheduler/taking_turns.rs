@@ -79,9 +79,7 @@ async fn a_waiting_run_that_was_cancelled_at_once_is_no_obstacle_to_a_newer_one(
     let pipeline = pipeline(QueueMode::Supersede);
     let old = bench.create(&pipeline).await;
     let runner = bench.runner();
-    for _ in 0..2 {
-        runner.cancel(&old, alice(), String::new()).await.unwrap();
-    }
+    runner.cancel(&old, alice(), String::new()).await.unwrap();
     let newest = runner.create(&pipeline, RunRequest::new(alice())).await.unwrap();
     assert_eq!(runner.load(&old).await.unwrap().status(), RunStatus::Cancelled);
     assert_eq!(
