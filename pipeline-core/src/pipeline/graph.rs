@@ -66,6 +66,7 @@ pub(super) struct Graph {
     pub(super) code: Vec<StageCode>,
     digest: OnceLock<Digest>,
     /// For each stage, the digest of what never changes of its fingerprint.
+    #[cfg(feature = "runtime")]
     fixed: OnceLock<Vec<Digest>>,
 }
 
@@ -235,6 +236,7 @@ pub(super) fn assemble(
         run: Arc::new(RunGraph::new(Arc::new(plan))?),
         code,
         digest: OnceLock::new(),
+        #[cfg(feature = "runtime")]
         fixed: OnceLock::new(),
     })))
 }

@@ -79,11 +79,13 @@ impl Ahead {
     }
 
     /// How many attempts begin with it.
+    #[cfg(feature = "runtime")]
     pub(crate) fn begun(&self) -> u32 {
         self.begun
     }
 
     /// How many events it holds.
+    #[cfg(feature = "runtime")]
     pub(crate) fn len(&self) -> usize {
         self.events.len()
     }

@@ -67,6 +67,7 @@ impl RunState {
     }
 
     /// Whether an attempt failed and the next one begins by itself.
+    #[cfg(feature = "runtime")]
     pub(crate) fn next_attempt(&self) -> Option<Timestamp> {
         self.backoffs.first().map(|(until, _)| *until)
     }

@@ -21,6 +21,7 @@ pub(crate) struct RunGraph {
     /// What decides how a stage begins, side by side.
     traits: Vec<Traits>,
     /// Whether some stage may be tried again.
+    #[cfg(feature = "runtime")]
     pub(crate) retries: bool,
     /// Whether some stage runs over a list.
     pub(crate) lists: bool,
@@ -79,6 +80,7 @@ pub(crate) struct Traits {
     /// It is part of the clean-up.
     pub(crate) clean_up: bool,
     pub(crate) timeout: bool,
+    #[cfg(feature = "runtime")]
     /// Its call says nothing but which attempt of which stage it is, unless stages before it reported facts.
     pub(crate) simple: bool,
 }
@@ -150,11 +152,13 @@ impl RunGraph {
                 && stage.effect != Effect::Pure;
             traits.push(Traits {
                 plain,
+                #[cfg(feature = "runtime")]
                 simple: plain && stage.needs.is_empty() && stage.timeout_seconds.is_none(),
                 clean_up: stage.when.is_clean_up(),
                 timeout: stage.timeout_seconds.is_some(),
             });
         }
+        #[cfg(feature = "runtime")]
         let retries = plan.stages.iter().any(|stage| stage.retry.is_some());
         let lists = plan.stages.iter().any(|stage| stage.each.is_some());
         let dependents = dependencies.reversed();
@@ -165,6 +169,7 @@ impl RunGraph {
             on_environment,
             producer,
             traits,
+            #[cfg(feature = "runtime")]
             retries,
             lists,
             plan,

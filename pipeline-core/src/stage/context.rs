@@ -43,6 +43,7 @@ struct Inner {
     environment: Option<Arc<dyn Environment>>,
     // Made when somebody asks for them: most stages never do.
     cancellation: OnceLock<Cancellation>,
+    #[cfg(feature = "runtime")]
     drop_now: OnceLock<Cancellation>,
     masker: OnceLock<Masker>,
     output: Mutex<Option<Box<OutputLog>>>,
@@ -84,6 +85,7 @@ impl StageContext {
             services,
             environment,
             cancellation: OnceLock::new(),
+            #[cfg(feature = "runtime")]
             drop_now: OnceLock::new(),
             masker: OnceLock::new(),
             output: Mutex::default(),
@@ -105,6 +107,7 @@ impl StageContext {
             services: Arc::clone(&self.0.services),
             environment: self.0.environment.clone(),
             cancellation: OnceLock::new(),
+            #[cfg(feature = "runtime")]
             drop_now: OnceLock::new(),
             masker: OnceLock::new(),
             output: Mutex::default(),
