@@ -62,7 +62,10 @@
 //! | environment | [`Environment`] | where releases go; [`Fenced`] when it refuses late calls |
 //! | definition | [`Definition`], [`Registry`] | a pipeline as TOML, and the types that it may use |
 //! | pipeline | [`Pipeline`] | the validated graph |
-//! | run plan | [`RunPlan`] | graph and settings as data; never approved |
+//! | run plan | [`RunPlan`] | graph, settings and rules as data; never approved |
+//! | rules | [`When`], [`RetryPolicy`], [`Each`], [`FailurePolicy`], [`RunLimits`] | clean-up, retries, lists, what a failure stops, how much at once |
+//! | pool | [`PlannedPool`], [`PoolState`] | what there is only so much of, across runs |
+//! | queue | [`QueueMode`], [`PipelineQueue`] | whose turn it is among the runs of a pipeline |
 //! | action plan | [`ActionPlan`], [`Approval`] | what exactly would be done to an environment; what is approved |
 //! | run | [`RunState`] | one life of a pipeline, as a fold |
 //! | runner | [`Runner`] | commits what a run decides, and does what is due |

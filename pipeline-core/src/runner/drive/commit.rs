@@ -1,0 +1,133 @@
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::drive_state::Drive;
+use crate::journal::AppendError;
+use crate::run::{Ahead, Input, Moment, Refusal, StageIndex};
+use crate::runner::RunError;
+use crate::runner::worker::TRIES;
+
+/// A commit that takes so long is worth waiting for others.
+pub(super) const SLOW: Duration = Duration::from_micros(50);
+
+/// How many events a commit may grow to while outcomes are reused.
+const LARGE: usize = 16_384;
+
+impl Drive {
+    /// Whether the run is still this worker's.
+    pub(super) fn check_epoch(&self) -> Result<(), RunError> {
+        if self.epoch == 0 || self.state.epoch() == self.epoch {
+            return Ok(());
+        }
+        Err(RunError::Taken {
+            run: self.state.id().clone(),
+        })
+    }
+
+    /// Decides on some inputs and commits the decisions. When somebody else was first: reads what is new, and
+    /// decides again.
+    pub(super) async fn commit(&mut self, input: Input) -> Result<(), RunError> {
+        self.commit_all(&[input]).await
+    }
+
+    /// Decides on some inputs and commits the decisions together.
+    pub(super) async fn commit_all(&mut self, inputs: &[Input]) -> Result<(), RunError> {
+        for _ in 0..TRIES {
+            self.now = self.services.clock.now();
+            let free = self.runner.slots.take_all();
+            let moment = Moment {
+                now: self.now,
+                chance: self.runner.chance(&self.state),
+                free,
+                leaving: self.leaving,
+            };
+            let ahead = self.ahead.take();
+            let mut ahead = ahead.unwrap_or_else(|| Ahead::of(&self.state, moment));
+            ahead.again(&self.state, moment);
+            let decided = self.decide(&mut ahead, inputs);
+            self.slots.keep(ahead.begun(), free);
+            decided.map_err(RunError::Refused)?;
+            let (begun, batch) = (ahead.begun(), ahead.batch(&self.state));
+            self.ahead = Some(ahead);
+            if batch.is_empty() {
+                return Ok(());
+            }
+            let before = self.is_commit_measured().then(Instant::now);
+            match self.runner.append(self.state.id(), batch).await {
+                Ok(()) => {
+                    if let Some(before) = before {
+                        self.commit_took = before.elapsed();
+                    }
+                    return Ok(());
+                }
+                Err(RunError::Append {
+                    source: AppendError::Conflict(_),
+                    ..
+                }) => {
+                    // The state ran ahead of a journal that went another way.
+                    self.slots.give_back(begun);
+                    let graph = self.pipeline.graph();
+                    self.state = self
+                        .runner
+                        .load_over(&self.state.id().clone(), Some(graph))
+                        .await?;
+                    self.state.touch_all();
+                    self.check_epoch()?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(RunError::Contended {
+            run: self.state.id().clone(),
+            tries: TRIES,
+        })
+    }
+
+    /// Whether it is worth knowing how long the next commit takes: a quick journal stays one.
+    pub(super) fn is_commit_measured(&mut self) -> bool {
+        self.commits = self.commits.wrapping_add(1);
+        self.commit_took >= SLOW || self.commits < 4 || self.commits.is_multiple_of(64)
+    }
+
+    /// Decides on some inputs and on all that follows, reuse included: what was done before needs no task, and a
+    /// whole run of it no more than one commit.
+    pub(super) fn decide(&mut self, ahead: &mut Ahead, inputs: &[Input]) -> Result<(), Refusal> {
+        for input in inputs {
+            ahead.decide(&mut self.state, &self.gates, input)?;
+        }
+        ahead.settle(&mut self.state);
+        if !self.reuses {
+            return Ok(());
+        }
+        let mut others = Vec::new();
+        loop {
+            let mut some = false;
+            for stage in self.state.take_touched() {
+                match self.reusable_at_once(stage) {
+                    Some(input) if ahead.len() < LARGE => {
+                        ahead.decide(&mut self.state, &self.gates, &input)?;
+                        some = true;
+                    }
+                    _ => others.push(stage),
+                }
+            }
+            if !some {
+                break;
+            }
+            ahead.settle(&mut self.state);
+        }
+        for stage in others {
+            self.state.touch(stage);
+        }
+        Ok(())
+    }
+
+    /// The preparation of a stage that needs no task: nothing but what the run knows decides about it.
+    pub(super) fn reusable_at_once(&self, stage: StageIndex) -> Option<Input> {
+        if self.leaving || !self.state.is_simply_pure(stage) || self.in_flight.contains_key(&stage) {
+            return None;
+        }
+        self.runner.prepared_at_once(&self.state, &self.pipeline, stage)
+    }
+}
