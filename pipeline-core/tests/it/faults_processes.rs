@@ -20,7 +20,7 @@ use pipeline_core::{
 use serde::Serialize;
 
 const DIRECTORY: &str = "PIPELINE_TEST_STORE";
-/// Waits for a line of its standard input in the middle of a deployment.
+/// The stage that waits for a line of its standard input.
 const ASKS: &str = "PIPELINE_TEST_ASKS";
 const RUNS: [&str; 2] = ["a", "b"];
 /// Whoever looks so often, and sees no end, has waited for long enough.
@@ -32,8 +32,8 @@ enum Role {
     /// It looks on, and helps.
     Parent,
     Child,
-    /// A child that waits for a word in the middle of a deployment.
-    Asking,
+    /// A child that waits for a word in the middle of this stage.
+    Asking(&'static str),
 }
 
 /// Says something to whoever started this process. Not through `print!`, which tests capture.
@@ -143,7 +143,7 @@ impl Stage for Step {
             used.push(self.target.exclusive(what).await);
         }
         say(self.role, &format!("begins {stage}"));
-        if self.role == Role::Asking && stage.as_str() == "ship" {
+        if matches!(self.role, Role::Asking(asking) if stage.as_str() == asking) {
             let answer = || std::io::stdin().lock().read_line(&mut String::new());
             let _ = tokio::task::spawn_blocking(answer).await;
         }
@@ -254,18 +254,18 @@ impl Process {
             settings: serde_json::Value::Null,
             configuration: None,
         });
-        let ship = StageSpec::new("ship", step(Effect::Idempotent, &["prod", "rig"]));
+        let ship = StageSpec::new("ship", step(Effect::Idempotent, &["prod"]));
         let pipeline = Pipeline::builder("p")
             .component("c")
             .environment(Arc::new(place))
             .pool("rig", 1)
-            .stage(StageSpec::new("build", step(Effect::Pure, &[])))
+            .stage(StageSpec::new("build", step(Effect::Pure, &["rig"])).pools(["rig"]))
             .stage(
                 StageSpec::new("probe", step(Effect::Inspectable, &["rig"]))
                     .after(["build"])
                     .pools(["rig"]),
             )
-            .stage(ship.after(["probe"]).environment("prod").pools(["rig"]))
+            .stage(ship.after(["probe"]).environment("prod"))
             .stage(StageSpec::new("pay", step(Effect::AtMostOnce, &[])).after(["ship"]))
             .build()
             .unwrap();
@@ -350,8 +350,9 @@ async fn worker_child() {
     let Ok(directory) = std::env::var(DIRECTORY) else {
         return;
     };
-    let role = match std::env::var(ASKS) {
-        Ok(_) => Role::Asking,
+    let role = match std::env::var(ASKS).as_deref() {
+        Ok("probe") => Role::Asking("probe"),
+        Ok(_) => Role::Asking("ship"),
         Err(_) => Role::Child,
     };
     Process::new(directory.as_ref(), role).work().await;
@@ -364,15 +365,15 @@ struct Worker {
 }
 
 impl Worker {
-    fn start(directory: &Path, asks: bool) -> Self {
+    fn start(directory: &Path, asks: Option<&str>) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command
             .args(["--ignored", "--exact", "faults_processes::worker_child"])
             .env(DIRECTORY, directory)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
-        if asks {
-            command.env(ASKS, "1");
+        if let Some(stage) = asks {
+            command.env(ASKS, stage);
         }
         let mut child = command.spawn().unwrap();
         Self {
@@ -455,7 +456,7 @@ async fn store() -> tempfile::TempDir {
 #[tokio::test]
 async fn two_processes_share_runs_an_environment_and_a_pool() {
     let directory = store().await;
-    let workers = [(); 2].map(|()| Worker::start(directory.path(), false));
+    let workers = [(); 2].map(|()| Worker::start(directory.path(), None));
     for worker in workers {
         worker.end();
     }
@@ -465,29 +466,32 @@ async fn two_processes_share_runs_an_environment_and_a_pool() {
 /// One holds lease, lock and slot, and lives: the other is refused. It dies: the other goes on.
 #[tokio::test]
 async fn a_dead_process_leaves_its_lease_lock_and_slot_to_the_next() {
-    let directory = store().await;
-    let mut worker = Worker::start(directory.path(), true);
-    while worker.hear().unwrap() != "begins ship" {}
-    let process = Process::new(directory.path(), Role::Parent);
-    let refused = process.drive("a").await;
-    assert!(matches!(refused, Err(RunError::Taken { .. })), "{refused:?}");
-    let other = process.drive("b").await.unwrap();
-    assert_eq!(
-        other.status(),
-        RunStatus::Waiting,
-        "it has neither slot nor environment"
-    );
-    assert_eq!(process.target.effects("ship"), []);
-    worker.kill();
-    process.work().await;
-    check(directory.path(), "killed at work").await;
+    // The one holds the slot when it dies, the other the environment; run `b` wants the same.
+    for (holds, wants) in [("probe", "build"), ("ship", "ship")] {
+        let directory = store().await;
+        let mut worker = Worker::start(directory.path(), Some(holds));
+        while worker.hear().unwrap() != format!("begins {holds}") {}
+        let process = Process::new(directory.path(), Role::Parent);
+        let refused = process.drive("a").await;
+        assert!(matches!(refused, Err(RunError::Taken { .. })), "{refused:?}");
+        let other = process.drive("b").await.unwrap();
+        assert_eq!(other.finished(), None);
+        let effects = process.target.effects(wants);
+        assert!(
+            !effects.iter().any(|(key, _)| key.starts_with("b/")),
+            "{wants}: {effects:?}"
+        );
+        worker.kill();
+        process.work().await;
+        check(directory.path(), &format!("killed in {holds}")).await;
+    }
 }
 
 /// One that waits in the middle of a deployment, and lives, ends it itself.
 #[tokio::test]
 async fn one_run_is_driven_by_one_process() {
     let directory = store().await;
-    let mut worker = Worker::start(directory.path(), true);
+    let mut worker = Worker::start(directory.path(), Some("ship"));
     while worker.hear().unwrap() != "begins ship" {}
     let process = Process::new(directory.path(), Role::Parent);
     for _ in 0..20 {
@@ -514,8 +518,8 @@ async fn one_of_two_processes_is_killed_at_any_moment() {
     for round in 0..rounds {
         let moment = (round * step) % 61;
         let directory = store().await;
-        let mut victim = Worker::start(directory.path(), false);
-        let other = Worker::start(directory.path(), false);
+        let mut victim = Worker::start(directory.path(), None);
+        let other = Worker::start(directory.path(), None);
         let heard = (0..moment).map_while(|_| victim.hear()).count();
         kills += usize::from(heard == moment);
         victim.kill();
