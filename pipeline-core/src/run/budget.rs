@@ -116,7 +116,8 @@ impl RunState {
             }
             let prepares = self.needs_preparation(entry.1);
             // What another stage keeps from its environment is woken by that one's end, and takes no slot meanwhile.
-            if (prepares && self.is_busy_for(entry.1)) || (budget.take(self, entry.1) && prepares) {
+            let finds_slot = prepares && self.is_busy_for(entry.1) || budget.take(self, entry.1);
+            if finds_slot && prepares {
                 ahead.push(entry);
             }
         }

@@ -254,7 +254,7 @@ impl World {
             let counts = model.at_work().filter(|&unit| !model.units[unit].vouched);
             assert!(counts.count() <= most as usize);
         }
-        for pool in 0..2 {
+        for (pool, name) in POOLS.iter().enumerate() {
             let mut held: Vec<_> = self.slots[pool]
                 .iter()
                 .filter(|(run, _)| *run == *state.id())
@@ -266,7 +266,7 @@ impl World {
                 .collect();
             held.sort();
             expected.sort();
-            assert_eq!(held, expected, "slots of pool {}", POOLS[pool]);
+            assert_eq!(held, expected, "slots of pool {name}");
         }
         let uses = |unit: usize| model.spec(unit).environment;
         assert!(
