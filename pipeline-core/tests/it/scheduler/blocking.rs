@@ -57,7 +57,7 @@ fn an_attempt_that_blocks_its_thread_is_given_up_and_the_run_goes_on() {
             ..RunnerOptions::default()
         }));
         let run = runner.create(&pipeline, RunRequest::new(alice())).await.unwrap();
-        tokio::time::timeout(Duration::from_secs(60), runner.drive(&pipeline, &run)).await
+        tokio::time::timeout(Duration::from_secs(20), runner.drive(&pipeline, &run)).await
     });
     // Its thread comes back before anything is asserted.
     *stage.over.0.lock().unwrap() = true;

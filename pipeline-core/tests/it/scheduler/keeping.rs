@@ -97,6 +97,7 @@ async fn a_lost_artifact_is_made_again_and_so_is_what_comes_after() {
         .unwrap();
     let state = runner.load(&again).await.unwrap();
     assert!(state.stages().all(|stage| !stage.state().is_done()));
+    assert_eq!(state.position(), 1, "nothing is said to be kept");
 }
 
 #[tokio::test(start_paused = true)]

@@ -17,19 +17,9 @@ fn live(case: &Case) {
     });
 }
 
-/// `PROPTEST_CASES` asks for more.
-#[expect(clippy::disallowed_methods, reason = "a test asks how much it is to do")]
-fn config() -> Config {
-    let asked = std::env::var_os("PROPTEST_CASES").is_some();
-    let own = Config::default();
-    match asked {
-        true => own,
-        false => Config { cases: 400, ..own },
-    }
-}
-
 proptest! {
-    #![proptest_config(config())]
+    // `PROPTEST_CASES` asks for more.
+    #![proptest_config(Config { failure_persistence: None, ..Config::default() })]
 
     /// Whatever ends when, whoever dies, and whatever people ask: the machine does what the rules allow, leaves nothing
     /// undone, and ends; and the journal tells all of it.

@@ -102,7 +102,7 @@ async fn no_attempt_is_due_after_the_budget() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Chance shortens a wait by no more than its share; what came out is in the journal, and is not decided again.
     #[test]
