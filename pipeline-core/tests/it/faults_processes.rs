@@ -247,19 +247,26 @@ impl Process {
             role,
             target: target.clone(),
         };
-        let place = Place(EnvironmentDescriptor {
-            name: "prod".try_into().unwrap(),
-            tier: Tier::Production,
-            type_name: "place".try_into().unwrap(),
-            settings: serde_json::Value::Null,
-            configuration: None,
-        });
+        let place = |name: &str| {
+            Arc::new(Place(EnvironmentDescriptor {
+                name: name.try_into().unwrap(),
+                tier: Tier::Production,
+                type_name: "place".try_into().unwrap(),
+                settings: serde_json::Value::Null,
+                configuration: None,
+            }))
+        };
         let ship = StageSpec::new("ship", step(Effect::Idempotent, &["prod"]));
         let pipeline = Pipeline::builder("p")
             .component("c")
-            .environment(Arc::new(place))
+            .environment(place("lab"))
+            .environment(place("prod"))
             .pool("rig", 1)
-            .stage(StageSpec::new("build", step(Effect::Pure, &["rig"])).pools(["rig"]))
+            .stage(
+                StageSpec::new("build", step(Effect::Pure, &["rig"]))
+                    .environment("lab")
+                    .pools(["rig"]),
+            )
             .stage(
                 StageSpec::new("probe", step(Effect::Inspectable, &["rig"]))
                     .after(["build"])
@@ -433,7 +440,9 @@ async fn check(directory: &Path, case: &str) {
     let deployed =
         events.iter().filter_map(
             |event| match event.read::<EnvironmentEvent>().unwrap().as_deref() {
-                Some(EnvironmentEvent::Deployed(deployed)) => Some(deployed.run.to_string()),
+                Some(EnvironmentEvent::Deployed(deployed)) if deployed.stage.as_str() == "ship" => {
+                    Some(deployed.run.to_string())
+                }
                 _ => None,
             },
         );
