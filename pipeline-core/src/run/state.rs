@@ -343,16 +343,12 @@ impl RunState {
     /// The stages whose commands may have changed since the last call. A runner asks after every commit,
     /// instead of going through all stages.
     pub fn take_touched(&mut self) -> Vec<StageIndex> {
-        let mut touched = std::mem::take(&mut self.touched);
-        if touched.len() > 1 {
-            touched.sort_unstable();
-            touched.dedup();
-        }
+        let mut touched = Vec::new();
+        self.take_touched_into(&mut touched);
         touched
     }
 
     /// The same, into a list that is used again; what was in it is gone.
-    #[cfg(feature = "runtime")]
     pub(crate) fn take_touched_into(&mut self, touched: &mut Vec<StageIndex>) {
         touched.clear();
         std::mem::swap(touched, &mut self.touched);

@@ -177,27 +177,32 @@ impl Drive {
     }
 
     pub(super) fn report_unstarted(&mut self, stage: StageIndex) {
-        let Some((attempt, epoch)) = self.attempt(stage) else {
-            return;
-        };
         let result = StageResult::Cancelled {
             reason: "it was cancelled before it began".to_owned(),
+        };
+        let Some(input) = self.ended(stage, result) else {
+            return;
         };
         let task = self.task();
         let kind = FlightKind::Unstarted;
         self.in_flight.insert(stage, Flight { task, kind });
-        let input = Input::Finished {
-            stage,
-            attempt,
-            epoch,
-            result,
-            output: None,
-        };
         self.lanes.report(Report {
             stage,
             task,
             reported: Reported::Ended(input),
         });
+    }
+
+    /// The end of the attempt that is at work, when the drive itself tells of it.
+    pub(super) fn ended(&self, stage: StageIndex, result: StageResult) -> Option<Input> {
+        let (attempt, epoch) = self.attempt(stage)?;
+        Some(Input::Finished {
+            stage,
+            attempt,
+            epoch,
+            result,
+            output: None,
+        })
     }
 
     pub(super) fn attempt(&self, stage: StageIndex) -> Option<(u32, u64)> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::drive_state::{Drive, Flight, FlightKind, Watch};
-use crate::run::{Input, StageIndex};
+use crate::run::StageIndex;
 use crate::runner::attempt::{GONE, Supervised, run_and_check};
 use crate::runner::lanes::{Job, Report, Reported, Rich, Work};
 
@@ -116,14 +116,7 @@ impl Drive {
             true
         });
         for (stage, task, result) in given_up {
-            if let Some((attempt, epoch)) = self.attempt(stage) {
-                let input = Input::Finished {
-                    stage,
-                    attempt,
-                    epoch,
-                    result,
-                    output: None,
-                };
+            if let Some(input) = self.ended(stage, result) {
                 self.lanes.report(Report {
                     stage,
                     task,

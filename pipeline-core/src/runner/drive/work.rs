@@ -224,34 +224,14 @@ impl Drive {
         };
         match (input, flight.kind) {
             (Some(input), _) => Some(input),
-            (None, FlightKind::Simple { .. }) => {
-                let (attempt, epoch) = self.attempt(stage)?;
-                let result = StageResult::Failed {
-                    failure: Failure::Unknown,
-                    error: vec![format!("attempt {attempt} ended without a word")],
-                };
-                Some(Input::Finished {
-                    stage,
-                    attempt,
-                    epoch,
-                    result,
-                    output: None,
-                })
-            }
             // It was dropped or broke without a word: an attempt may have had its effect.
-            (None, FlightKind::Attempt(context)) => {
-                let (attempt, epoch) = self.attempt(stage)?;
+            (None, FlightKind::Simple { .. } | FlightKind::Attempt(_)) => {
+                let number = self.state.view(stage).attempt()?.attempt;
                 let result = StageResult::Failed {
                     failure: Failure::Unknown,
-                    error: vec![format!("attempt {} ended without a word", context.attempt())],
+                    error: vec![format!("attempt {number} ended without a word")],
                 };
-                Some(Input::Finished {
-                    stage,
-                    attempt,
-                    epoch,
-                    result,
-                    output: None,
-                })
+                self.ended(stage, result)
             }
             (None, _) => None,
         }
