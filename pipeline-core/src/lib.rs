@@ -162,6 +162,7 @@ mod source;
 pub mod stage;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod text_form;
 
 pub use action_plan::{Action, ActionPlan, Approval};
 pub use artifact::{Artifact, ArtifactEntry, ArtifactRef, ArtifactStore, EntryKind, StoreError};

@@ -9,7 +9,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::text_form::from_text;
 
 /// The longest name, in bytes.
 pub const MAX_NAME_LEN: usize = 64;
@@ -48,11 +50,12 @@ fn check(what: &'static str, name: &str) -> Result<(), NameError> {
     if name.len() > MAX_NAME_LEN {
         return refuse("it is longer than 64 bytes");
     }
-    if !name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit()) {
+    let plain = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    if !name.as_bytes().first().is_some_and(plain) {
         return refuse("it must start with a lower-case letter or a digit");
     }
-    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
-    if !name.chars().all(allowed) {
+    let allowed = |byte: &u8| plain(byte) || matches!(byte, b'-' | b'_' | b'.');
+    if !name.as_bytes().iter().all(allowed) {
         return refuse("only lower-case letters, digits, `-`, `_` and `.` are allowed");
     }
     Ok(())
@@ -63,8 +66,7 @@ macro_rules! name {
         $(#[$doc])*
         ///
         /// See the [module](crate::name) for the rule. Cloning is cheap.
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $type(Arc<str>);
 
         impl $type {
@@ -77,6 +79,13 @@ macro_rules! name {
                 let name = name.as_ref();
                 check($what, name)?;
                 Ok(Self(Arc::from(name)))
+            }
+
+            /// Checks a text that somebody has already, and keeps it without a copy.
+            #[allow(dead_code, reason = "few kinds of names come so")]
+            pub(crate) fn shared(name: Arc<str>) -> Result<Self, NameError> {
+                check($what, &name)?;
+                Ok(Self(name))
             }
 
             /// The name as text.
@@ -102,6 +111,18 @@ macro_rules! name {
 
             fn from_str(name: &str) -> Result<Self, NameError> {
                 Self::new(name)
+            }
+        }
+
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                from_text(deserializer)
             }
         }
 

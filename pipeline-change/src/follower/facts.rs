@@ -187,7 +187,7 @@ impl RunFacts {
             None => self.findings.push((finished.stage.clone(), found)),
         }
         if let StageResult::Completed { outcome } = &finished.result
-            && let Some(DeploymentReport::RolledBack { from, .. }) = &outcome.deployment
+            && let Some(DeploymentReport::RolledBack { from, .. }) = outcome.deployment.as_deref()
             && let Some(target) = self.targets.get(&finished.stage)
         {
             for stage in self.gated.values_mut() {

@@ -57,8 +57,8 @@ pub trait Journal: Debug + Send + Sync + 'static {
     /// The state of a fold over the whole journal, if one of this version was kept and fits what the journal holds.
     /// A fold that has none begins at the first event.
     ///
-    /// A journal without a place for it keeps none: this answers `None`, and [`store_fold`](Self::store_fold) does
-    /// nothing.
+    /// A journal without a place for it keeps none: this answers `None`, [`store_fold`](Self::store_fold) does
+    /// nothing, and [`keeps_folds`](Self::keeps_folds) says so.
     async fn load_fold(&self, name: &FoldName, version: u32) -> Option<FoldSnapshot> {
         let _ = (name, version);
         None
@@ -76,6 +76,19 @@ pub trait Journal: Debug + Send + Sync + 'static {
     async fn store_fold(&self, fold: FoldSnapshot) -> Result<(), StoreFoldError> {
         let _ = fold;
         Ok(())
+    }
+
+    /// Whether [`store_fold`](Self::store_fold) keeps anything. Nobody writes out a large state for a journal that
+    /// drops it.
+    fn keeps_folds(&self) -> bool {
+        false
+    }
+
+    /// Forgets the state of a fold, if it is kept: nobody will ask for it again.
+    ///
+    /// A journal that cannot do so now may do so later, or never: what it hands out must fit in any case.
+    async fn forget_fold(&self, name: &FoldName) {
+        let _ = name;
     }
 }
 
@@ -103,6 +116,14 @@ impl<J: Journal + ?Sized> Journal for Arc<J> {
 
     async fn store_fold(&self, fold: FoldSnapshot) -> Result<(), StoreFoldError> {
         (**self).store_fold(fold).await
+    }
+
+    fn keeps_folds(&self) -> bool {
+        (**self).keeps_folds()
+    }
+
+    async fn forget_fold(&self, name: &FoldName) {
+        (**self).forget_fold(name).await;
     }
 }
 

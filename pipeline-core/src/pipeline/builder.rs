@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use super::check::check;
 use super::graph::assemble;
+use super::lists::Lists;
 use super::{Pipeline, PipelineError, Problem, StageSpec};
 use crate::registry::SettingPath;
 use crate::{Environment, FailurePolicy, PlannedPool, PoolName, QueueMode, RunLimits};
@@ -14,6 +15,8 @@ pub struct PipelineBuilder {
     pub(super) component: Option<String>,
     pub(super) environments: Vec<EnvironmentSpec>,
     pub(super) stages: Vec<StageSpec>,
+    /// What the stages come after, need and produce: it is taken out of the specs.
+    pub(super) lists: Lists,
     pub(super) pools: BTreeMap<PoolName, PlannedPool>,
     pub(super) limits: RunLimits,
     pub(super) on_failure: FailurePolicy,
@@ -42,6 +45,7 @@ impl PipelineBuilder {
             component: None,
             environments: Vec::new(),
             stages: Vec::new(),
+            lists: Lists::default(),
             pools: BTreeMap::new(),
             limits: RunLimits::default(),
             on_failure: FailurePolicy::default(),
@@ -109,7 +113,9 @@ impl PipelineBuilder {
 
     /// A stage. The order in which stages are added decides where the graph does not.
     #[must_use]
-    pub fn stage(mut self, stage: StageSpec) -> Self {
+    pub fn stage(mut self, mut stage: StageSpec) -> Self {
+        let lists = [&mut stage.after, &mut stage.needs, &mut stage.produces];
+        self.lists.push(lists.map(std::mem::take));
         self.stages.push(stage);
         self
     }

@@ -1,8 +1,9 @@
 use std::collections::{HashMap, HashSet};
 
 use super::builder::{Found, PipelineBuilder};
+use super::lists::Lists;
 use super::order::sort;
-use super::spec::{Listed, StageSpec};
+use super::spec::StageSpec;
 use super::{Problem, exact};
 use crate::registry::{SettingPath, Suggestions};
 use crate::{
@@ -41,13 +42,13 @@ pub(super) fn check(pipeline: &PipelineBuilder) -> Checked {
         check.stage(at, spec);
     }
     for (at, spec) in (0..).zip(&pipeline.stages) {
-        check.products(at, spec, &pipeline.stages);
+        check.products(at, spec, pipeline);
     }
     let mut dependencies = Vec::with_capacity(pipeline.stages.len());
     for (at, spec) in (0..).zip(&pipeline.stages) {
-        let mut edges = check.after(at, spec, &pipeline.stages);
-        edges.extend(check.needs(at, spec));
-        edges.extend(check.each(at, spec, &pipeline.stages));
+        let mut edges = check.after(at, spec, pipeline);
+        edges.extend(check.needs(at, spec, &pipeline.lists));
+        edges.extend(check.each(at, spec, pipeline));
         if edges.is_empty() && spec.when.is_clean_up() {
             let work = (0..)
                 .zip(&pipeline.stages)
@@ -65,7 +66,7 @@ pub(super) fn check(pipeline: &PipelineBuilder) -> Checked {
         Ok(order) => Some(order),
         Err(cycles) => {
             for cycle in cycles {
-                check.cycle(&cycle, &pipeline.stages);
+                check.cycle(&cycle, pipeline);
             }
             None
         }
@@ -86,7 +87,7 @@ struct Check<'a> {
 }
 
 fn place(spec: &StageSpec) -> SettingPath {
-    SettingPath::root().key("stages").key(spec.name.as_str())
+    SettingPath::root().key("stages").key(&*spec.name)
 }
 
 impl<'a> Check<'a> {
@@ -135,13 +136,13 @@ impl<'a> Check<'a> {
     fn stage(&mut self, at: u32, spec: &'a StageSpec) {
         self.name(|| place(spec), StageName::new(&spec.name));
         if *self.stages.entry(&spec.name).or_insert(at) != at {
-            let stage = spec.name.clone();
+            let stage = spec.name.to_string();
             self.report(place(spec), Problem::DuplicateStage { stage });
         }
         if let Some(timeout) = spec.timeout
             && !timeout.is_positive()
         {
-            let stage = spec.name.clone();
+            let stage = spec.name.to_string();
             self.report(place(spec).key("timeout"), Problem::BadTimeout { stage, timeout });
         }
         if let Some(stage) = &spec.stage {
@@ -149,7 +150,7 @@ impl<'a> Check<'a> {
             self.name(|| place(spec).key("type"), TypeName::new(type_name));
             if stage.effect() == Effect::Inspectable && !stage.can_inspect() {
                 let problem = Problem::CannotInspect {
-                    stage: spec.name.clone(),
+                    stage: spec.name.to_string(),
                     type_name: type_name.to_owned(),
                 };
                 self.report(place(spec).key("type"), problem);
@@ -166,48 +167,51 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn products(&mut self, at: u32, spec: &'a StageSpec, stages: &[StageSpec]) {
-        for Listed { at: place_at, name } in &spec.produces {
-            let path = || place(spec).key("produces").index(*place_at);
+    fn products(&mut self, at: u32, spec: &'a StageSpec, pipeline: &'a PipelineBuilder) {
+        let (stages, lists) = (&pipeline.stages, &pipeline.lists);
+        for (place_at, name) in lists.produces(at) {
+            let path = || place(spec).key("produces").index(place_at);
             self.name(path, ArtifactName::new(name));
             let first = *self.producers.entry(name).or_insert(at);
             if first != at {
                 let problem = Problem::TwoProducers {
-                    artifact: name.clone(),
-                    first: stages[first as usize].name.clone(),
-                    second: spec.name.clone(),
+                    artifact: name.to_owned(),
+                    first: stages[first as usize].name.to_string(),
+                    second: spec.name.to_string(),
                 };
                 self.report(path(), problem);
             }
         }
         let mut seen = HashSet::new();
-        for Listed { at, name } in &spec.produces {
+        for (place_at, name) in lists.produces(at) {
             if !seen.insert(name) {
                 let problem = Problem::RepeatedProduct {
-                    stage: spec.name.clone(),
-                    artifact: name.clone(),
+                    stage: spec.name.to_string(),
+                    artifact: name.to_owned(),
                 };
-                self.report(place(spec).key("produces").index(*at), problem);
+                self.report(place(spec).key("produces").index(place_at), problem);
             }
         }
     }
 
-    fn after(&mut self, at: u32, spec: &'a StageSpec, stages: &[StageSpec]) -> Vec<u32> {
-        let mut edges = Vec::new();
-        for Listed { at: place_at, name } in &spec.after {
-            let path = || place(spec).key("after").index(*place_at);
-            match self.stages.get(name.as_str()) {
+    fn after(&mut self, at: u32, spec: &'a StageSpec, pipeline: &PipelineBuilder) -> Vec<u32> {
+        let stages = &pipeline.stages;
+        let after = pipeline.lists.after(at);
+        let mut edges = Vec::with_capacity(after.len());
+        for (place_at, name) in after {
+            let path = || place(spec).key("after").index(place_at);
+            match self.stages.get(name) {
                 Some(&before) if stages[before as usize].name == spec.name => {
-                    let stage = spec.name.clone();
+                    let stage = spec.name.to_string();
                     self.report(path(), Problem::AfterItself { stage });
                 }
                 Some(&before) => edges.push(before),
                 None => {
                     let others = (0..).zip(stages).filter(|(other, _)| *other != at);
-                    let names = others.map(|(_, other)| other.name.as_str());
+                    let names = others.map(|(_, other)| &*other.name);
                     let problem = Problem::UnknownStage {
-                        stage: spec.name.clone(),
-                        after: name.clone(),
+                        stage: spec.name.to_string(),
+                        after: name.to_owned(),
                         nearest: self.suggestions.nearest(name, stages.len(), names),
                     };
                     self.report(path(), problem);
@@ -217,15 +221,15 @@ impl<'a> Check<'a> {
         edges
     }
 
-    fn needs(&mut self, at: u32, spec: &'a StageSpec) -> Vec<u32> {
+    fn needs(&mut self, at: u32, spec: &'a StageSpec, lists: &Lists) -> Vec<u32> {
         let mut edges = Vec::new();
-        for Listed { at: place_at, name } in &spec.needs {
-            let path = || place(spec).key("needs").index(*place_at);
-            match self.producers.get(name.as_str()) {
+        for (place_at, name) in lists.needs(at) {
+            let path = || place(spec).key("needs").index(place_at);
+            match self.producers.get(name) {
                 Some(&producer) if producer == at => {
                     let problem = Problem::NeedsItself {
-                        stage: spec.name.clone(),
-                        artifact: name.clone(),
+                        stage: spec.name.to_string(),
+                        artifact: name.to_owned(),
                     };
                     self.report(path(), problem);
                 }
@@ -237,8 +241,8 @@ impl<'a> Check<'a> {
                         known.sort_unstable();
                     }
                     let problem = Problem::UnknownArtifact {
-                        stage: spec.name.clone(),
-                        artifact: name.clone(),
+                        stage: spec.name.to_string(),
+                        artifact: name.to_owned(),
                         nearest: self.suggestions.nearest(name, known.len(), known.iter().copied()),
                     };
                     self.report(path(), problem);
@@ -257,7 +261,7 @@ impl<'a> Check<'a> {
         }
         let known = pipeline.environments.iter().map(|spec| spec.name.as_str());
         let problem = Problem::UnknownEnvironment {
-            stage: spec.name.clone(),
+            stage: spec.name.to_string(),
             environment: environment.clone(),
             nearest: self
                 .suggestions
@@ -289,7 +293,7 @@ impl<'a> Check<'a> {
             } else if !pipeline.pools.contains_key(pool.as_str()) {
                 let known = pipeline.pools.keys().map(crate::PoolName::as_str);
                 let problem = Problem::UnknownPool {
-                    stage: spec.name.clone(),
+                    stage: spec.name.to_string(),
                     pool: pool.clone(),
                     nearest: self.suggestions.nearest(pool, pipeline.pools.len(), known),
                 };
@@ -301,7 +305,7 @@ impl<'a> Check<'a> {
     fn retry(&mut self, spec: &StageSpec) {
         let Some(policy) = &spec.retry else { return };
         let mut bad = |reason| {
-            let stage = spec.name.clone();
+            let stage = spec.name.to_string();
             self.found.push(Found {
                 path: place(spec).key("retry"),
                 problem: Problem::BadRetry { stage, reason },
@@ -321,14 +325,15 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn each(&mut self, at: u32, spec: &StageSpec, stages: &[StageSpec]) -> Option<u32> {
+    fn each(&mut self, at: u32, spec: &StageSpec, pipeline: &PipelineBuilder) -> Option<u32> {
+        let stages = &pipeline.stages;
         let each = spec.each.as_ref()?;
         let path = || place(spec).key("each");
         let bad = |reason: &str| Problem::BadEach {
-            stage: spec.name.clone(),
+            stage: spec.name.to_string(),
             reason: reason.to_owned(),
         };
-        if !spec.produces.is_empty() {
+        if pipeline.lists.produces(at).len() > 0 {
             self.report(
                 path(),
                 bad("it produces artifacts, and only one stage may produce each"),
@@ -348,9 +353,9 @@ impl<'a> Check<'a> {
                 }
                 Some(&before) => Some(before),
                 None => {
-                    let names = stages.iter().map(|other| other.name.as_str());
+                    let names = stages.iter().map(|other| &*other.name);
                     let problem = Problem::UnknownStage {
-                        stage: spec.name.clone(),
+                        stage: spec.name.to_string(),
                         after: stage.to_string(),
                         nearest: self.suggestions.nearest(stage.as_str(), stages.len(), names),
                     };
@@ -361,22 +366,25 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn cycle(&mut self, cycle: &[u32], stages: &[StageSpec]) {
-        let names: Vec<String> = cycle.iter().map(|&at| stages[at as usize].name.clone()).collect();
+    fn cycle(&mut self, cycle: &[u32], pipeline: &PipelineBuilder) {
+        let (stages, lists) = (&pipeline.stages, &pipeline.lists);
+        let names = cycle.iter().map(|&at| stages[at as usize].name.to_string());
+        let names: Vec<String> = names.collect();
         let Some((&first, rest)) = cycle.split_first() else {
             return;
         };
         let spec = &stages[first as usize];
-        let next = &stages[rest.first().copied().unwrap_or(first) as usize];
-        let by_name = spec.after.iter().find(|listed| listed.name == next.name);
+        let next = rest.first().copied().unwrap_or(first);
+        let next_name = &*stages[next as usize].name;
+        let by_name = lists.after(first).find(|(_, name)| *name == next_name);
         let by_data = || {
-            let produced = |listed: &&Listed| next.produces.iter().any(|product| product.name == listed.name);
-            spec.needs.iter().find(produced)
+            let produced = |name| lists.produces(next).any(|(_, product)| product == name);
+            lists.needs(first).find(|(_, name)| produced(*name))
         };
         let path = match by_name {
-            Some(listed) => place(spec).key("after").index(listed.at),
+            Some((at, _)) => place(spec).key("after").index(at),
             None => match by_data() {
-                Some(listed) => place(spec).key("needs").index(listed.at),
+                Some((at, _)) => place(spec).key("needs").index(at),
                 None => place(spec),
             },
         };
@@ -412,7 +420,7 @@ impl StageSpec {
                     let setting = below.join(&setting);
                     let problem = Problem::InexactNumber {
                         kind: TypeKind::Stage,
-                        name: self.name.clone(),
+                        name: self.name.to_string(),
                         setting: setting.clone(),
                         number,
                     };
@@ -420,7 +428,7 @@ impl StageSpec {
                 }
                 Err(error) => {
                     let problem = Problem::Settings {
-                        stage: self.name.clone(),
+                        stage: self.name.to_string(),
                         kind,
                         type_name: type_name.to_owned(),
                         message: error.to_string(),

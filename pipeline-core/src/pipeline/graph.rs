@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use super::builder::PipelineBuilder;
 use super::exact::canonical;
 use super::node::StageCode;
-use super::spec::{Listed, StageSpec};
+use super::spec::StageSpec;
 use super::{Problem, StageNode};
 use crate::digest::CanonicalError;
 use crate::run::RunGraph;
@@ -184,11 +184,12 @@ pub(super) fn assemble(
     dependencies: Vec<Vec<u32>>,
     order: &[u32],
 ) -> Result<Pipeline, Problem> {
+    let lists = builder.lists;
     let mut specs: Vec<Option<StageSpec>> = builder.stages.into_iter().map(Some).collect();
     let mut names = Vec::with_capacity(specs.len());
     for spec in &specs {
-        let name = spec.as_ref().map_or("", |spec| &spec.name);
-        names.push(StageName::new(name)?);
+        let name = spec.as_ref().map(|spec| Arc::clone(&spec.name));
+        names.push(StageName::shared(name.unwrap_or_default())?);
     }
     let mut code = Vec::with_capacity(specs.len());
     let mut plan = RunPlan {
@@ -215,10 +216,15 @@ pub(super) fn assemble(
         let Some((planned, parts)) = stage(spec, names[place as usize].clone(), after, &mut types)? else {
             continue;
         };
+        let planned = PlannedStage {
+            needs: artifacts(lists.needs(place))?,
+            produces: artifacts(lists.produces(place))?,
+            ..planned
+        };
         plan.stages.push(planned);
         code.push(parts);
     }
-    drop((specs, names, dependencies));
+    drop((specs, lists, names, dependencies));
     let environments = builder
         .environments
         .into_iter()
@@ -287,8 +293,6 @@ fn stage(
         version: stage.version(),
         settings,
         after,
-        needs: artifacts(spec.needs)?,
-        produces: artifacts(spec.produces)?,
         environment: spec.environment.map(EnvironmentName::new).transpose()?,
         gates: planned_gates,
         pools,
@@ -303,10 +307,12 @@ fn stage(
     Ok(Some((planned, StageCode { stage, gates })))
 }
 
-fn artifacts(listed: Vec<Listed>) -> Result<Vec<ArtifactName>, NameError> {
+fn artifacts<'a>(
+    listed: impl ExactSizeIterator<Item = (usize, &'a str)>,
+) -> Result<Vec<ArtifactName>, NameError> {
     let mut names: Vec<ArtifactName> = Vec::with_capacity(listed.len());
     let mut seen = std::collections::HashSet::with_capacity(listed.len());
-    for Listed { name, .. } in listed {
+    for (_, name) in listed {
         let name = ArtifactName::new(name)?;
         if seen.insert(name.clone()) {
             names.push(name);

@@ -4,6 +4,7 @@ mod builder;
 mod check;
 mod exact;
 mod graph;
+mod lists;
 mod node;
 mod order;
 mod problem;

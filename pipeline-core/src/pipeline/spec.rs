@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -9,7 +11,7 @@ use crate::{AnyGate, AnyStage, Each, Gate, RetryPolicy, SignedDuration, Stage, W
 /// is wrong at once. See [`Pipeline`](super::Pipeline) for an example.
 #[derive(Debug)]
 pub struct StageSpec {
-    pub(super) name: String,
+    pub(super) name: Arc<str>,
     pub(super) stage: Option<AnyStage>,
     pub(super) settings: Settings,
     pub(crate) after: Vec<Listed>,
@@ -68,7 +70,7 @@ impl StageSpec {
 
     fn empty(name: &str, stage: Option<AnyStage>, settings: Settings) -> Self {
         Self {
-            name: name.to_owned(),
+            name: name.into(),
             stage,
             settings,
             after: Vec::new(),

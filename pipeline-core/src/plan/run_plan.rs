@@ -81,7 +81,19 @@ impl RunPlan {
     ///
     /// Never in practice: a plan has a canonical form.
     pub fn digest(&self) -> Result<Digest, CanonicalError> {
-        let head = Self {
+        let mut builder = DigestBuilder::new();
+        builder.update(canonical_json(&self.head())?);
+        builder.update("\n");
+        for stage in &self.stages {
+            builder.update(canonical_json(stage)?);
+            builder.update("\n");
+        }
+        Ok(builder.finish())
+    }
+
+    /// The plan without its stages.
+    pub(crate) fn head(&self) -> Self {
+        Self {
             environments: self.environments.clone(),
             pools: self.pools.clone(),
             limits: self.limits,
@@ -89,15 +101,7 @@ impl RunPlan {
             runs: self.runs,
             format: self.format,
             ..Self::new(self.pipeline.clone(), self.component.clone())
-        };
-        let mut builder = DigestBuilder::new();
-        builder.update(canonical_json(&head)?);
-        builder.update("\n");
-        for stage in &self.stages {
-            builder.update(canonical_json(stage)?);
-            builder.update("\n");
         }
-        Ok(builder.finish())
     }
 
     /// Whether any worker with the right stage types can run it.

@@ -114,7 +114,9 @@ impl Ahead {
             // Those that begin to ask for attention while it is decided wait in the other list.
             std::mem::swap(&mut self.attention, &mut state.attention);
             let looked = state.tick(&mut self.attention, self.moment, &mut self.decided);
+            // Where attempts only begin, nothing follows from it but what they leave for others.
             let some = !self.decided.0.is_empty();
+            let begun = looked && self.decided.only_begins();
             self.take(state);
             if looked {
                 state.queue_ready(&self.attention, self.moment);
@@ -122,7 +124,7 @@ impl Ahead {
                 state.attention.extend(&self.attention);
             }
             self.attention.clear();
-            if !some {
+            if !some || begun && state.attention.is_empty() {
                 return;
             }
         }
@@ -156,8 +158,7 @@ impl Ahead {
                     self.others.push(&stream, expected, NewEvent::new(actor, *event));
                 }
                 DecidedEvent::Dequeued(pipeline, run) => {
-                    let superseded_by = None;
-                    let event = NewEvent::new(actor, PipelineEvent::from(RunDequeued { run, superseded_by }));
+                    let event = NewEvent::new(actor, PipelineEvent::from(RunDequeued { run }));
                     self.others
                         .push(&StreamId::pipeline(&pipeline), Expected::Any, event);
                 }

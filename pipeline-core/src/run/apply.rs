@@ -285,7 +285,6 @@ impl RunState {
     }
 
     fn ended(&mut self, index: StageIndex, finished: &StageFinished, at: Timestamp) {
-        let effect = self.planned(index).effect;
         let attempt = match self.stage_state(index) {
             StageState::Running(attempt) | StageState::Lost(attempt) => Some(attempt),
             StageState::Backoff(backoff) => Some(&backoff.attempt),
@@ -315,7 +314,7 @@ impl RunState {
                     error,
                 },
                 Some(attempt),
-            ) => match effect {
+            ) => match self.planned(index).effect {
                 Effect::Inspectable => StageState::Lost(attempt.clone()),
                 Effect::AtMostOnce => StageState::Unknown {
                     attempt: attempt.clone(),

@@ -73,6 +73,14 @@ impl Budget {
                 *left -= 1;
             }
         }
+        self.take_one()
+    }
+
+    /// Takes what an attempt needs that needs no slot of a pool.
+    pub(super) fn take_one(&mut self) -> bool {
+        if self.free == 0 {
+            return false;
+        }
         self.free -= 1;
         self.room = self.room.saturating_sub(1);
         true

@@ -35,6 +35,13 @@ pub(crate) enum DecidedEvent {
 pub(super) struct Decisions(pub(super) Vec<Decided>);
 
 impl Decisions {
+    /// Whether nothing was decided but that attempts begin, if anything was.
+    pub(super) fn only_begins(&self) -> bool {
+        let begins =
+            |decided: &Decided| matches!(decided.event, DecidedEvent::Run(RunEvent::StageStarted(_), _));
+        self.0.iter().all(begins)
+    }
+
     fn push(&mut self, actor: Actor, event: DecidedEvent) {
         self.0.push(Decided { actor, event });
     }

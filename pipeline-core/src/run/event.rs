@@ -247,7 +247,7 @@ impl From<StageStarted> for StartedForm {
 }
 
 /// How an attempt ended.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum StageResult {
     /// The stage did its work, and says yes or no.

@@ -19,6 +19,11 @@ impl RunState {
         out: &mut Decisions,
     ) {
         let mut result = result.clone();
+        if self.graph.traits(self.template(index)).just_ends {
+            let end = self.end(index, attempt.attempt, result);
+            let output = output.map(Box::new);
+            return out.stage(index, StageFinished { output, ..end });
+        }
         if let StageResult::Completed { outcome } = &result
             && let Some(missing) = self.missing_artifact(index, outcome)
         {
@@ -118,7 +123,7 @@ impl RunState {
             started_at: attempt.since,
         };
         match result {
-            StageResult::Completed { outcome } => match &outcome.deployment {
+            StageResult::Completed { outcome } => match outcome.deployment.as_deref() {
                 Some(DeploymentReport::Deployed {
                     release,
                     configuration,

@@ -1,8 +1,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use crate::{ArtifactName, Effect, EnvironmentName, PlannedStage, RunPlan, StageName};
+use crate::{ArtifactName, Effect, EnvironmentName, PlannedStage, RunPlan, StageName, When};
 
 /// A stage of a run, as a number: its place in [`RunPlan::stages`], from 0. Plans list every stage after what it depends on,
 /// so a lower number never waits for a higher one. The instances of stages that run over a list come behind them,
@@ -13,7 +13,8 @@ pub type StageIndex = u32;
 #[derive(Debug)]
 pub(crate) struct RunGraph {
     pub(crate) plan: Arc<RunPlan>,
-    index: HashMap<StageName, StageIndex>,
+    /// Made when the first name is looked for.
+    index: OnceLock<HashMap<StageName, StageIndex>>,
     dependencies: Edges,
     dependents: Edges,
     on_environment: BTreeMap<EnvironmentName, Vec<StageIndex>>,
@@ -28,13 +29,35 @@ pub(crate) struct RunGraph {
 }
 
 /// Lists of numbers, one after another.
-#[derive(Debug)]
-struct Edges {
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Edges {
     ends: Vec<u32>,
     targets: Vec<StageIndex>,
 }
 
 impl Edges {
+    pub(super) fn with_capacity(lists: usize, numbers: usize) -> Self {
+        Self {
+            ends: Vec::with_capacity(lists),
+            targets: Vec::with_capacity(numbers),
+        }
+    }
+
+    /// Adds a number to the list that is open.
+    pub(super) fn push(&mut self, target: StageIndex) {
+        self.targets.push(target);
+    }
+
+    /// Closes the open list. Gives a number that is in it twice.
+    pub(super) fn close(&mut self) -> Option<StageIndex> {
+        let start = self.ends.last().map_or(0, |end| *end as usize);
+        let own = &mut self.targets[start..];
+        own.sort_unstable();
+        let twice = own.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0]);
+        self.ends.push(self.targets.len() as u32);
+        twice
+    }
+
     fn range(&self, index: StageIndex) -> Range<usize> {
         let start = match index {
             0 => 0,
@@ -80,6 +103,10 @@ pub(crate) struct Traits {
     /// It is part of the clean-up.
     pub(crate) clean_up: bool,
     pub(crate) timeout: bool,
+    /// When it runs.
+    pub(crate) when: When,
+    /// Its end means nothing but its end: no further attempt, no artifact, no environment.
+    pub(crate) just_ends: bool,
     #[cfg(feature = "runtime")]
     /// Its call says nothing but which attempt of which stage it is, unless stages before it reported facts.
     pub(crate) simple: bool,
@@ -103,15 +130,8 @@ impl RunGraph {
             return unsound(format!("{count} stages with {edges} edges are too many"));
         }
         let mut index = HashMap::with_capacity(count);
-        let mut dependencies = Edges {
-            ends: Vec::with_capacity(count),
-            targets: Vec::with_capacity(edges),
-        };
-        let mut on_environment: BTreeMap<EnvironmentName, Vec<StageIndex>> = BTreeMap::new();
-        let mut producer = HashMap::new();
-        let mut traits = Vec::with_capacity(count);
+        let mut dependencies = Edges::with_capacity(count, edges);
         for (place, stage) in (0..).zip(&plan.stages) {
-            let start = dependencies.targets.len();
             for name in &stage.after {
                 let Some(&before) = index.get(name) else {
                     return unsound(format!(
@@ -119,18 +139,35 @@ impl RunGraph {
                         stage.name
                     ));
                 };
-                dependencies.targets.push(before);
+                dependencies.push(before);
             }
-            let own = &mut dependencies.targets[start..];
-            own.sort_unstable();
-            if let Some(twice) = own.windows(2).find(|pair| pair[0] == pair[1]) {
-                let name = &plan.stages[twice[0] as usize].name;
+            if let Some(twice) = dependencies.close() {
+                let name = &plan.stages[twice as usize].name;
                 return unsound(format!("stage `{}` waits for `{name}` twice", stage.name));
             }
-            dependencies.ends.push(dependencies.targets.len() as u32);
             if index.insert(stage.name.clone(), place).is_some() {
                 return unsound(format!("stage `{}` occurs twice", stage.name));
             }
+        }
+        Self::with_edges(plan, dependencies, index.into())
+    }
+
+    /// The graph of a plan that had one before, with the edges that it had.
+    #[cfg(feature = "runtime")]
+    pub(super) fn again(plan: Arc<RunPlan>, dependencies: Edges) -> Result<Self, UnsoundPlan> {
+        Self::with_edges(plan, dependencies, OnceLock::new())
+    }
+
+    fn with_edges(
+        plan: Arc<RunPlan>,
+        dependencies: Edges,
+        index: OnceLock<HashMap<StageName, StageIndex>>,
+    ) -> Result<Self, UnsoundPlan> {
+        let unsound = |reason| Err(UnsoundPlan { reason });
+        let mut on_environment: BTreeMap<EnvironmentName, Vec<StageIndex>> = BTreeMap::new();
+        let mut producer = HashMap::new();
+        let mut traits = Vec::with_capacity(plan.stages.len());
+        for (place, stage) in (0..).zip(&plan.stages) {
             if let Some(environment) = &stage.environment {
                 if !plan.environments.contains_key(environment) {
                     return unsound(format!("environment `{environment}` is not described"));
@@ -156,6 +193,8 @@ impl RunGraph {
                 simple: plain && stage.needs.is_empty() && stage.timeout_seconds.is_none(),
                 clean_up: stage.when.is_clean_up(),
                 timeout: stage.timeout_seconds.is_some(),
+                when: stage.when,
+                just_ends: stage.environment.is_none() && stage.retry.is_none() && stage.produces.is_empty(),
             });
         }
         #[cfg(feature = "runtime")]
@@ -176,6 +215,19 @@ impl RunGraph {
         })
     }
 
+    /// Whether two graphs are equal, whether or not somebody looked for a name.
+    #[cfg(all(feature = "runtime", feature = "testing"))]
+    pub(super) fn equals(&self, other: &Self) -> bool {
+        let traits = |graph: &Self| format!("{:?}", graph.traits);
+        self.plan == other.plan
+            && self.dependencies == other.dependencies
+            && self.dependents == other.dependents
+            && self.on_environment == other.on_environment
+            && self.producer == other.producer
+            && traits(self) == traits(other)
+            && (self.retries, self.lists) == (other.retries, other.lists)
+    }
+
     /// How many stages the plan has.
     pub(crate) fn len(&self) -> usize {
         self.plan.stages.len()
@@ -190,7 +242,11 @@ impl RunGraph {
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<StageIndex> {
-        self.index.get(name).copied()
+        let index = self.index.get_or_init(|| {
+            let names = self.plan.stages.iter().map(|stage| stage.name.clone());
+            names.zip(0..).collect()
+        });
+        index.get(name).copied()
     }
 
     /// Sorted, lower than the stage's own number.

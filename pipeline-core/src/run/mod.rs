@@ -21,7 +21,10 @@ mod instances;
 mod locks;
 mod prepared;
 mod requests;
+mod result_form;
 mod skip;
+#[cfg(feature = "runtime")]
+pub(crate) mod snapshot;
 mod stage_state;
 mod start;
 mod state;

@@ -102,7 +102,7 @@ impl RunState {
         if self.is_stopping(index) {
             return Some(self.skipped(index, self.unsuccessful_before(index)));
         }
-        match self.planned(index).when {
+        match self.graph.traits(self.template(index)).when {
             When::Always => None,
             When::Success if self.counts.unsuccessful == 0 => None,
             When::Success => {

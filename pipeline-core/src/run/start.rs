@@ -19,8 +19,8 @@ impl RunState {
             return;
         }
         if self.graph.traits(self.template(index)).plain {
-            if budget.take(self, index) {
-                self.start(index, StartDetails::default(), moment.now, out);
+            if budget.take_one() {
+                self.began(index, StartDetails::default(), moment.now, out);
             }
             return;
         }
@@ -87,7 +87,6 @@ impl RunState {
         out: &mut Decisions,
     ) {
         let stage = self.planned(index);
-        let record = &self.stages[index as usize];
         details.fence = stage.environment.as_ref().and_then(|name| {
             let lock = self.environments.get(name)?.lock.as_ref();
             lock.filter(|lock| lock.run == self.id).map(|lock| Fence {
@@ -95,6 +94,17 @@ impl RunState {
                 epoch: self.epoch,
             })
         });
+        self.began(index, details, now, out);
+        for pool in stage.pools.iter().filter(|pool| !self.has_slot(pool, index)) {
+            let (run, stage) = (self.id.clone(), stage.name.clone());
+            out.pool(pool, SlotTaken { run, stage });
+        }
+    }
+
+    /// What is written of a beginning, whatever the attempt has.
+    fn began(&self, index: StageIndex, mut details: StartDetails, now: Timestamp, out: &mut Decisions) {
+        let stage = self.planned(index);
+        let record = &self.stages[index as usize];
         if self.graph.traits(self.template(index)).timeout {
             details.deadline = stage
                 .timeout()
@@ -110,10 +120,6 @@ impl RunState {
                 details: details.shared(),
             },
         );
-        for pool in stage.pools.iter().filter(|pool| !self.has_slot(pool, index)) {
-            let (run, stage) = (self.id.clone(), stage.name.clone());
-            out.pool(pool, SlotTaken { run, stage });
-        }
     }
 
     /// The same intention, begun again: what it is bound to stays.

@@ -59,6 +59,9 @@ pub struct RunState {
     /// Empty for pipelines whose runs do not queue.
     pub(super) queue: PipelineQueue,
     pub(super) rollback: bool,
+    /// Up to where a snapshot of it is kept.
+    #[cfg(feature = "runtime")]
+    pub(super) kept: Position,
 }
 
 /// How many stages stand where.
@@ -104,7 +107,7 @@ impl StageRecord {
 
 /// A time that may not have come, in eight bytes: nanoseconds of the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp(i64);
+pub(super) struct Stamp(pub(super) i64);
 
 impl Stamp {
     pub(super) const NEVER: Self = Self(i64::MIN);
@@ -250,6 +253,8 @@ impl RunState {
                 .collect(),
             queue: PipelineQueue::default(),
             rollback: created.rollback,
+            #[cfg(feature = "runtime")]
+            kept: 0,
             stages,
             instances: Instances::default(),
             graph,

@@ -189,14 +189,6 @@ impl RunState {
         self.failed.map(|index| &self.planned(index).name)
     }
 
-    /// What came out of the stages that a stage waits for, by the order of the plan.
-    #[cfg(feature = "runtime")]
-    pub(crate) fn outcomes_before(&self, index: StageIndex) -> impl Iterator<Item = (&StageName, &Outcome)> {
-        self.dependencies(index)
-            .iter()
-            .filter_map(|&before| Some((&self.planned(before).name, &**self.outcome(before)?)))
-    }
-
     /// The stages that a stage waits for.
     #[cfg(feature = "runtime")]
     pub(crate) fn dependencies(&self, index: StageIndex) -> &[StageIndex] {

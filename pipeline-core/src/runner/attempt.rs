@@ -16,10 +16,6 @@ pub(super) const GONE: Duration = Duration::from_secs(5);
 
 /// How the work of an attempt ended.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly every one is the large one, and lives for a moment"
-)]
 pub(super) enum Ended {
     /// It returned.
     Returned(Result<Outcome, StageError>),
@@ -163,7 +159,7 @@ fn completed(cx: &StageContext, outcome: Outcome) -> StageResult {
     StageResult::Completed {
         outcome: match cx.is_masking() {
             true => Arc::new(masked(cx.masker(), outcome)),
-            false => Outcome::shared(outcome),
+            false => Arc::new(outcome),
         },
     }
 }

@@ -36,7 +36,7 @@ impl Runner {
         old: &RunId,
         request: RunRequest,
     ) -> Result<RunId, RunError> {
-        let old = self.load_over(old, Some(pipeline.graph())).await?;
+        let old = self.load_over(old, Some(pipeline)).await?;
         let digest = pipeline.plan_digest().map_err(RunError::Canonical)?;
         let refuse = |reason: &str| RunError::NotAgain {
             run: old.id().clone(),
@@ -121,7 +121,7 @@ impl Runner {
 
     /// Ends the runs that wait before a new one. One that began meanwhile goes on.
     async fn supersede(&self, pipeline: &Pipeline, newest: &RunId) -> Result<(), RunError> {
-        let state = self.load_over(newest, Some(pipeline.graph())).await?;
+        let state = self.load_over(newest, Some(pipeline)).await?;
         let waiting: Vec<_> = state
             .queue()
             .map(|queue| {
@@ -134,7 +134,7 @@ impl Runner {
             })
             .unwrap_or_default();
         for run in waiting {
-            let mut old = self.load_over(&run, Some(pipeline.graph())).await?;
+            let mut old = self.load_over(&run, Some(pipeline)).await?;
             if old.epoch() > 0 || old.finished().is_some() {
                 continue;
             }

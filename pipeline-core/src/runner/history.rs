@@ -1,8 +1,10 @@
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::fingerprint::facts_digest;
 use crate::journal::{FoldSnapshot, Journal};
 use crate::run::{RunEvent, RunOutcome, StageResult};
 use crate::{Cursor, Digest, Effect, Event, FoldName, Outcome, PipelineName, RunId, StageName, StreamKind};
@@ -14,11 +16,42 @@ pub(super) struct History {
     /// Up to where the journal keeps it, so that another process need not begin at the first event.
     #[serde(skip)]
     kept: Cursor,
-    outcomes: HashMap<Digest, (RunId, Arc<Outcome>)>,
+    outcomes: HashMap<Digest, OldOutcome, ByDigest>,
     /// The last run of each pipeline that succeeded.
     last: HashMap<PipelineName, RunId>,
     /// Of runs that have not ended: which stages are pure, and what the attempts going on depend on.
     open: HashMap<RunId, OpenRun>,
+}
+
+/// An outcome that may be used again, with what decides about that at hand: among thousands of outcomes each look at
+/// one of them waits for memory.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(from = "(RunId, Arc<Outcome>)", into = "(RunId, Arc<Outcome>)")]
+pub(super) struct OldOutcome {
+    /// The run that it comes from.
+    pub(super) from: RunId,
+    pub(super) outcome: Arc<Outcome>,
+    /// Whether it has artifacts, which must still be there.
+    pub(super) artifacts: bool,
+    /// The digest of its facts, if it has some.
+    pub(super) facts: Option<Digest>,
+}
+
+impl From<(RunId, Arc<Outcome>)> for OldOutcome {
+    fn from((from, outcome): (RunId, Arc<Outcome>)) -> Self {
+        Self {
+            from,
+            artifacts: !outcome.artifacts.is_empty(),
+            facts: facts_digest(&outcome.facts),
+            outcome,
+        }
+    }
+}
+
+impl From<OldOutcome> for (RunId, Arc<Outcome>) {
+    fn from(old: OldOutcome) -> Self {
+        (old.from, old.outcome)
+    }
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -31,8 +64,30 @@ struct OpenRun {
 /// The form of what is kept, and what the fold makes of events.
 const VERSION: u32 = 1;
 
-/// After so many events more it is worth keeping again.
+/// After so many events more it is worth keeping again; and not before there are as many as there are outcomes to write
+/// out.
 const WORTH_KEEPING: u64 = 4096;
+
+/// Digests are as good as their own hash.
+type ByDigest = BuildHasherDefault<FirstBytes>;
+
+#[derive(Debug, Default)]
+struct FirstBytes(u64);
+
+impl Hasher for FirstBytes {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk() {
+            self.0 = u64::from_ne_bytes(*first);
+        }
+    }
+
+    /// How long a digest is says nothing.
+    fn write_usize(&mut self, _: usize) {}
+}
 
 impl History {
     fn name() -> Option<FoldName> {
@@ -57,7 +112,8 @@ impl History {
 
     /// What the journal should keep of it, if that is worth it.
     pub(super) fn worth_keeping(&mut self) -> Option<FoldSnapshot> {
-        if self.cursor < self.kept.saturating_add(WORTH_KEEPING) {
+        let outcomes = self.outcomes.len() as u64;
+        if self.cursor < self.kept.saturating_add(WORTH_KEEPING.max(outcomes)) {
             return None;
         }
         self.kept = self.cursor;
@@ -74,14 +130,19 @@ impl History {
         self.cursor
     }
 
-    /// Applies events that follow what it has read; those that it knows change nothing.
-    pub(super) fn extend(&mut self, events: &[Event]) {
+    /// Applies events that were read from `after` on; those that it knows change nothing. Tells whether they follow what
+    /// it knows: it may have been begun anew meanwhile.
+    pub(super) fn extend(&mut self, after: Cursor, events: &[Event]) -> bool {
+        if self.cursor < after {
+            return false;
+        }
         for event in events {
             if event.cursor > self.cursor {
                 self.apply(event);
                 self.cursor = event.cursor;
             }
         }
+        true
     }
 
     /// What cannot be read is no outcome to reuse; whoever needs it will say so.
@@ -89,56 +150,52 @@ impl History {
         if !event.stream.is(&StreamKind::RUN) {
             return;
         }
-        let (Ok(run), Ok(Some(payload))) = (RunId::new(event.stream.name()), event.read::<RunEvent>()) else {
+        let Ok(Some(payload)) = event.read::<RunEvent>() else {
             return;
         };
+        let run = event.stream.name();
         match &*payload {
             RunEvent::Created(created) => {
-                let pure = created
-                    .plan
-                    .stages
-                    .iter()
-                    .filter(|stage| stage.effect == Effect::Pure);
-                let pure = pure.map(|stage| stage.name.clone()).collect();
-                self.open.insert(
-                    run,
-                    OpenRun {
-                        pipeline: Some(created.plan.pipeline.clone()),
-                        pure,
-                        begun: HashMap::new(),
-                    },
-                );
-            }
-            RunEvent::StageStarted(started) => {
-                let Some(open) = self.open.get_mut(&run) else {
+                let Ok(run) = RunId::new(run) else {
                     return;
                 };
-                if let Some(fingerprint) = started
-                    .details()
-                    .fingerprint
-                    .filter(|_| open.pure.contains(&started.stage))
+                let stages = created.plan.stages.iter();
+                let pure = stages.filter(|stage| stage.effect == Effect::Pure);
+                let open = OpenRun {
+                    pipeline: Some(created.plan.pipeline.clone()),
+                    pure: pure.map(|stage| stage.name.clone()).collect(),
+                    begun: HashMap::new(),
+                };
+                self.open.insert(run, open);
+            }
+            RunEvent::StageStarted(started) => {
+                if let Some(fingerprint) = started.details().fingerprint
+                    && let Some(open) = self.open.get_mut(run)
+                    && open.pure.contains(&started.stage)
                 {
                     open.begun
                         .insert(started.stage.clone(), (started.attempt, fingerprint));
                 }
             }
             RunEvent::StageFinished(finished) => {
-                let Some(open) = self.open.get_mut(&run) else {
-                    return;
-                };
-                let Some((attempt, fingerprint)) = open.begun.remove(&finished.stage) else {
-                    return;
-                };
-                if let StageResult::Completed { outcome } = &finished.result
+                let begun = self
+                    .open
+                    .get_mut(run)
+                    .and_then(|open| open.begun.remove(&finished.stage));
+                if let Some((attempt, fingerprint)) = begun
+                    && let StageResult::Completed { outcome } = &finished.result
                     && attempt == finished.attempt
                     && outcome.is_success()
+                    && let Some((run, _)) = self.open.get_key_value(run)
                 {
-                    self.outcomes.insert(fingerprint, (run, Arc::clone(outcome)));
+                    // One text for all outcomes of a run.
+                    self.outcomes
+                        .insert(fingerprint, (run.clone(), Arc::clone(outcome)).into());
                 }
             }
             RunEvent::Finished(finished) => {
-                let open = self.open.remove(&run);
-                if let Some(pipeline) = open.and_then(|open| open.pipeline)
+                if let Some((run, open)) = self.open.remove_entry(run)
+                    && let Some(pipeline) = open.pipeline
                     && finished.outcome == RunOutcome::Succeeded
                 {
                     self.last.insert(pipeline, run);
@@ -153,8 +210,8 @@ impl History {
         self.last.get(pipeline).cloned()
     }
 
-    /// An old outcome with this fingerprint, and the run that it comes from.
-    pub(super) fn find(&self, fingerprint: &Digest) -> Option<(RunId, Arc<Outcome>)> {
+    /// An old outcome with this fingerprint.
+    pub(super) fn find(&self, fingerprint: &Digest) -> Option<OldOutcome> {
         self.outcomes.get(fingerprint).cloned()
     }
 }

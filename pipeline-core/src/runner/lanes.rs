@@ -28,8 +28,10 @@ pub(super) struct Report {
 /// What a task has to tell.
 #[derive(Debug)]
 pub(super) enum Reported {
+    /// An attempt succeeded and had nothing more to say: no more than that goes from one thread to another.
+    Succeeded { attempt: u32, epoch: u64 },
     /// It ended so.
-    Ended(Input),
+    Ended(Box<Input>),
     /// An attempt did not end at once, and this is its context.
     Begun(StageContext),
     /// It broke, or was dropped.
@@ -278,7 +280,7 @@ impl Shared {
             promise.shared.report(Report {
                 stage,
                 task,
-                reported: Reported::Ended(input),
+                reported: Reported::Ended(Box::new(input)),
             });
         })
     }
@@ -367,7 +369,10 @@ async fn begin(shared: &Arc<Shared>, home: &Home, mut job: Job) -> Option<Report
     };
     match first {
         Poll::Ready(how) if context.is_silent() => {
-            let reported = Reported::Ended(ended(judge(&context, how, false), None));
+            let reported = match how {
+                Ended::Returned(Ok(outcome)) if outcome.is_plain() => Reported::Succeeded { attempt, epoch },
+                how => Reported::Ended(Box::new(ended(judge(&context, how, false), None))),
+            };
             Some(Report {
                 stage,
                 task,

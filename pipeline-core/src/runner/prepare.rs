@@ -1,8 +1,6 @@
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::Value;
-
+use super::fingerprint::{Fingerprint, Reported, facts_digest};
 use super::guard::guarded;
 use super::signal::Signal;
 use super::worker::Runner;
@@ -11,8 +9,8 @@ use crate::pipeline::Pipeline;
 use crate::run::{Input, Preparation, RunState, StageIndex};
 use crate::stage::{AnyStage, Reads, StageContext};
 use crate::{
-    AnyGate, ArtifactName, ArtifactRef, Configuration, Digest, DigestBuilder, Effect, EnvironmentDescriptor,
-    EvidenceSet, FactName, Failure, GateRequest, PlannedStage, SourcePath, StageError, StageName,
+    AnyGate, Configuration, Digest, Effect, EnvironmentDescriptor, EvidenceSet, Failure, GateRequest,
+    PlannedStage, SourcePath, StageError,
 };
 
 /// A stage of a pipeline with everything that a task needs to prepare it, detached from the run's state.
@@ -53,82 +51,6 @@ impl Job {
     }
 }
 
-/// What decides whether an outcome can be used again: what never changes of the stage, and what it works on.
-struct Fingerprint(DigestBuilder);
-
-impl Fingerprint {
-    fn of(fixed: &Digest) -> Self {
-        let mut builder = DigestBuilder::new();
-        builder.update(fixed.as_bytes());
-        Self(builder)
-    }
-
-    fn put(&mut self, tag: u8, bytes: &[u8]) {
-        // Tag and length in one: where one part ends and the next begins is never in doubt.
-        let mut head = [tag; 9];
-        head[1..].copy_from_slice(&(bytes.len() as u64).to_be_bytes());
-        self.0.update(head);
-        self.0.update(bytes);
-    }
-
-    fn value(&mut self, value: &Value) {
-        match value {
-            Value::Null => self.put(b'0', &[]),
-            Value::Bool(truth) => self.put(b'b', &[u8::from(*truth)]),
-            Value::Number(number) => match (number.as_u64(), number.as_i64(), number.as_f64()) {
-                (Some(number), ..) => self.put(b'u', &number.to_be_bytes()),
-                (None, Some(number), _) => self.put(b'i', &number.to_be_bytes()),
-                (None, None, number) => self.put(b'f', &number.unwrap_or(f64::NAN).to_be_bytes()),
-            },
-            Value::String(text) => self.put(b's', text.as_bytes()),
-            Value::Array(items) => {
-                self.put(b'a', &(items.len() as u64).to_be_bytes());
-                items.iter().for_each(|item| self.value(item));
-            }
-            Value::Object(fields) => {
-                self.put(b'o', &(fields.len() as u64).to_be_bytes());
-                for (name, value) in fields {
-                    self.put(b'n', name.as_bytes());
-                    self.value(value);
-                }
-            }
-        }
-    }
-
-    fn artifact(&mut self, name: &ArtifactName, artifact: &ArtifactRef) {
-        self.put(b'A', name.as_str().as_bytes());
-        self.put(b'D', artifact.digest.as_bytes());
-    }
-
-    fn facts(&mut self, stage: &StageName, facts: &BTreeMap<FactName, Value>) {
-        if facts.is_empty() {
-            return;
-        }
-        self.put(b'S', stage.as_str().as_bytes());
-        for (name, value) in facts {
-            self.put(b'F', name.as_str().as_bytes());
-            self.value(value);
-        }
-    }
-
-    fn item(&mut self, item: Option<&Value>) {
-        if let Some(item) = item {
-            self.put(b'I', &[]);
-            self.value(item);
-        }
-    }
-
-    fn digest(&mut self, tag: u8, digest: Option<&Digest>) {
-        if let Some(digest) = digest {
-            self.put(tag, digest.as_bytes());
-        }
-    }
-
-    fn finish(self) -> Digest {
-        self.0.finish()
-    }
-}
-
 impl Runner {
     /// The context of a call, with the environment's configuration as it is now.
     pub(super) async fn configured(&self, context: &StageContext) -> Result<StageContext, StageError> {
@@ -143,17 +65,20 @@ impl Runner {
 
     /// What follows for a stage about which nothing but what the run knows decides: no gates, no environment, no
     /// source, and an old outcome without artifacts that would have to be looked for. Without an old outcome it begins.
+    /// With the digest of the old outcome's facts.
     pub(super) fn prepared_at_once(
         &self,
         state: &RunState,
         pipeline: &Pipeline,
         index: StageIndex,
-    ) -> Option<Input> {
+        fingerprint: &mut Fingerprint,
+        reported: &mut Reported,
+    ) -> Option<(Input, Option<Digest>)> {
         let template = state.template(index);
         if pipeline.get(template)?.stage().reads() != Reads::Nothing {
             return None;
         }
-        let mut fingerprint = Fingerprint::of(&pipeline.fixed(template));
+        fingerprint.begin(&pipeline.fixed(template));
         // By name, as in a call.
         let mut needs: Vec<_> = state.planned(index).needs.iter().collect();
         needs.sort_unstable();
@@ -162,28 +87,40 @@ impl Runner {
                 fingerprint.artifact(name, artifact);
             }
         }
-        let mut before: Vec<_> = state
-            .outcomes_before(index)
-            .filter(|(_, outcome)| !outcome.facts.is_empty())
-            .collect();
-        before.sort_unstable_by_key(|(stage, _)| *stage);
-        for (stage, outcome) in before {
-            fingerprint.facts(stage, &outcome.facts);
+        let before = state.dependencies(index);
+        let name = |before: &StageIndex| &state.planned(*before).name;
+        let mut put = |before: &StageIndex| {
+            if let Some(facts) = reported.facts(state, *before) {
+                fingerprint.facts(name(before), &facts);
+            }
+        };
+        if before.is_sorted_by_key(name) {
+            before.iter().for_each(&mut put);
+        } else {
+            let mut before = before.to_vec();
+            before.sort_unstable_by_key(|before| name(before));
+            before.iter().for_each(&mut put);
         }
         fingerprint.item(state.view(index).item());
         let fingerprint = fingerprint.finish();
         match self.history().find(&fingerprint) {
-            Some((_, outcome)) if !outcome.artifacts.is_empty() => None,
-            Some((from, outcome)) => Some(Input::Reusable {
-                stage: index,
-                fingerprint,
-                from,
-                outcome,
-            }),
-            None => Some(Input::Prepared(Box::new(Preparation {
-                fingerprint,
-                ..Preparation::empty(index)
-            }))),
+            Some(old) if old.artifacts => None,
+            Some(old) => {
+                let input = Input::Reusable {
+                    stage: index,
+                    fingerprint,
+                    from: old.from,
+                    outcome: old.outcome,
+                };
+                Some((input, old.facts))
+            }
+            None => {
+                let input = Input::Prepared(Box::new(Preparation {
+                    fingerprint,
+                    ..Preparation::empty(index)
+                }));
+                Some((input, None))
+            }
         }
     }
 
@@ -286,7 +223,9 @@ impl Runner {
             fingerprint.artifact(name, artifact);
         }
         for (stage, facts) in &call.facts {
-            fingerprint.facts(stage, facts);
+            if let Some(facts) = facts_digest(facts) {
+                fingerprint.facts(stage, &facts);
+            }
         }
         fingerprint.item(call.item.as_ref());
         fingerprint.digest(b'C', configuration.as_ref());
@@ -321,10 +260,10 @@ impl Runner {
 
     /// An old outcome with this fingerprint, if all that it produced is still there.
     async fn reusable(&self, fingerprint: &Digest) -> Option<(crate::RunId, Arc<crate::Outcome>)> {
-        let (run, outcome) = self.history().find(fingerprint)?;
-        if !self.has_artifacts(&outcome).await {
+        let old = self.history().find(fingerprint)?;
+        if !self.has_artifacts(&old.outcome).await {
             return None;
         }
-        Some((run, outcome))
+        Some((old.from, old.outcome))
     }
 }

@@ -8,11 +8,11 @@ use super::history::History;
 use super::lease::{Leases, MemoryLeases};
 use super::signal::{Observer, Observers, Signal};
 use super::slots::Slots;
-use crate::journal::{AppendError, Batch, Journal, JournalExt};
-use crate::run::{ApproveRequest, DecideRequest, Gates, Input, RunGraph, RunState};
+use crate::journal::{AppendError, Batch, Journal};
+use crate::run::{ApproveRequest, DecideRequest, Gates, Input, RunState};
 use crate::{
-    Actor, ArtifactStore, Clock, Entropy, Event, EvidenceKind, EvidenceSource, NoSecrets, NoSource, RunId,
-    SecretSource, Services, Source, StreamId, SystemClock, SystemEntropy,
+    Actor, ArtifactStore, Clock, Entropy, EvidenceKind, EvidenceSource, NoSecrets, NoSource, RunId,
+    SecretSource, Services, Source, SystemClock, SystemEntropy,
 };
 
 /// What a runner may take its time with.
@@ -67,6 +67,9 @@ pub struct Runner {
 
 /// How often a decision is made again because somebody else was first, before the runner gives up.
 pub(super) const TRIES: u32 = 100;
+
+/// How many events are read at once.
+const PAGE: usize = 4096;
 
 impl Runner {
     /// A runner with the computer's clock, no source and no secrets.
@@ -166,32 +169,6 @@ impl Runner {
         self.draining.load(Ordering::Relaxed)
     }
 
-    /// Loads a run: its stream, and those of its environments and pools.
-    ///
-    /// # Errors
-    ///
-    /// When there is no such run, or the journal cannot be read.
-    pub async fn load(&self, run: &RunId) -> Result<RunState, RunError> {
-        self.load_over(run, None).await
-    }
-
-    /// The same, with the graph of a pipeline that may be the run's.
-    pub(super) async fn load_over(
-        &self,
-        run: &RunId,
-        graph: Option<&Arc<RunGraph>>,
-    ) -> Result<RunState, RunError> {
-        let load = |source| RunError::Load {
-            run: run.clone(),
-            source: Box::new(source),
-        };
-        let first = self.journal.read(&StreamId::run(run), 0, 1).await;
-        let first = first.map_err(RunError::Read)?;
-        let mut state = RunState::from_events_over(run, &first, graph).map_err(load)?;
-        self.refresh(&mut state).await?;
-        Ok(state)
-    }
-
     /// Random bits for a decision about a run, if it may need some.
     pub(super) fn chance(&self, state: &RunState) -> u64 {
         if state.takes_chances() {
@@ -215,65 +192,31 @@ impl Runner {
                 *history = kept;
             }
         }
-        let mut after = self.history().cursor();
-        let mut events = self
-            .journal
-            .read_everything(after)
-            .await
-            .map_err(RunError::Read)?;
-        let erased = |event: &Event| event.kind == "journal.payload-erased";
-        if after > 0 && events.iter().any(erased) {
-            // What it knows may be what nobody should know any more.
-            *self.history() = History::default();
-            after = 0;
-            events = self
-                .journal
-                .read_everything(after)
-                .await
-                .map_err(RunError::Read)?;
-        }
-        let worth_keeping = {
+        let mut anew = self.history().cursor() == 0;
+        loop {
+            let after = self.history().cursor();
+            let events = self.journal.read_all(after, PAGE).await;
+            let events = events.map_err(RunError::Read)?;
             let mut history = self.history();
-            history.extend(&events);
-            history.worth_keeping()
+            if !anew && events.iter().any(|event| event.kind == "journal.payload-erased") {
+                // What it knows may be what nobody should know any more.
+                *history = History::default();
+                anew = true;
+                continue;
+            }
+            if history.extend(after, &events) && events.len() < PAGE {
+                break;
+            }
+        }
+        let worth_keeping = match self.journal.keeps_folds() {
+            true => self.history().worth_keeping(),
+            false => None,
         };
         if let Some(fold) = worth_keeping {
             // Nothing is lost without it but time.
             let _ = self.journal.store_fold(fold).await;
         }
         Ok(())
-    }
-
-    /// Applies what was appended since the state was read, in the order of the journal. Tells whether there was
-    /// anything.
-    pub(super) async fn refresh(&self, state: &mut RunState) -> Result<bool, RunError> {
-        let mut streams = vec![(StreamId::run(state.id()), state.position())];
-        streams.extend(
-            state
-                .environments()
-                .map(|(name, known)| (StreamId::environment(name), known.position)),
-        );
-        streams.extend(
-            state
-                .pools()
-                .map(|(name, known)| (StreamId::pool(name), known.position)),
-        );
-        if let Some(queue) = state.queue() {
-            streams.push((StreamId::pipeline(&state.plan().pipeline), queue.position));
-        }
-        let mut news = Vec::new();
-        for (stream, position) in streams {
-            let events = self.journal.read_stream(&stream, position).await;
-            news.extend(events.map_err(RunError::Read)?);
-        }
-        news.sort_by_key(|event| event.cursor);
-        for event in &news {
-            state.apply(event).map_err(|source| RunError::Load {
-                run: state.id().clone(),
-                source: Box::new(source),
-            })?;
-        }
-        Ok(!news.is_empty())
     }
 
     /// Appends a batch and shows its events to the observers.

@@ -1,6 +1,4 @@
 use std::collections::BTreeMap;
-#[cfg(feature = "runtime")]
-use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -68,7 +66,7 @@ pub struct Outcome {
     pub facts: BTreeMap<FactName, Value>,
     /// What it did to its environment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deployment: Option<DeploymentReport>,
+    pub deployment: Option<Box<DeploymentReport>>,
 }
 
 impl Outcome {
@@ -82,20 +80,13 @@ impl Outcome {
         }
     }
 
-    /// The outcome, shared. Plain success, which most stages end with, is one for all.
-    #[cfg(feature = "runtime")]
-    pub(crate) fn shared(outcome: Self) -> Arc<Self> {
-        static PLAIN: LazyLock<Arc<Outcome>> = LazyLock::new(|| Arc::new(Outcome::succeeded()));
-        let plain = outcome.status == OutcomeStatus::Succeeded
-            && outcome.reason.is_empty()
-            && outcome.artifacts.is_empty()
-            && outcome.facts.is_empty()
-            && outcome.deployment.is_none();
-        if plain {
-            Arc::clone(&PLAIN)
-        } else {
-            Arc::new(outcome)
-        }
+    /// Whether it is success and nothing more, which most stages end with.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.status == OutcomeStatus::Succeeded
+            && self.reason.is_empty()
+            && self.artifacts.is_empty()
+            && self.facts.is_empty()
+            && self.deployment.is_none()
     }
 
     /// It is done.
@@ -158,7 +149,7 @@ impl Outcome {
     /// The same outcome with what it did to its environment.
     #[must_use]
     pub fn deployment(mut self, report: DeploymentReport) -> Self {
-        self.deployment = Some(report);
+        self.deployment = Some(Box::new(report));
         self
     }
 

@@ -10,6 +10,9 @@ mod faults;
 pub mod journal;
 mod stage;
 
+#[cfg(feature = "runtime")]
+#[doc(hidden)]
+pub use crate::run::snapshot::check::{check_snapshots, through_snapshot};
 pub use artifacts::MemoryArtifacts;
 pub use clock::{ManualClock, RepeatableEntropy};
 pub use context::{TestCall, services};

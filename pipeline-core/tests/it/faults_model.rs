@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use pipeline_core::testing::check_snapshots;
 use pipeline_core::{
     Effect, EnvironmentEvent, Estate, IdempotencyKey, JournalExt, RunEvent, RunOutcome, RunState, StageEnd,
     StageName, StageState, StreamId,
@@ -225,6 +226,7 @@ async fn check_journal(world: &World, parts: &[Part], state: &RunState, case: &s
         .cloned()
         .collect();
     let folded = RunState::from_events(&id(), &own).unwrap();
+    check_snapshots(&id(), &all).unwrap_or_else(|what| panic!("{case}: {what}"));
     let states = |state: &RunState| {
         state
             .stages()

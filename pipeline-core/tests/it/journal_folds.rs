@@ -140,3 +140,30 @@ fn an_erasure_takes_all_states_with_it() {
     block_on(journal.store_fold(fold(7, "no secret"))).unwrap();
     assert_eq!(load(&other), Some(fold(7, "no secret")));
 }
+
+#[test]
+fn no_more_states_stay_than_a_folder_should_hold() {
+    let directory = small();
+    let (journal, _) = open(directory.path());
+    let named = |number: u32| FoldName::new(format!("run.{number}")).unwrap();
+    for number in 0..70 {
+        let state = FoldSnapshot {
+            name: named(number),
+            ..fold(6, "state")
+        };
+        block_on(journal.store_fold(state)).unwrap();
+    }
+    let count = || fs::read_dir(directory.path().join("derived")).unwrap().count();
+    assert_eq!(count(), 70);
+    drop(journal);
+    let (journal, _) = open(directory.path());
+    assert_eq!(count(), 64);
+    assert!(
+        block_on(journal.load_fold(&named(69), 3)).is_some(),
+        "the newest stays"
+    );
+    block_on(journal.forget_fold(&named(69)));
+    block_on(journal.forget_fold(&named(69)));
+    assert_eq!(block_on(journal.load_fold(&named(69), 3)), None);
+    assert_eq!(count(), 63);
+}

@@ -32,5 +32,6 @@ mod registry;
 mod run;
 mod runner;
 mod scheduler;
+mod snapshots;
 mod spans;
 mod support;

@@ -113,7 +113,7 @@ async fn a_deployment_is_planned_made_and_found() {
         release: old.clone(),
         configuration: one(),
     };
-    assert_eq!(outcome.deployment, Some(report));
+    assert_eq!(outcome.deployment.as_deref(), Some(&report));
     match stage.inspect(&cx).await.unwrap() {
         Inspection::Happened(found) => assert_eq!(found.deployment, outcome.deployment),
         other => panic!("{other:?}"),
@@ -277,7 +277,7 @@ async fn what_is_good_is_verified_and_what_was_before_retired() {
         release: digest(&new),
         configuration: two().digest().unwrap(),
     };
-    assert_eq!(outcome.deployment, Some(report));
+    assert_eq!(outcome.deployment.as_deref(), Some(&report));
     assert_eq!(site.releases(), 1);
 }
 
@@ -300,7 +300,7 @@ async fn what_is_not_good_is_rolled_back() {
         to: Some(old.clone()),
         configuration: Some(one()),
     };
-    assert_eq!(outcome.deployment, Some(report.clone()));
+    assert_eq!(outcome.deployment.as_deref(), Some(&report));
     let live = site.live().await;
     assert_eq!(
         (live.release, live.configuration),
@@ -316,7 +316,7 @@ async fn what_is_not_good_is_rolled_back() {
         .run(&site.context(call.with(|call| call.attempt = 2)))
         .await
         .unwrap();
-    assert_eq!(again.deployment, Some(report));
+    assert_eq!(again.deployment.as_deref(), Some(&report));
     assert_eq!(
         again.reason,
         "an earlier attempt rolled back from test 2.0.0 to test 1.0.0"
@@ -339,7 +339,7 @@ async fn a_configuration_is_rolled_back_too() {
         .verified(new.clone(), one().digest().unwrap());
     let outcome = check("exit 1").run(&site.context(call)).await.unwrap();
     assert!(
-        matches!(outcome.deployment, Some(DeploymentReport::RolledBack { from, .. }) if from == digest(&new))
+        matches!(outcome.deployment.as_deref(), Some(DeploymentReport::RolledBack { from, .. }) if *from == digest(&new))
     );
     let rendered = fs::read_to_string(site.root.path().join("current/config/n")).unwrap();
     assert_eq!(rendered, "1");

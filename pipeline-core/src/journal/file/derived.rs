@@ -10,6 +10,9 @@ use crate::name::FoldName;
 
 const DIGEST: usize = 32;
 
+/// So many states of folds are kept. A fold whose state is gone begins at the first event.
+pub(super) const MOST_FOLDS: usize = 64;
+
 /// The folder of files that can be made again from the journal. Whatever is wrong with one of them, it is as if it
 /// were not there.
 #[derive(Debug)]
@@ -64,15 +67,25 @@ impl Derived {
         Ok(draft)
     }
 
-    /// Removes what killed writers left.
-    pub(super) fn tidy(&self) {
+    /// Removes what killed writers left, and the oldest states of folds where there are more than `most`.
+    pub(super) fn tidy(&self, most: usize) {
         let Ok(entries) = fs::read_dir(&self.root) else {
             return;
         };
-        for path in entries.flatten().map(|entry| entry.path()) {
-            let left = path.extension().is_some_and(|extension| extension == "tmp")
-                && File::open(&path).is_ok_and(|file| fs4::FileExt::try_lock(&file).is_ok());
-            if left {
+        let mut folds = Vec::new();
+        for entry in entries.flatten() {
+            let path = entry.path();
+            let is = |wanted| path.extension().is_some_and(|extension| extension == wanted);
+            if is("tmp") && File::open(&path).is_ok_and(|file| fs4::FileExt::try_lock(&file).is_ok()) {
+                let _ = fs::remove_file(path);
+            } else if is("fold") {
+                let written = entry.metadata().and_then(|metadata| metadata.modified());
+                folds.push((written.ok(), path));
+            }
+        }
+        if let Some(surplus) = folds.len().checked_sub(most) {
+            folds.sort();
+            for (_, path) in folds.into_iter().take(surplus) {
                 let _ = fs::remove_file(path);
             }
         }

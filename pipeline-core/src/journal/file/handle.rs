@@ -180,4 +180,13 @@ impl Journal for FileJournal {
         let stored = self.blocking(move |store| store.store_fold(&fold)).await;
         stored.map_err(|source| StoreFoldError::Other { name, source })?
     }
+
+    fn keeps_folds(&self) -> bool {
+        true
+    }
+
+    async fn forget_fold(&self, name: &FoldName) {
+        let name = name.clone();
+        let _ = self.blocking(move |store| store.forget_fold(&name)).await;
+    }
 }

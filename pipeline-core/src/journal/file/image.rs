@@ -11,6 +11,7 @@ use super::line::EventLine;
 use super::lines::{Lines, Next};
 use super::saved_index;
 use super::scan::{Fault, Scan};
+use crate::Timestamp;
 use crate::event::{Cursor, Event, EventRef, Position, StreamId};
 use crate::journal::{JournalEvent, ReadError};
 
@@ -120,11 +121,16 @@ impl Image {
         wanted: Vec<Wanted>,
         after: Option<Position>,
     ) -> Result<Vec<Event>, (Cursor, Fetch)> {
+        let end = wanted
+            .last()
+            .map(|last| last.entry.offset + u64::from(last.entry.len));
         let mut window = Window {
             file,
             bytes: Vec::new(),
             start: 0,
+            end: end.unwrap_or_default(),
         };
+        let mut known = (String::new(), Timestamp::UNIX_EPOCH);
         let mut events: Vec<Event> = Vec::with_capacity(wanted.len());
         for Wanted {
             cursor,
@@ -146,7 +152,10 @@ impl Image {
                     && position.is_none_or(|position| envelope.position == position)
             });
             let read = read.ok_or_else(|| damaged("the event is not what was read before"))?;
-            events.push(read.event(stream, cursor).map_err(|reason| damaged(&reason))?);
+            events.push(
+                read.event(stream, cursor, &mut known)
+                    .map_err(|reason| damaged(&reason))?,
+            );
         }
         Ok(events)
     }
@@ -219,18 +228,21 @@ struct Window<'a> {
     file: &'a File,
     bytes: Vec<u8>,
     start: u64,
+    /// Nothing behind this is asked for.
+    end: u64,
 }
 
 impl Window<'_> {
     fn bytes(&mut self, offset: u64, len: usize) -> io::Result<&[u8]> {
-        const AHEAD: usize = 16 * 1024;
+        const AHEAD: u64 = 128 * 1024;
         let inside = offset
             .checked_sub(self.start)
             .and_then(|at| usize::try_from(at).ok());
         let at = match inside.filter(|at| at.saturating_add(len) <= self.bytes.len()) {
             Some(at) => at,
             None => {
-                self.bytes = read_exactly(self.file, offset, len.max(AHEAD))?;
+                let ahead = self.end.saturating_sub(offset).min(AHEAD);
+                self.bytes = read_exactly(self.file, offset, len.max(ahead as usize))?;
                 self.start = offset;
                 0
             }

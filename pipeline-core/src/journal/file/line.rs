@@ -197,8 +197,14 @@ impl<'a> EventLine<'a> {
         }
     }
 
-    /// The event with everything that it says.
-    pub(super) fn event(&self, stream: StreamId, cursor: Cursor) -> Result<Event, String> {
+    /// The event with everything that it says. `known` is a time and its text, and becomes this event's: the events of a
+    /// commit share theirs.
+    pub(super) fn event(
+        &self,
+        stream: StreamId,
+        cursor: Cursor,
+        known: &mut (String, Timestamp),
+    ) -> Result<Event, String> {
         let Envelope {
             position,
             at,
@@ -214,11 +220,15 @@ impl<'a> EventLine<'a> {
                 position: *position,
             })
         };
+        if known.0 != *at {
+            let time = at.parse().map_err(|_| format!("`{at}` is not a time"))?;
+            *known = ((*at).to_owned(), time);
+        }
         Ok(Event {
             stream,
             position: *position,
             cursor,
-            at: at.parse().map_err(|_| format!("`{at}` is not a time"))?,
+            at: known.1,
             kind: Cow::Owned(kind.clone().into_owned()),
             version: *version,
             actor: actor.parse::<Actor>().map_err(|error| error.to_string())?,

@@ -1,3 +1,5 @@
+use std::fs;
+
 use super::derived::{Bytes, put_name};
 use super::error::unreadable;
 use super::image::Image;
@@ -55,6 +57,17 @@ impl Store {
         self.advance(&mut state).map_err(unread)?;
         place(&state.image, fold).map_err(unfit)?;
         draft.publish().map_err(refused)
+    }
+}
+
+impl Store {
+    /// Removes the state of a fold; a handle for reading only does nothing.
+    pub(super) fn forget_fold(&self, name: &FoldName) {
+        if self.entropy.is_some() {
+            let derived = self.directory.derived();
+            // What is left for now is removed when there are too many.
+            let _ = fs::remove_file(derived.fold(name));
+        }
     }
 }
 

@@ -333,6 +333,11 @@ impl Scan {
     }
 
     fn index(&mut self, text: &str) -> Option<u32> {
+        // Neighbours are often of one stream.
+        let last = self.pending.last().map(|event| event.stream);
+        if let Some(last) = last.filter(|&last| self.streams[last as usize].id.as_str() == text) {
+            return Some(last);
+        }
         if let Some(index) = self.by_text.get(text) {
             return Some(*index);
         }

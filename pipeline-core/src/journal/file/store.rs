@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::cut::{Cut, cut};
+use super::derived::MOST_FOLDS;
 use super::directory::{Directory, Lock};
 use super::error::{OpenError, corrupt, unreadable};
 use super::image::{Fetch, Image, Tail};
@@ -78,7 +79,7 @@ impl Store {
             .create(true)
             .truncate(false)
             .open(&path);
-        directory.derived().tidy();
+        directory.derived().tidy(MOST_FOLDS);
         let (mut image, tail) = Image::load(file.map_err(refused)?, &directory)?;
         let created = image.scan.closed.line == 0;
         let mut found = None;

@@ -123,9 +123,8 @@ impl<'a> Text<'a> {
         const PREFIX: &str = "sha256:";
         self.literal(PREFIX)?;
         let mut bytes = [0; 32];
-        let hex = self.hex(64)?;
-        for (byte, pair) in bytes.iter_mut().zip(hex.chunks_exact(2)) {
-            *byte = nibble(pair[0]) << 4 | nibble(pair[1]);
+        for (byte, pair) in bytes.iter_mut().zip(self.hex(64)?.chunks_exact(2)) {
+            *byte = NIBBLES[usize::from(pair[0])] << 4 | NIBBLES[usize::from(pair[1])];
         }
         Ok(Digest::from(bytes))
     }
@@ -133,25 +132,30 @@ impl<'a> Text<'a> {
     /// Takes so many lower-case hexadecimal digits.
     pub(super) fn hex(&mut self, count: usize) -> Result<&'a [u8], Stop> {
         let rest = self.rest();
-        let good = rest
-            .iter()
-            .take(count)
-            .take_while(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-            .count();
-        if good < count && good < rest.len() {
+        let taken = &rest[..count.min(rest.len())];
+        // All of them, whatever the first ones are: so the processor takes many at once.
+        let good = taken.iter().fold(true, |good, byte| good & is_hex(*byte));
+        if !good {
             return Err(self.wrong(&format!("{count} hexadecimal digits")));
         }
         self.exactly(count)
     }
 }
 
-fn nibble(digit: u8) -> u8 {
-    if digit.is_ascii_digit() {
-        digit - b'0'
-    } else {
-        digit - b'a' + 10
-    }
+fn is_hex(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'a'..=b'f')
 }
+
+/// What each hexadecimal digit stands for.
+const NIBBLES: [u8; 256] = {
+    let mut nibbles = [0; 256];
+    let mut value = 0;
+    while value < 16 {
+        nibbles[b"0123456789abcdef"[value] as usize] = value as u8;
+        value += 1;
+    }
+    nibbles
+};
 
 #[cfg(test)]
 mod tests {

@@ -9,11 +9,12 @@ use crate::chain::error_chain;
 use crate::pipeline::Pipeline;
 use crate::run::{Gates, RunState};
 use crate::runner::RunError;
+use crate::runner::fingerprint::{Fingerprint, Reported};
 use crate::runner::lanes::Lanes;
 use crate::runner::lease::Lease;
 use crate::runner::slots::Held;
 use crate::runner::worker::Runner;
-use crate::{Effect, RunId};
+use crate::{Effect, Outcome, RunId};
 
 impl Runner {
     /// Drives a run until it ends, or until all that is left waits for something outside. What a run waits for
@@ -46,7 +47,7 @@ impl Runner {
         unwanted: tokio::sync::oneshot::Receiver<()>,
     ) -> Result<RunState, RunError> {
         let _lease = self.lease(run)?;
-        let state = self.load_over(run, Some(pipeline.graph())).await?;
+        let state = self.load_over(run, Some(&pipeline)).await?;
         if state.finished().is_some() || state.waits_for_run().is_some() || self.is_draining() {
             return Ok(state);
         }
@@ -103,6 +104,9 @@ impl Runner {
             touched: Vec::new(),
             jobs: Vec::new(),
             ahead: None,
+            plain: Arc::new(Outcome::succeeded()),
+            fingerprint: Fingerprint::default(),
+            reported: Reported::default(),
             here: None,
             streak: 0,
             streak_began: look,
@@ -119,7 +123,9 @@ impl Runner {
         if worked.is_err() {
             drive.leave().await;
         }
-        worked.map(|()| drive.state)
+        worked?;
+        drive.runner.keep_snapshot(&drive.state).await;
+        Ok(drive.state)
     }
 
     /// Takes the right to drive a run.

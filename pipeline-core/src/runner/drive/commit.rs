@@ -3,6 +3,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::drive_state::Drive;
+use crate::Digest;
+use crate::blocking::in_place;
 use crate::journal::AppendError;
 use crate::run::{Ahead, Input, Moment, Refusal, StageIndex};
 use crate::runner::RunError;
@@ -10,6 +12,9 @@ use crate::runner::worker::TRIES;
 
 /// A commit that takes so long is worth waiting for others.
 pub(super) const SLOW: Duration = Duration::from_micros(50);
+
+/// After so many commits other tasks, and the end of the drive, have their turn.
+const TURN: u32 = 64;
 
 /// How many events a commit may grow to while outcomes are reused.
 const LARGE: usize = 16_384;
@@ -54,7 +59,12 @@ impl Drive {
                 return Ok(());
             }
             let before = self.is_commit_measured().then(Instant::now);
-            match self.runner.append(self.state.id(), batch).await {
+            if self.commits.is_multiple_of(TURN) {
+                // Whoever is never without a report would not notice that nobody waits for it any more.
+                tokio::task::yield_now().await;
+            }
+            // A drive is a task of its own, and can do nothing before the commit is there.
+            match in_place(self.runner.append(self.state.id(), batch)).await {
                 Ok(()) => {
                     if let Some(before) = before {
                         self.commit_took = before.elapsed();
@@ -67,12 +77,12 @@ impl Drive {
                 }) => {
                     // The state ran ahead of a journal that went another way.
                     self.slots.give_back(begun);
-                    let graph = self.pipeline.graph();
                     self.state = self
                         .runner
-                        .load_over(&self.state.id().clone(), Some(graph))
+                        .load_over(&self.state.id().clone(), Some(&self.pipeline))
                         .await?;
                     self.state.touch_all();
+                    self.reported.forget();
                     self.check_epoch()?;
                 }
                 Err(error) => return Err(error),
@@ -101,14 +111,19 @@ impl Drive {
             return Ok(());
         }
         let mut others = Vec::new();
+        let mut touched = std::mem::take(&mut self.touched);
         loop {
             let mut some = false;
-            for stage in self.state.take_touched() {
+            self.state.take_touched_into(&mut touched);
+            for &stage in &touched {
                 match self.reusable_at_once(stage) {
-                    Some(input) if ahead.len() < LARGE => {
+                    Some((input, facts)) if ahead.len() < LARGE => {
                         ahead.decide(&mut self.state, &self.gates, &input)?;
+                        self.reported.reused(&self.state, &input, facts);
                         some = true;
                     }
+                    // Most were reused a moment ago.
+                    None if self.is_over(stage) => {}
                     _ => others.push(stage),
                 }
             }
@@ -117,6 +132,7 @@ impl Drive {
             }
             ahead.settle(&mut self.state);
         }
+        self.touched = touched;
         for stage in others {
             self.state.touch(stage);
         }
@@ -124,10 +140,17 @@ impl Drive {
     }
 
     /// The preparation of a stage that needs no task: nothing but what the run knows decides about it.
-    pub(super) fn reusable_at_once(&self, stage: StageIndex) -> Option<Input> {
+    pub(super) fn reusable_at_once(&mut self, stage: StageIndex) -> Option<(Input, Option<Digest>)> {
         if self.leaving || !self.state.is_simply_pure(stage) || self.in_flight.contains_key(&stage) {
             return None;
         }
-        self.runner.prepared_at_once(&self.state, &self.pipeline, stage)
+        let (fingerprint, reported) = (&mut self.fingerprint, &mut self.reported);
+        self.runner
+            .prepared_at_once(&self.state, &self.pipeline, stage, fingerprint, reported)
+    }
+
+    /// Whether a stage has ended, and no task works for it.
+    fn is_over(&self, stage: StageIndex) -> bool {
+        self.state.view(stage).state().is_done() && !self.in_flight.contains_key(&stage)
     }
 }

@@ -10,11 +10,12 @@ use tokio::time::{Instant, Sleep};
 use crate::pipeline::Pipeline;
 use crate::run::{Ahead, Gates, Input, RunState, StageIndex};
 use crate::runner::attempt::Supervised;
+use crate::runner::fingerprint::{Fingerprint, Reported};
 use crate::runner::lanes::{Job, Lanes, Report};
 use crate::runner::slots::Held;
 use crate::runner::worker::Runner;
 use crate::stage::{Signals, StageContext};
-use crate::{Services, Timestamp};
+use crate::{Outcome, Services, Timestamp};
 
 /// One drive of a run: the state, and the tasks that work for it.
 pub(super) struct Drive {
@@ -50,6 +51,10 @@ pub(super) struct Drive {
     pub(super) touched: Vec<StageIndex>,
     pub(super) jobs: Vec<Job>,
     pub(super) ahead: Option<Ahead>,
+    /// Success and nothing more: one for all of the run's stages.
+    pub(super) plain: Arc<Outcome>,
+    pub(super) fingerprint: Fingerprint,
+    pub(super) reported: Reported,
     /// An attempt to be polled for the first time here.
     pub(super) here: Option<Job>,
     /// How many attempts came one after another, when the last `STREAK` of them began, and whether they were quick.

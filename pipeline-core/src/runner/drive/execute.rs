@@ -120,7 +120,7 @@ impl Drive {
                 self.lanes.report(Report {
                     stage,
                     task,
-                    reported: Reported::Ended(input),
+                    reported: Reported::Ended(Box::new(input)),
                 });
             }
         }

@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -219,7 +220,16 @@ impl Drive {
             }
         }
         let input = match reported {
-            Reported::Ended(input) => Some(input),
+            Reported::Ended(input) => Some(*input),
+            Reported::Succeeded { attempt, epoch } => Some(Input::Finished {
+                stage,
+                attempt,
+                epoch,
+                result: StageResult::Completed {
+                    outcome: Arc::clone(&self.plain),
+                },
+                output: None,
+            }),
             Reported::Begun(_) | Reported::Broke => None,
         };
         match (input, flight.kind) {

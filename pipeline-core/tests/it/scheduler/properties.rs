@@ -14,6 +14,7 @@ fn live(case: &Case) {
             world.happen(*second, choice).await;
         }
         world.drain().await;
+        world.check_snapshots().await;
     });
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pipeline_core::journal::{Batch, Expected};
 use pipeline_core::run::{Command, Gates, Input, Moment, Preparation};
-use pipeline_core::testing::ManualClock;
+use pipeline_core::testing::{ManualClock, check_snapshots, through_snapshot};
 use pipeline_core::{
     Actor, AppendError, Clock, Cursor, DecideRequest, Digest, Event, Failure, Inspection, Journal,
     JournalExt, MemoryJournal, NewEvent, Outcome, PoolEvent, RunCreated, RunEvent, RunId, RunState,
@@ -156,6 +156,7 @@ impl World {
         let reports = matches!(input, Input::Finished { .. });
         let mut around = self.around(driver, false);
         self.read_news(&mut around).await;
+        self.decide_from_snapshot(driver, &input, &around).await;
         let mut around = self.around(driver, reports && !self.drivers[driver].model.is_settled());
         if let Input::Claim { .. } = input {
             // What the last delivery began is none of this process.
@@ -188,6 +189,33 @@ impl World {
             }
         }
         self.check(driver, &around).await;
+    }
+
+    /// What was written down and read again decides as what the journal tells does.
+    async fn decide_from_snapshot(&self, driver: usize, input: &Input, around: &Around) {
+        let moment = Moment {
+            now: around.now,
+            chance: self.case.chance,
+            free: around.free,
+            leaving: false,
+        };
+        let mut state = self.fold(&self.drivers[driver].id).await;
+        let mut kept = through_snapshot(&state).unwrap();
+        let decided = state.advance(&Gates::default(), input, moment);
+        let again = kept.advance(&Gates::default(), input, moment);
+        assert_eq!(
+            format!("{decided:?}"),
+            format!("{again:?}"),
+            "it decides differently after it was kept"
+        );
+    }
+
+    /// The runs' states may be kept anywhere.
+    pub(super) async fn check_snapshots(&self) {
+        let events = self.journal.read_everything(0).await.unwrap();
+        for driver in &self.drivers {
+            check_snapshots(&driver.id, &events).unwrap();
+        }
     }
 
     async fn advance(&mut self, driver: usize, input: Input, around: &mut Around) {
