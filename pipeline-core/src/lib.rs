@@ -115,6 +115,8 @@
 //! | `runtime` | yes | [`Runner`] on tokio; without it there is no tokio |
 //! | `tracing` | no | `TracingObserver` in the module `observe`: runs and attempts as spans of `tracing` |
 //! | `otel-names` | no | the module `observe::names`: OpenTelemetry's names for pipelines, as constants; part of `tracing` |
+//! | `attestation` | no | the module `attestation`: where artifacts come from, in signed envelopes; and policies |
+//! | `signing` | no | `attestation` with keys: ed25519 and ECDSA over P-256 |
 //! | `testing` | no | the module `testing`: manual clock, scripted stages, artifacts in memory, conformance suites |
 //!
 //! # Where next
@@ -128,6 +130,8 @@
 
 mod action_plan;
 pub mod artifact;
+#[cfg(feature = "attestation")]
+pub mod attestation;
 mod blocking;
 mod chain;
 pub mod clock;

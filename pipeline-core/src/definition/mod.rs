@@ -11,3 +11,5 @@ mod stages;
 
 pub use diagnostic::{DefinitionError, Diagnostic};
 pub use document::Definition;
+#[cfg(feature = "signing")]
+pub(crate) use place::Lines;

@@ -8,6 +8,7 @@
     reason = "tests"
 )]
 
+mod attestation;
 mod conformance;
 mod definition;
 mod drawing;

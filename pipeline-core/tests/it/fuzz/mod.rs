@@ -108,6 +108,11 @@ fn definitions() {
 }
 
 #[test]
+fn envelopes() {
+    run("envelope", 4, targets::envelope::run);
+}
+
+#[test]
 fn journals() {
     run("journal", 4, targets::journal::run);
 }

@@ -2,6 +2,7 @@
 //! runs them for as long as one likes.
 
 pub(crate) mod definition;
+pub(crate) mod envelope;
 pub(crate) mod fold;
 pub(crate) mod index;
 pub(crate) mod journal;
