@@ -232,3 +232,41 @@ after = ["test"]
     );
     assert_eq!(failed.state("after"), "skipped", "{failed}");
 }
+
+#[test]
+fn a_command_finds_the_list_that_a_later_stage_runs_over() {
+    let stages = r#"
+[stages.find]
+type = "command"
+program = "sh"
+args = ["-c", 'echo "::fact regions:=$LIST"']
+env = { LIST = 'WHAT' }
+effect = "idempotent"
+
+[stages.test]
+type = "command"
+program = "sh"
+args = ["-c", "echo \"$PIPELINE_ITEM\" >> OUTSIDE/items"]
+each = { stage = "find", fact = "regions", most = 3 }
+effect = "idempotent"
+"#;
+    let space = TestSpace::with_app(&stages.replace("WHAT", r#"["eu", {"zone": 2}]"#));
+    let run = space.run(0);
+    assert_eq!(run.stage("test.eu")["item"], "eu", "{run}");
+    assert_eq!(run.stage("test.item-2")["item"]["zone"], 2, "{run}");
+    let mut items: Vec<_> = space.read_outside("items").lines().map(str::to_owned).collect();
+    items.sort();
+    assert_eq!(items, ["eu", "{\"zone\":2}"]);
+
+    let space = TestSpace::with_app(&stages.replace("WHAT", "[1, 2, 3, 4]"));
+    let many = space.run(1);
+    assert!(text(&many.stage("test")["reason"]).contains("4 items"), "{many}");
+
+    // What is no JSON is no fact, and told.
+    let space = TestSpace::with_app(&stages.replace("WHAT", "[eu"));
+    let none = space.run(1);
+    assert!(
+        text(&none.stage("test")["reason"]).contains("no fact `regions`"),
+        "{none}"
+    );
+}

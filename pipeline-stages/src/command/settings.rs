@@ -57,8 +57,10 @@ use crate::process::{Program, VariableName, program_methods};
 /// # Output and facts
 ///
 /// Both streams are passed on line by line, secrets masked; a line without end in pieces of 8 KiB. A line
-/// `::fact name=value` on standard output becomes a fact of the outcome, at most 64 of at most 1 KiB; of two
-/// with one name the later counts. A malformed one is a warning.
+/// `::fact name=value` on standard output becomes a fact of the outcome, a text of at most 1 KiB, and a line
+/// `::fact name:=value` one that is JSON, of at most 7 KiB: `::fact regions:=["eu", "us"]` is a list that a
+/// later stage can run over (`each = { stage = "…", fact = "regions" }`). At most 64 are kept; of two with one name
+/// the later counts. A malformed one is a warning.
 ///
 /// # Processes
 ///

@@ -13,12 +13,18 @@ pub(super) struct Sink<'a> {
 impl Sink<'_> {
     pub(super) fn line(&mut self, channel: Channel, line: &Line<'_>) {
         self.cx.output(channel, &line.text);
-        if channel == Channel::Stdout && line.whole {
+        if channel != Channel::Stdout || !Facts::is_meant(&line.text) {
+            return;
+        }
+        let taken = if line.whole {
             let masker = self.cx.masker();
-            if let Err(reason) = self.facts.take(&line.text, |text| masker.mask(text)) {
-                self.cx
-                    .log(format!("warning: the line before is no fact: {reason}"));
-            }
+            self.facts.take(&line.text, |text| masker.mask(text))
+        } else {
+            Err("it is too long for a line".to_owned())
+        };
+        if let Err(reason) = taken {
+            self.cx
+                .log(format!("warning: the line before is no fact: {reason}"));
         }
     }
 }

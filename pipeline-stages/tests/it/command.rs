@@ -86,7 +86,7 @@ async fn lines_of_a_form_are_facts() {
     let warnings: Vec<_> = output.lines().filter(|line| line.starts_with('#')).collect();
     insta::assert_snapshot!(warnings.join("\n"), @r#"
     #warning: the line before is no fact: fact `Bad` is not a name: it must start with a lower-case letter or a digit
-    #warning: the line before is no fact: expected `::fact name=value`
+    #warning: the line before is no fact: expected `::fact name=text` or `::fact name:=json`
     "#);
 }
 
