@@ -164,8 +164,7 @@ impl Stored {
         Ok((time, events))
     }
 
-    /// Opens the journal and drives the run, which takes it, finds nothing to do, and returns. The journal has an
-    /// event more afterwards.
+    /// Opens the journal and drives the run, which looks for something to do, finds nothing, and leaves it as it is.
     fn resume(&self, threads: &Threads) -> Result<Duration, Failure> {
         let (directory, run) = (self.directory.path().to_owned(), self.open.clone());
         let pipeline = self.pipeline.clone();

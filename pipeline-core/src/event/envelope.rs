@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +62,18 @@ impl NewEvent {
         Self {
             payload: Payload::value(payload),
             rest: None,
+        }
+    }
+
+    /// An event whose payload somebody shares.
+    pub(crate) fn shared(actor: Actor, payload: Arc<impl EventPayload>) -> Self {
+        let event = Self {
+            payload: Payload::shared(payload),
+            rest: None,
+        };
+        match actor {
+            Actor::Engine => event,
+            actor => event.by(actor),
         }
     }
 

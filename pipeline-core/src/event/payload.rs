@@ -127,6 +127,11 @@ impl Payload {
         Self(Inner::Value(Arc::new(payload)))
     }
 
+    /// Wraps a value that somebody shares.
+    pub(crate) fn shared<P: EventPayload>(payload: Arc<P>) -> Self {
+        Self(Inner::Value(payload))
+    }
+
     /// Wraps JSON text as it was stored; it is not checked.
     pub fn json(text: impl Into<Arc<str>>) -> Self {
         Self(Inner::Json(text.into()))

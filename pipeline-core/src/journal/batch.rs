@@ -101,11 +101,13 @@ impl Batch {
     }
 
     /// How many events the batch holds.
+    #[inline]
     pub fn len(&self) -> usize {
         self.appends.iter().map(|append| append.events.len()).sum()
     }
 
     /// Whether the batch holds no event.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -9,25 +9,36 @@ pub(super) fn check(batch: &Batch, position: impl Fn(&StreamId) -> Position) -> 
         return Err(invalid(format!("stream `{stream}` occurs twice")));
     }
     for append in &batch.appends {
-        if append.events.iter().any(|event| event.payload().is_erased()) {
-            return Err(invalid(format!(
-                "an event for stream `{}` has an erased payload",
-                append.stream
-            )));
-        }
+        check_events(append)?;
     }
-    for Append { stream, expected, .. } in &batch.appends {
-        let actual = position(stream);
-        if matches!(expected, Expected::At(at) if *at != actual) {
-            return Err(Conflict {
-                stream: stream.clone(),
-                expected: *expected,
-                actual,
-            }
-            .into());
-        }
+    for append in &batch.appends {
+        check_position(append, position(&append.stream))?;
     }
     Ok(())
+}
+
+/// Nobody appends what was erased.
+pub(super) fn check_events(append: &Append) -> Result<(), AppendError> {
+    if append.events.iter().any(|event| event.payload().is_erased()) {
+        return Err(invalid(format!(
+            "an event for stream `{}` has an erased payload",
+            append.stream
+        )));
+    }
+    Ok(())
+}
+
+/// Whether the stream holds what is expected.
+pub(super) fn check_position(append: &Append, actual: Position) -> Result<(), AppendError> {
+    match append.expected {
+        Expected::At(at) if at != actual => Err(Conflict {
+            stream: append.stream.clone(),
+            expected: append.expected,
+            actual,
+        }
+        .into()),
+        _ => Ok(()),
+    }
 }
 
 fn repeated(appends: &[Append]) -> Option<&StreamId> {

@@ -33,6 +33,20 @@ pub trait Journal: Debug + Send + Sync + 'static {
     /// journal could not be written.
     async fn append(&self, batch: Batch) -> Result<Commit, AppendError>;
 
+    /// Appends a batch on the spot if nothing has to be waited for, with what [`append`](Self::append) would have
+    /// answered. Else the batch comes back untouched, and is to be appended.
+    ///
+    /// It spares whoever commits often, and over a journal in memory, the future. A journal whose appends wait for
+    /// a disk or a network, or one that does more than the journal inside it, leaves this as it is: it always gives the
+    /// batch back.
+    ///
+    /// # Errors
+    ///
+    /// The outer one is the batch; the inner ones are those of `append`.
+    fn append_now(&self, batch: Batch) -> Result<Result<Commit, AppendError>, Batch> {
+        Err(batch)
+    }
+
     /// Reads a stream, from the event after `after` on, at most `limit` events.
     ///
     /// # Errors
@@ -96,6 +110,10 @@ pub trait Journal: Debug + Send + Sync + 'static {
 impl<J: Journal + ?Sized> Journal for Arc<J> {
     async fn append(&self, batch: Batch) -> Result<Commit, AppendError> {
         (**self).append(batch).await
+    }
+
+    fn append_now(&self, batch: Batch) -> Result<Result<Commit, AppendError>, Batch> {
+        (**self).append_now(batch)
     }
 
     async fn read(&self, stream: &StreamId, after: Position, limit: usize) -> Result<Vec<Event>, ReadError> {

@@ -5,8 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::chain::{NO_SALT, commit_digest, payload_digest, payload_line, write_envelope};
-use super::check::{check, commit};
-use super::{AppendError, Batch, Checkpoint, Commit, Head, Journal, ReadError};
+use super::check::{check, check_events, check_position};
+use super::{Append, AppendError, Batch, Checkpoint, Commit, Head, Journal, ReadError};
 use crate::event::{Cursor, Event, NewEvent, Position, StreamId};
 use crate::{Digest, Timestamp};
 
@@ -39,18 +39,19 @@ pub struct MemoryJournal {
 /// Flat, so that an event costs what it says and little more.
 #[derive(Default)]
 struct Log {
-    events: Vec<NewEvent>,
-    /// The events of one commit in one stream lie together.
+    /// How many events there are.
+    cursor: Cursor,
     pieces: Vec<Piece>,
     commits: Vec<(Cursor, Timestamp)>,
     streams: Vec<Stream>,
     numbers: HashMap<StreamId, u32>,
 }
 
-/// Events of one stream that were appended together.
+/// Events of one stream that were appended together, in the list that they came in.
 struct Piece {
+    events: Vec<NewEvent>,
     /// Where they begin in the log.
-    start: u64,
+    start: Cursor,
     stream: u32,
     commit: u32,
     /// What the stream held before.
@@ -77,6 +78,7 @@ impl MemoryJournal {
 
 impl Log {
     /// The number of a stream. Most batches go where the last one went.
+    #[inline]
     fn number(&self, stream: &StreamId) -> Option<u32> {
         let last = self.pieces.last().map(|piece| piece.stream);
         match last.filter(|&last| self.streams[last as usize].id == *stream) {
@@ -90,54 +92,78 @@ impl Log {
         number.map_or(0, |number| self.streams[number as usize].position)
     }
 
-    fn append(&mut self, batch: Batch) -> Result<Commit, AppendError> {
-        check(&batch, |stream| self.position(stream))?;
-        let placed = commit(&batch, self.events.len() as Cursor, |stream| {
-            self.position(stream)
-        });
-        if batch.is_empty() {
-            return Ok(placed);
-        }
-        let commit = self.commits.len() as u32;
-        for append in batch
-            .appends
-            .into_iter()
-            .filter(|append| !append.events.is_empty())
+    fn append(&mut self, mut batch: Batch) -> Result<Commit, AppendError> {
+        if batch.appends.len() == 1
+            && let Some(append) = batch.appends.pop()
         {
-            let number = match self.number(&append.stream) {
-                Some(number) => number,
-                None => {
-                    let number = self.streams.len() as u32;
-                    self.streams.push(Stream {
-                        id: append.stream.clone(),
-                        position: 0,
-                        pieces: Vec::new(),
-                    });
-                    self.numbers.insert(append.stream, number);
-                    number
-                }
-            };
-            let stream = &mut self.streams[number as usize];
-            stream.pieces.push(self.pieces.len() as u32);
-            self.pieces.push(Piece {
-                start: self.events.len() as u64,
-                stream: number,
-                commit,
-                before: stream.position,
-            });
-            stream.position += append.events.len() as u64;
-            self.events.extend(append.events);
+            return self.append_one(append, batch.at);
         }
-        self.commits.push((self.events.len() as Cursor, batch.at));
-        Ok(placed)
+        check(&batch, |stream| self.position(stream))?;
+        let mut heads = Vec::with_capacity(batch.appends.len());
+        for append in batch.appends {
+            let known = self.number(&append.stream);
+            heads.push(self.add(append, known));
+        }
+        Ok(self.close(heads, batch.at))
     }
 
-    /// The events of a piece.
-    fn piece(&self, number: usize) -> &[NewEvent] {
-        let start = self.pieces[number].start as usize;
-        let end = self.pieces.get(number + 1);
-        let end = end.map_or(self.events.len(), |next| next.start as usize);
-        &self.events[start..end]
+    /// What most batches are: events of one stream.
+    fn append_one(&mut self, append: Append, at: Timestamp) -> Result<Commit, AppendError> {
+        check_events(&append)?;
+        let known = self.number(&append.stream);
+        let position = known.map_or(0, |number| self.streams[number as usize].position);
+        check_position(&append, position)?;
+        let heads = vec![self.add(append, known)];
+        Ok(self.close(heads, at))
+    }
+
+    /// Adds checked events to a stream, and tells how many it holds then.
+    #[inline]
+    fn add(&mut self, append: Append, known: Option<u32>) -> Position {
+        let Append {
+            stream, mut events, ..
+        } = append;
+        let count = events.len();
+        if count == 0 {
+            return known.map_or(0, |number| self.streams[number as usize].position);
+        }
+        if events.capacity() - count > 1 + count / 4 {
+            events.shrink_to_fit();
+        }
+        let number = known.unwrap_or_else(|| {
+            let number = self.streams.len() as u32;
+            self.streams.push(Stream {
+                id: stream.clone(),
+                position: 0,
+                pieces: Vec::new(),
+            });
+            self.numbers.insert(stream, number);
+            number
+        });
+        let stream = &mut self.streams[number as usize];
+        stream.pieces.push(self.pieces.len() as u32);
+        self.pieces.push(Piece {
+            events,
+            start: self.cursor,
+            stream: number,
+            commit: self.commits.len() as u32,
+            before: stream.position,
+        });
+        self.cursor += count as Cursor;
+        stream.position += count as Position;
+        stream.position
+    }
+
+    /// Ends a commit; one that added nothing is none.
+    fn close(&mut self, heads: Vec<Position>, at: Timestamp) -> Commit {
+        let before = self.commits.last().map_or(0, |(end, _)| *end);
+        if self.cursor > before {
+            self.commits.push((self.cursor, at));
+        }
+        Commit {
+            cursor: self.cursor,
+            heads,
+        }
     }
 
     /// The events of a piece after the first `skip`, with their places.
@@ -146,7 +172,7 @@ impl Log {
         let (_, at) = self.commits[piece.commit as usize];
         let stream = &self.streams[piece.stream as usize].id;
         (1..)
-            .zip(self.piece(number))
+            .zip(&piece.events)
             .skip(skip)
             .map(move |(place, event)| event.placed(stream, piece.before + place, piece.start + place, at))
     }
@@ -214,6 +240,10 @@ impl Journal for MemoryJournal {
         self.log().append(batch)
     }
 
+    fn append_now(&self, batch: Batch) -> Result<Result<Commit, AppendError>, Batch> {
+        Ok(self.log().append(batch))
+    }
+
     async fn read(&self, stream: &StreamId, after: Position, limit: usize) -> Result<Vec<Event>, ReadError> {
         Ok(self.log().read(stream, after, limit))
     }
@@ -231,7 +261,7 @@ impl fmt::Debug for MemoryJournal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let log = self.log();
         f.debug_struct("MemoryJournal")
-            .field("events", &log.events.len())
+            .field("events", &log.cursor)
             .field("streams", &log.streams.len())
             .finish_non_exhaustive()
     }

@@ -9,11 +9,14 @@ pub struct RunQueued {
     pub run: RunId,
 }
 
-/// A run left the queue: it has ended. Why, its own stream says: the request to cancel a superseded run names the newer one.
+/// A run left the queue: it has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunDequeued {
     /// The run.
     pub run: RunId,
+    /// The newer run that took its place, if it ended because of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<RunId>,
 }
 
 crate::event_family! {

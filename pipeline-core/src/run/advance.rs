@@ -1,12 +1,11 @@
 use super::decide::{Decided, DecidedEvent, Decisions};
-use super::event::RunEvent;
 use super::gates::Gates;
 use super::graph::StageIndex;
 use super::input::{Input, Moment, Refusal};
 use super::state::RunState;
 use crate::journal::{Append, Batch, Expected};
 use crate::queue::{PipelineEvent, RunDequeued};
-use crate::{NewEvent, Position, StreamId};
+use crate::{NewEvent, Position, RunId, StreamId};
 
 impl RunState {
     /// Decides on an input and on everything that follows from it, changes the state accordingly, and returns
@@ -25,6 +24,23 @@ impl RunState {
         moment: impl Into<Moment>,
     ) -> Result<Batch, Refusal> {
         let mut ahead = Ahead::of(self, moment.into());
+        ahead.decide(self, gates, input)?;
+        ahead.settle(self);
+        Ok(ahead.batch(self))
+    }
+
+    /// The same as [`advance`](Self::advance), with no [short cut](super::plain).
+    #[cfg(all(feature = "runtime", feature = "testing"))]
+    pub(super) fn advance_the_long_way(
+        &mut self,
+        gates: &Gates,
+        input: &Input,
+        moment: Moment,
+    ) -> Result<Batch, Refusal> {
+        let mut ahead = Ahead {
+            long_way: true,
+            ..Ahead::of(self, moment)
+        };
         ahead.decide(self, gates, input)?;
         ahead.settle(self);
         Ok(ahead.batch(self))
@@ -51,17 +67,21 @@ impl RunState {
 /// A batch in the making, with what the run's stream held before.
 #[derive(Debug)]
 pub(crate) struct Ahead {
-    moment: Moment,
+    pub(super) moment: Moment,
     position: Position,
-    begun: u32,
+    pub(super) begun: u32,
     // Lists that are used again and again.
     decided: Decisions,
     attention: Vec<StageIndex>,
-    events: Vec<NewEvent>,
+    pub(super) events: Vec<NewEvent>,
     /// How many other streams were touched before the run's own: the journal keeps the order.
-    place: usize,
+    pub(super) place: usize,
     /// What goes to other streams.
-    others: Batch,
+    pub(super) others: Batch,
+    /// The newer run that takes the run's place.
+    superseded_by: Option<RunId>,
+    /// Whether the [plain case](super::plain) takes no short cut.
+    long_way: bool,
 }
 
 impl Ahead {
@@ -75,6 +95,17 @@ impl Ahead {
             events: Vec::new(),
             place: 0,
             others: Batch::new(moment.now),
+            superseded_by: None,
+            long_way: false,
+        }
+    }
+
+    /// Decisions on a run whose place a newer one takes.
+    #[cfg(feature = "runtime")]
+    pub(crate) fn superseded(state: &RunState, by: RunId, moment: Moment) -> Self {
+        Self {
+            superseded_by: Some(by),
+            ..Self::of(state, moment)
         }
     }
 
@@ -97,6 +128,9 @@ impl Ahead {
         gates: &Gates,
         input: &Input,
     ) -> Result<(), Refusal> {
+        if !self.long_way && self.end_plainly(state, input) {
+            return Ok(());
+        }
         state.decide(gates, input, self.moment, &mut self.decided)?;
         let some = !self.decided.0.is_empty();
         self.take(state);
@@ -111,6 +145,9 @@ impl Ahead {
     /// Decides whatever follows, until nothing does.
     pub(crate) fn settle(&mut self, state: &mut RunState) {
         loop {
+            if !self.long_way && self.begin_plainly(state) {
+                return;
+            }
             // Those that begin to ask for attention while it is decided wait in the other list.
             std::mem::swap(&mut self.attention, &mut state.attention);
             let looked = state.tick(&mut self.attention, self.moment, &mut self.decided);
@@ -132,9 +169,8 @@ impl Ahead {
 
     fn take(&mut self, state: &mut RunState) {
         let now = self.moment.now;
-        let mut decided = std::mem::take(&mut self.decided.0);
-        for Decided { actor, event } in decided.drain(..) {
-            if let DecidedEvent::Run(RunEvent::StageStarted(_), _) = &event {
+        for Decided { actor, event } in self.decided.0.drain(..) {
+            if event.begins() {
                 self.moment.free = self.moment.free.saturating_sub(1);
                 self.begun += 1;
             }
@@ -144,7 +180,7 @@ impl Ahead {
                         self.place = self.others.appends.len();
                     }
                     state.apply_run(state.position + 1, now, &actor, &event, stage);
-                    self.events.push(NewEvent::new(actor, event));
+                    self.events.push(NewEvent::shared(actor, event));
                 }
                 DecidedEvent::Unmoved(name) => {
                     let position = state.environments.get(&name).map_or(0, |known| known.position);
@@ -158,7 +194,9 @@ impl Ahead {
                     self.others.push(&stream, expected, NewEvent::new(actor, *event));
                 }
                 DecidedEvent::Dequeued(pipeline, run) => {
-                    let event = NewEvent::new(actor, PipelineEvent::from(RunDequeued { run }));
+                    let superseded_by = self.superseded_by.clone();
+                    let event = PipelineEvent::from(RunDequeued { run, superseded_by });
+                    let event = NewEvent::new(actor, event);
                     self.others
                         .push(&StreamId::pipeline(&pipeline), Expected::Any, event);
                 }
@@ -166,27 +204,31 @@ impl Ahead {
                     let position = state.pools.get(&name).map_or(0, |known| known.position);
                     state.apply_pool(&name, position + 1, now, &event);
                     let (stream, expected) = (StreamId::pool(&name), Expected::At(position));
-                    self.others.push(&stream, expected, NewEvent::new(actor, event));
+                    self.others.push(&stream, expected, NewEvent::new(actor, *event));
                 }
             }
         }
-        self.decided.0 = decided;
     }
 
-    /// Begins anew, for the next batch.
+    /// Begins anew, for the next batch: on so many inputs.
     #[cfg(feature = "runtime")]
-    pub(crate) fn again(&mut self, state: &RunState, moment: Moment) {
+    #[inline]
+    pub(crate) fn again(&mut self, state: &RunState, moment: Moment, inputs: usize) {
         self.moment = moment;
         self.position = state.position;
         self.begun = 0;
         self.place = 0;
         self.events.clear();
-        self.others = Batch::new(moment.now);
+        // An end, and on average a beginning.
+        self.events.reserve_exact(2 * inputs);
+        self.others.at = moment.now;
+        self.others.appends.clear();
         self.decided.0.clear();
         self.attention.clear();
     }
 
     /// The batch; it is empty then.
+    #[inline]
     pub(crate) fn batch(&mut self, state: &RunState) -> Batch {
         let mut batch = std::mem::replace(&mut self.others, Batch::new(self.moment.now));
         if !self.events.is_empty() {
@@ -195,7 +237,11 @@ impl Ahead {
                 expected: Expected::At(self.position),
                 events: std::mem::take(&mut self.events),
             };
-            batch.appends.insert(self.place, append);
+            if batch.appends.is_empty() {
+                batch.appends = vec![append];
+            } else {
+                batch.appends.insert(self.place, append);
+            }
         }
         batch
     }

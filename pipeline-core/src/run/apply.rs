@@ -5,7 +5,7 @@ use super::decide::ENVIRONMENT_LOCK;
 use super::event::{RunEvent, StageFinished, StageResult, StageStarted};
 use super::graph::StageIndex;
 use super::stage_state::{Attempt, Backoff, StageEnd, StageState};
-use super::state::{RunState, Stamp};
+use super::state::{RunState, Stamp, Standing};
 use super::view::Cancel;
 use crate::estate::EnvironmentEvent;
 use crate::pool::PoolEvent;
@@ -417,61 +417,47 @@ impl RunState {
 
     /// The one place where a stage's state changes; it keeps the counters and lists in step.
     pub(super) fn set(&mut self, index: StageIndex, next: StageState, at: Timestamp) {
+        let traits = self.graph.traits(self.template(index));
         let was = std::mem::replace(&mut self.record(index).state, next);
-        if !self.queued.is_empty() && matches!(was, StageState::Ready) {
-            self.queued
-                .remove(&(Reverse(self.priorities[index as usize]), index));
-        }
         let is = &self.stages[index as usize].state;
-        let (at_work_before, ahead_before) = (at_work(&was), is_ahead(&was));
-        let (at_work_now, ahead_now) = (at_work(is), is_ahead(is));
-        match (at_work_before, at_work_now) {
-            (true, false) => self.counts.running -= 1,
-            (false, true) => self.counts.running += 1,
+        let (before, now) = (Standing::of(&was), Standing::of(is));
+        if before != now {
+            self.counts.move_on(before, now, traits.clean_up);
+        }
+        match &was {
+            StageState::Ready if !self.queued.is_empty() => {
+                let urgency = (Reverse(self.priorities[index as usize]), index);
+                self.queued.remove(&urgency);
+            }
+            StageState::Backoff(backoff) => {
+                self.backoffs.remove(&(backoff.until, index));
+            }
             _ => {}
         }
-        match (matches!(was, StageState::Ready), matches!(is, StageState::Ready)) {
-            (true, false) => self.counts.ready -= 1,
-            (false, true) => self.counts.ready += 1,
+        let mut end = None;
+        match is {
+            StageState::Ready | StageState::Lost(_) => self.attention.push(index),
+            StageState::Backoff(backoff) => {
+                self.backoffs.insert((backoff.until, index));
+            }
+            StageState::Done(how) => {
+                self.facts |= is.tells_facts();
+                end = Some((how.is_success(), how.is_failure()));
+            }
             _ => {}
         }
-        let was_unknown = matches!(was, StageState::Unknown { .. });
-        let is_unknown = matches!(is, StageState::Unknown { .. });
-        match (was_unknown, is_unknown) {
-            (true, false) => self.counts.unknown -= 1,
-            (false, true) => self.counts.unknown += 1,
-            _ => {}
-        }
-        if ahead_before != ahead_now {
-            let clean_up = self.graph.traits(self.template(index)).clean_up;
-            let ahead = self.counts.ahead(clean_up);
-            *ahead = if ahead_now { *ahead + 1 } else { *ahead - 1 };
-        }
-        if let StageState::Backoff(backoff) = &was {
-            self.backoffs.remove(&(backoff.until, index));
-        }
-        let is = &self.stages[index as usize].state;
-        if let StageState::Backoff(backoff) = is {
-            self.backoffs.insert((backoff.until, index));
-        }
-        if matches!(is, StageState::Ready | StageState::Lost(_)) {
-            self.attention.push(index);
-        }
-        let success = match is {
-            StageState::Done(end) => Some((end.is_success(), end.is_failure())),
-            _ => None,
-        };
         // A plain stage asks for something only when it begins, or lost sight of its effect.
-        if at_work_now || !self.graph.traits(self.template(index)).plain {
+        if now == Standing::AtWork || !traits.plain {
             self.touched.push(index);
         }
+        let left = before != now && matches!(before, Standing::AtWork | Standing::Unknown);
         if !self.environments.is_empty()
-            && (at_work_before && !at_work_now || was_unknown && !is_unknown)
+            && left
             && let Some(environment) = self.planned(index).environment.clone()
         {
             self.wake_environment(&environment, at);
         }
-        if let Some((success, failure)) = success {
+        if let Some((success, failure)) = end {
             self.done(index, success, failure, at);
         }
     }
@@ -503,16 +489,4 @@ impl RunState {
             }
         }
     }
-}
-
-fn at_work(state: &StageState) -> bool {
-    matches!(state, StageState::Running(_) | StageState::Lost(_))
-}
-
-/// Whether a stage has not begun.
-fn is_ahead(state: &StageState) -> bool {
-    matches!(
-        state,
-        StageState::Pending { .. } | StageState::Ready | StageState::Held { .. } | StageState::Backoff(_)
-    )
 }

@@ -10,13 +10,15 @@ use crate::stage::{StageCall, Target};
 impl RunState {
     /// Whether the call of a stage says nothing but which attempt of which stage it is.
     #[cfg(feature = "runtime")]
+    #[inline]
     pub(crate) fn is_simple_call(&self, index: StageIndex) -> bool {
         self.instance(index).is_none()
             && self.graph.traits(index).simple
-            && self.graph.dependencies(index).iter().all(|&before| {
-                self.outcome(before)
-                    .is_none_or(|outcome| outcome.facts.is_empty())
-            })
+            && (!self.facts
+                || self.graph.dependencies(index).iter().all(|&before| {
+                    self.outcome(before)
+                        .is_none_or(|outcome| outcome.facts.is_empty())
+                }))
     }
 
     /// What a stage is called with. Without an attempt going on, the call is for planning: it has no fence.

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::budget::Budget;
 use super::event::{CancelRequested, RunClaimed, RunEvent, RunFinished, RunOutcome, StageResult};
 use super::gates::Gates;
@@ -21,13 +23,20 @@ pub(crate) struct Decided {
 #[derive(Debug)]
 pub(crate) enum DecidedEvent {
     /// An event of the run, and the stage that it is about, if it is about one.
-    Run(RunEvent, Option<StageIndex>),
+    Run(Arc<RunEvent>, Option<StageIndex>),
     Environment(EnvironmentName, Box<EnvironmentEvent>),
-    Pool(PoolName, PoolEvent),
+    Pool(PoolName, Box<PoolEvent>),
     /// The run left the queue of its pipeline, whatever else happened there.
     Dequeued(PipelineName, RunId),
     /// Nothing happened there, but the decision depends on its stream being as it is.
     Unmoved(EnvironmentName),
+}
+
+impl DecidedEvent {
+    /// Whether an attempt begins with it.
+    pub(crate) fn begins(&self) -> bool {
+        matches!(self, Self::Run(event, _) if matches!(**event, RunEvent::StageStarted(_)))
+    }
 }
 
 /// Decisions, collected in order.
@@ -37,9 +46,7 @@ pub(super) struct Decisions(pub(super) Vec<Decided>);
 impl Decisions {
     /// Whether nothing was decided but that attempts begin, if anything was.
     pub(super) fn only_begins(&self) -> bool {
-        let begins =
-            |decided: &Decided| matches!(decided.event, DecidedEvent::Run(RunEvent::StageStarted(_), _));
-        self.0.iter().all(begins)
+        self.0.iter().all(|decided| decided.event.begins())
     }
 
     fn push(&mut self, actor: Actor, event: DecidedEvent) {
@@ -52,11 +59,12 @@ impl Decisions {
 
     /// An event about a stage.
     pub(super) fn stage(&mut self, stage: StageIndex, event: impl Into<RunEvent>) {
-        self.push(Actor::Engine, DecidedEvent::Run(event.into(), Some(stage)));
+        let event = Arc::new(event.into());
+        self.push(Actor::Engine, DecidedEvent::Run(event, Some(stage)));
     }
 
     pub(super) fn by(&mut self, actor: Actor, event: impl Into<RunEvent>) {
-        self.push(actor, DecidedEvent::Run(event.into(), None));
+        self.push(actor, DecidedEvent::Run(Arc::new(event.into()), None));
     }
 
     /// The decision depends on the environment's stream being as it is.
@@ -76,7 +84,8 @@ impl Decisions {
     }
 
     pub(super) fn pool(&mut self, name: &PoolName, event: impl Into<PoolEvent>) {
-        self.push(Actor::Engine, DecidedEvent::Pool(name.clone(), event.into()));
+        let event = Box::new(event.into());
+        self.push(Actor::Engine, DecidedEvent::Pool(name.clone(), event));
     }
 }
 
@@ -213,13 +222,17 @@ impl RunState {
             return false;
         }
         let mut budget = Budget::of(self, moment);
-        if !moment.leaving && (self.graph.lists || budget.may_run_out(attention.len())) {
+        if !moment.leaving && (self.graph.lists || budget.may_run_out(attention.len() + self.queued.len())) {
             // What needs no slot comes first: it may make something ready that is more urgent, or fail the run.
             attention.sort_unstable();
             attention.dedup();
-            for &index in &*attention {
-                if self.begin_without_slot(index, out) {
-                    break;
+            let ready = |&&index: &&StageIndex| matches!(self.stage_state(index), StageState::Ready);
+            let ready = attention.iter().filter(ready).count();
+            if self.graph.lists || budget.may_run_out(ready + self.queued.len()) {
+                for &index in &*attention {
+                    if self.begin_without_slot(index, out) {
+                        break;
+                    }
                 }
             }
             if !out.0.is_empty() {
@@ -263,15 +276,23 @@ impl RunState {
             all.extend(queued.take(budget.look_at()));
         }
         if all.len() > 1 {
-            let urgency = |&index: &StageIndex| (std::cmp::Reverse(self.priorities[index as usize]), index);
-            all.sort_unstable_by_key(urgency);
-            all.dedup();
+            self.sort_by_urgency(all);
         }
+    }
+
+    /// The most urgent first, each once.
+    pub(super) fn sort_by_urgency(&self, all: &mut Vec<StageIndex>) {
+        let urgency = |&index: &StageIndex| (std::cmp::Reverse(self.priorities[index as usize]), index);
+        all.sort_unstable_by_key(urgency);
+        all.dedup();
     }
 
     /// Gives back environments and slots that nothing needs any more. Tells whether the run keeps an environment.
     fn give_back(&self, out: &mut Decisions) -> bool {
         let mut holds = false;
+        if self.environments.is_empty() && self.pools.is_empty() {
+            return holds;
+        }
         for (name, environment) in &self.environments {
             let Some(lock) = environment.lock.as_ref().filter(|lock| lock.run == self.id) else {
                 continue;

@@ -8,6 +8,7 @@ use crate::{Effect, Timestamp};
 /// same commands.
 impl RunState {
     /// What a runner must do for one stage now.
+    #[inline]
     pub fn due(&self, stage: StageIndex, now: Timestamp) -> Option<Command> {
         if self.finished.is_some() {
             return None;
@@ -34,7 +35,7 @@ impl RunState {
         }
     }
 
-    fn preparation(&self, stage: StageIndex) -> Option<Command> {
+    pub(super) fn preparation(&self, stage: StageIndex) -> Option<Command> {
         if self.must_not_begin(stage).is_some() || self.is_busy_for(stage) {
             return None;
         }

@@ -15,6 +15,9 @@ pub(crate) struct RunGraph {
     pub(crate) plan: Arc<RunPlan>,
     /// Made when the first name is looked for.
     index: OnceLock<HashMap<StageName, StageIndex>>,
+    /// The names of the stages side by side: those who only want the name need not touch all that is planned. Made when
+    /// the first is asked for.
+    names: OnceLock<Vec<StageName>>,
     dependencies: Edges,
     dependents: Edges,
     on_environment: BTreeMap<EnvironmentName, Vec<StageIndex>>,
@@ -26,6 +29,9 @@ pub(crate) struct RunGraph {
     pub(crate) retries: bool,
     /// Whether some stage runs over a list.
     pub(crate) lists: bool,
+    /// Whether nothing of the plan is shared, listed or limited in time: then a plain stage depends on the stages before
+    /// it and on nothing else.
+    pub(super) free: bool,
 }
 
 /// Lists of numbers, one after another.
@@ -200,9 +206,16 @@ impl RunGraph {
         #[cfg(feature = "runtime")]
         let retries = plan.stages.iter().any(|stage| stage.retry.is_some());
         let lists = plan.stages.iter().any(|stage| stage.each.is_some());
+        let limits = &plan.limits;
+        let free = plan.environments.is_empty()
+            && plan.pools.is_empty()
+            && !lists
+            && limits.timeout_seconds.is_none()
+            && limits.clean_up_seconds.is_none();
         let dependents = dependencies.reversed();
         Ok(Self {
             index,
+            names: OnceLock::new(),
             dependencies,
             dependents,
             on_environment,
@@ -211,6 +224,7 @@ impl RunGraph {
             #[cfg(feature = "runtime")]
             retries,
             lists,
+            free,
             plan,
         })
     }
@@ -229,6 +243,7 @@ impl RunGraph {
     }
 
     /// How many stages the plan has.
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.plan.stages.len()
     }
@@ -237,6 +252,13 @@ impl RunGraph {
         &self.plan.stages[index as usize]
     }
 
+    #[inline]
+    pub(super) fn name(&self, index: StageIndex) -> &StageName {
+        let all = || self.plan.stages.iter().map(|stage| stage.name.clone()).collect();
+        &self.names.get_or_init(all)[index as usize]
+    }
+
+    #[inline]
     pub(crate) fn traits(&self, index: StageIndex) -> Traits {
         self.traits[index as usize]
     }

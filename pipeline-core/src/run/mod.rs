@@ -19,8 +19,11 @@ mod input;
 mod inspected;
 mod instances;
 mod locks;
+mod plain;
 mod prepared;
 mod requests;
+#[cfg(feature = "runtime")]
+mod rest;
 mod result_form;
 mod skip;
 #[cfg(feature = "runtime")]

@@ -33,11 +33,14 @@ impl RunState {
 
     /// When the run's time is up, and when that of its clean-up is; which of them is next.
     pub(super) fn time_is_up(&self) -> Option<(Timestamp, CancelRequested)> {
+        let limits = &self.graph.plan.limits;
+        if limits.timeout_seconds.is_none() && limits.clean_up_seconds.is_none() {
+            return None;
+        }
         let after = |since: Timestamp, seconds: u64| {
             let seconds = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
             since.saturating_add(seconds).unwrap_or(Timestamp::MAX)
         };
-        let limits = &self.graph.plan.limits;
         let request = |reason, force| CancelRequested {
             reason,
             force,

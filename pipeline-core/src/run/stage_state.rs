@@ -140,6 +140,14 @@ impl StageState {
         matches!(self, Self::Done(_))
     }
 
+    /// Whether it ended, with facts for the stages after it.
+    pub(super) fn tells_facts(&self) -> bool {
+        match self {
+            Self::Done(end) => end.outcome().is_some_and(|outcome| !outcome.facts.is_empty()),
+            _ => false,
+        }
+    }
+
     /// One word for it.
     pub fn word(&self) -> &'static str {
         match self {

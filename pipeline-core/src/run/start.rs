@@ -20,7 +20,7 @@ impl RunState {
         }
         if self.graph.traits(self.template(index)).plain {
             if budget.take_one() {
-                self.began(index, StartDetails::default(), moment.now, out);
+                self.began(index, None, moment.now, out);
             }
             return;
         }
@@ -94,7 +94,7 @@ impl RunState {
                 epoch: self.epoch,
             })
         });
-        self.began(index, details, now, out);
+        self.began(index, Some(details), now, out);
         for pool in stage.pools.iter().filter(|pool| !self.has_slot(pool, index)) {
             let (run, stage) = (self.id.clone(), stage.name.clone());
             out.pool(pool, SlotTaken { run, stage });
@@ -102,11 +102,17 @@ impl RunState {
     }
 
     /// What is written of a beginning, whatever the attempt has.
-    fn began(&self, index: StageIndex, mut details: StartDetails, now: Timestamp, out: &mut Decisions) {
+    fn began(
+        &self,
+        index: StageIndex,
+        mut details: Option<StartDetails>,
+        now: Timestamp,
+        out: &mut Decisions,
+    ) {
         let stage = self.planned(index);
         let record = &self.stages[index as usize];
         if self.graph.traits(self.template(index)).timeout {
-            details.deadline = stage
+            details.get_or_insert_default().deadline = stage
                 .timeout()
                 .and_then(|timeout| now.saturating_add(timeout).ok());
         }
@@ -117,7 +123,7 @@ impl RunState {
                 attempt: record.attempts.saturating_add(1),
                 generation: record.generation,
                 epoch: self.epoch,
-                details: details.shared(),
+                details: details.and_then(StartDetails::shared),
             },
         );
     }

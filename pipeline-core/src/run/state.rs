@@ -47,6 +47,8 @@ pub struct RunState {
     /// Stages whose commands may have changed since [`RunState::take_touched`].
     pub(super) touched: Vec<StageIndex>,
     pub(super) counts: Counts,
+    /// Whether some stage told facts: its dependents are called with them.
+    pub(super) facts: bool,
     /// The first stage that failed.
     pub(super) failed: Option<StageIndex>,
     pub(super) cancel: Option<Cancel>,
@@ -236,6 +238,7 @@ impl RunState {
             backoffs: BTreeSet::new(),
             priorities: priorities(&graph, &created.durations),
             counts,
+            facts: false,
             failed: None,
             cancel: None,
             stopped_at: None,
@@ -363,6 +366,15 @@ impl RunState {
         }
     }
 
+    /// The stage that was touched, if it is the only one.
+    #[cfg(feature = "runtime")]
+    pub(crate) fn only_touched(&self) -> Option<StageIndex> {
+        match *self.touched {
+            [stage] => Some(stage),
+            _ => None,
+        }
+    }
+
     /// Touches one stage: its task ended.
     pub fn touch(&mut self, stage: StageIndex) {
         self.touched.push(stage);
@@ -376,7 +388,57 @@ impl RunState {
     }
 }
 
+/// What counts of where a stage stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It has not begun.
+    Ahead,
+    /// It has not begun, and could.
+    Ready,
+    AtWork,
+    Unknown,
+    /// It is over, or its instances stand for it.
+    Other,
+}
+
+impl Standing {
+    pub(super) fn of(state: &StageState) -> Self {
+        match state {
+            StageState::Pending { .. } | StageState::Held { .. } | StageState::Backoff(_) => Self::Ahead,
+            StageState::Ready => Self::Ready,
+            StageState::Running(_) | StageState::Lost(_) => Self::AtWork,
+            StageState::Unknown { .. } => Self::Unknown,
+            StageState::Expanded { .. } | StageState::Done(_) => Self::Other,
+        }
+    }
+
+    fn is_ahead(self) -> bool {
+        matches!(self, Self::Ahead | Self::Ready)
+    }
+}
+
 impl Counts {
+    /// A stage, of the clean-up or not, stood in one place and stands in another one.
+    pub(super) fn move_on(&mut self, from: Standing, to: Standing, clean_up: bool) {
+        match from {
+            Standing::Ready => self.ready -= 1,
+            Standing::AtWork => self.running -= 1,
+            Standing::Unknown => self.unknown -= 1,
+            Standing::Ahead | Standing::Other => {}
+        }
+        match to {
+            Standing::Ready => self.ready += 1,
+            Standing::AtWork => self.running += 1,
+            Standing::Unknown => self.unknown += 1,
+            Standing::Ahead | Standing::Other => {}
+        }
+        match (from.is_ahead(), to.is_ahead()) {
+            (true, false) => *self.ahead(clean_up) -= 1,
+            (false, true) => *self.ahead(clean_up) += 1,
+            _ => {}
+        }
+    }
+
     /// The count of what has not begun, of the clean-up or of the rest.
     pub(super) fn ahead(&mut self, clean_up: bool) -> &mut usize {
         if clean_up {

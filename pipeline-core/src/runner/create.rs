@@ -139,7 +139,8 @@ impl Runner {
                 continue;
             }
             let reason = format!("run {newest} superseded it");
-            let mut ahead = Ahead::of(&old, self.services.clock.now().into());
+            let now = self.services.clock.now();
+            let mut ahead = Ahead::superseded(&old, newest.clone(), now.into());
             // What never began leaves nothing to clean up, so it is stopped at once.
             while !old.cancel().is_some_and(|cancel| cancel.force) {
                 let (by, reason) = (crate::Actor::Engine, reason.clone());

@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, VecDeque};
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,9 +13,9 @@ use super::Runner;
 use super::attempt::{Ended, GONE, Supervised, judge, run_and_check};
 use super::guard::panic_text;
 use crate::pipeline::Pipeline;
-use crate::run::{Input, StageIndex};
+use crate::run::{Input, StageIndex, StageResult};
 use crate::stage::{Signals, StageCall, StageContext, StageError, Started};
-use crate::{ComponentName, Outcome, PipelineName, RunId, Services};
+use crate::{ComponentName, Outcome, PipelineName, RunId, Services, StageName};
 
 /// What a task reports back.
 #[derive(Debug)]
@@ -49,6 +50,13 @@ pub(super) struct Job {
     pub(super) rich: Option<Box<Rich>>,
 }
 
+impl Job {
+    /// Whether it is watched until it was polled for the first time.
+    pub(super) fn is_watched(&self) -> bool {
+        self.rich.as_ref().is_some_and(|rich| rich.begun.is_some())
+    }
+}
+
 /// What an attempt needs that is more than a number.
 pub(super) struct Rich {
     pub(super) context: StageContext,
@@ -68,6 +76,29 @@ pub(super) struct Home {
     services: Arc<Services>,
     signals: Arc<dyn Signals>,
     runner: Arc<Runner>,
+    /// The context of an attempt that ended, for the next one.
+    spare: Option<StageContext>,
+}
+
+/// What came of the first poll of an attempt.
+pub(super) enum First {
+    /// Success, and nothing more.
+    Succeeded,
+    /// It ended in another way.
+    Ended(StageResult),
+    /// It goes on, or said something that is to be kept.
+    Going(Box<Going>),
+    /// There is no such stage.
+    Broke,
+}
+
+/// An attempt that was polled for the first time.
+pub(super) struct Going {
+    context: StageContext,
+    work: Work,
+    polled: Poll<Ended>,
+    supervised: Supervised,
+    simple: bool,
 }
 
 impl Home {
@@ -86,27 +117,53 @@ impl Home {
             services: Arc::new(runner.services.clone()),
             signals: Arc::new(runner.observers.clone()),
             runner: Arc::clone(runner),
+            spare: None,
+        }
+    }
+
+    /// Polls an attempt for the first time.
+    fn first(&mut self, job: &mut Job, cx: &mut Context<'_>) -> First {
+        let rich = job.rich.take().map(|rich| *rich);
+        let simple = rich.is_none();
+        let (context, mut work, supervised, begun) = match rich {
+            Some(rich) => (rich.context, rich.work, rich.supervised, rich.begun),
+            None => match self.simple(job) {
+                Some((context, work)) => (context, work, self.supervised(), None),
+                None => return First::Broke,
+            },
+        };
+        let polled = Pin::new(&mut work).poll(cx);
+        if let Some(begun) = begun {
+            begun.store(true, Ordering::Release);
+        }
+        match polled {
+            Poll::Ready(how) if context.is_silent() => match how {
+                Ended::Returned(Ok(outcome)) if outcome.is_plain() => {
+                    self.spare = simple.then_some(context);
+                    First::Succeeded
+                }
+                how => First::Ended(judge(&context, how, false)),
+            },
+            polled => First::Going(Box::new(Going {
+                context,
+                work,
+                polled,
+                supervised,
+                simple,
+            })),
         }
     }
 
     /// A simple attempt: its context, and its work.
-    fn simple(&self, job: &Job) -> Option<(StageContext, Work)> {
+    fn simple(&mut self, job: &Job) -> Option<(StageContext, Work)> {
         let node = self.pipeline.get(job.stage)?;
-        let call = StageCall {
-            run: self.run.clone(),
-            pipeline: self.pipeline_name.clone(),
-            component: self.component.clone(),
-            stage: node.name().clone(),
-            attempt: job.attempt,
-            generation: job.generation,
-            deadline: None,
-            artifacts: BTreeMap::new(),
-            facts: BTreeMap::new(),
-            item: None,
-            target: None,
-        };
         let signals = (!self.runner.observers.is_idle()).then(|| Arc::clone(&self.signals));
-        let context = StageContext::heard(call, Arc::clone(&self.services), None, signals);
+        let attempt = (node.name(), job.attempt, job.generation);
+        let spare = self.spare.take().and_then(|mut spare| {
+            let again = spare.again(attempt, signals.clone());
+            again.then_some(spare)
+        });
+        let context = spare.unwrap_or_else(|| self.context(attempt, signals));
         let inner = context.clone();
         let work = match node.stage() {
             code if code.can_verify() => {
@@ -116,6 +173,28 @@ impl Home {
             code => Work(code.start(inner)),
         };
         Some((context, work))
+    }
+
+    /// The context of a simple attempt.
+    fn context(
+        &self,
+        (stage, attempt, generation): (&StageName, u32, u32),
+        signals: Option<Arc<dyn Signals>>,
+    ) -> StageContext {
+        let call = StageCall {
+            run: self.run.clone(),
+            pipeline: self.pipeline_name.clone(),
+            component: self.component.clone(),
+            stage: stage.clone(),
+            attempt,
+            generation,
+            deadline: None,
+            artifacts: BTreeMap::new(),
+            facts: BTreeMap::new(),
+            item: None,
+            target: None,
+        };
+        StageContext::heard(call, Arc::clone(&self.services), None, signals)
     }
 
     /// The limits of a simple attempt.
@@ -208,8 +287,14 @@ impl Lanes {
     }
 
     /// Polls an attempt for the first time on the spot.
-    pub(super) async fn begin_here(&self, job: Job) -> Option<Report> {
-        begin(&self.shared, &self.home, job).await
+    pub(super) async fn first(&mut self, job: &mut Job) -> First {
+        let home = &mut self.home;
+        poll_fn(|cx| Poll::Ready(home.first(job, cx))).await
+    }
+
+    /// What is to be reported of an attempt that was polled on the spot. One that goes on reports later.
+    pub(super) fn after_first(&self, job: &Job, first: First) -> Option<Report> {
+        after_first(&self.shared, &self.home.runner, job, first)
     }
 
     /// How many attempts wait for their first poll, or are in it.
@@ -311,14 +396,14 @@ impl Drop for Promise {
 /// How many jobs a lane takes before it lets other tasks of the runtime have their turn.
 const TURN: u32 = 64;
 
-async fn lane(shared: Arc<Shared>, home: Home) {
+async fn lane(shared: Arc<Shared>, mut home: Home) {
     let mut turn = 0;
     loop {
         let (job, more) = {
             let mut queue = lock(&shared.queue);
             (queue.pop_front(), !queue.is_empty())
         };
-        let Some(job) = job else {
+        let Some(mut job) = job else {
             shared.work.notified().await;
             continue;
         };
@@ -326,7 +411,8 @@ async fn lane(shared: Arc<Shared>, home: Home) {
         if more && turn == 0 {
             shared.work.notify_one();
         }
-        if let Some(report) = begin(&shared, &home, job).await {
+        let first = poll_fn(|cx| Poll::Ready(home.first(&mut job, cx))).await;
+        if let Some(report) = after_first(&shared, &home.runner, &job, first) {
             shared.report(report);
         }
         shared.ahead.fetch_sub(1, Ordering::Relaxed);
@@ -338,28 +424,9 @@ async fn lane(shared: Arc<Shared>, home: Home) {
     }
 }
 
-/// Polls an attempt for the first time. If it ends, that is all, and it is reported; else it becomes a task, which will.
-async fn begin(shared: &Arc<Shared>, home: &Home, mut job: Job) -> Option<Report> {
+/// After its first poll: if an attempt ended, that is all, and it is reported; else it becomes a task, which will.
+fn after_first(shared: &Arc<Shared>, runner: &Arc<Runner>, job: &Job, first: First) -> Option<Report> {
     let (stage, task, attempt, epoch) = (job.stage, job.task, job.attempt, job.epoch);
-    let simple = job.rich.is_none();
-    let (context, mut work, supervised, begun) = match job.rich.take().map(|rich| *rich) {
-        Some(rich) => (rich.context, rich.work, rich.supervised, rich.begun),
-        None => match home.simple(&job) {
-            Some((context, work)) => (context, work, home.supervised(), None),
-            None => {
-                let reported = Reported::Broke;
-                return Some(Report {
-                    stage,
-                    task,
-                    reported,
-                });
-            }
-        },
-    };
-    let first = std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut work).poll(cx))).await;
-    if let Some(begun) = begun {
-        begun.store(true, Ordering::Release);
-    }
     let ended = move |result, output| Input::Finished {
         stage,
         attempt,
@@ -367,19 +434,18 @@ async fn begin(shared: &Arc<Shared>, home: &Home, mut job: Job) -> Option<Report
         result,
         output,
     };
-    match first {
-        Poll::Ready(how) if context.is_silent() => {
-            let reported = match how {
-                Ended::Returned(Ok(outcome)) if outcome.is_plain() => Reported::Succeeded { attempt, epoch },
-                how => Reported::Ended(Box::new(ended(judge(&context, how, false), None))),
-            };
-            Some(Report {
-                stage,
-                task,
-                reported,
-            })
-        }
-        first => {
+    let reported = match first {
+        First::Succeeded => Reported::Succeeded { attempt, epoch },
+        First::Ended(result) => Reported::Ended(Box::new(ended(result, None))),
+        First::Broke => Reported::Broke,
+        First::Going(going) => {
+            let Going {
+                context,
+                work,
+                polled,
+                supervised,
+                simple,
+            } = *going;
             if simple {
                 let reported = Reported::Begun(context.clone());
                 shared.report(Report {
@@ -388,18 +454,23 @@ async fn begin(shared: &Arc<Shared>, home: &Home, mut job: Job) -> Option<Report
                     reported,
                 });
             }
-            let runner = Arc::clone(&home.runner);
+            let runner = Arc::clone(runner);
             Shared::spawn(shared, stage, task, async move {
-                let result = match first {
+                let result = match polled {
                     Poll::Ready(how) => judge(&context, how, false),
                     Poll::Pending => supervised.watch(work, &context).await,
                 };
                 let output = runner.keep_output(&context).await;
                 ended(result, output)
             });
-            None
+            return None;
         }
-    }
+    };
+    Some(Report {
+        stage,
+        task,
+        reported,
+    })
 }
 
 /// The work of a stage until its end, its panic included.

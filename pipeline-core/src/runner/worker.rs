@@ -219,16 +219,30 @@ impl Runner {
         Ok(())
     }
 
+    /// Appends a batch on the spot, if nobody watches and the journal waits for nothing; else it comes back.
+    #[inline]
+    pub(super) fn append_now(&self, run: &RunId, batch: Batch) -> Result<Result<(), RunError>, Batch> {
+        if !self.observers.is_idle() {
+            return Err(batch);
+        }
+        let done = self.journal.append_now(batch)?;
+        Ok(done.map(|_| ()).map_err(|source| RunError::Append {
+            run: run.clone(),
+            source,
+        }))
+    }
+
     /// Appends a batch and shows its events to the observers.
     pub(super) async fn append(&self, run: &RunId, batch: Batch) -> Result<(), RunError> {
         let shown = (!self.observers.is_idle()).then(|| batch.clone());
-        let commit = (*self.journal)
-            .append(batch)
-            .await
-            .map_err(|source| RunError::Append {
-                run: run.clone(),
-                source,
-            })?;
+        let commit = match self.journal.append_now(batch) {
+            Ok(done) => done,
+            Err(batch) => self.journal.append(batch).await,
+        };
+        let commit = commit.map_err(|source| RunError::Append {
+            run: run.clone(),
+            source,
+        })?;
         if let Some(batch) = shown {
             for event in commit.events(&batch) {
                 self.observers.send(&Signal::Event(&event));

@@ -46,7 +46,7 @@ struct Inner {
     #[cfg(feature = "runtime")]
     drop_now: OnceLock<Cancellation>,
     masker: OnceLock<Masker>,
-    output: Mutex<Option<Box<OutputLog>>>,
+    output: OnceLock<Box<Mutex<OutputLog>>>,
     signals: Option<Arc<dyn Signals>>,
     /// The same attempt before its configuration was read: it keeps what is said, and is asked to stop.
     base: Option<StageContext>,
@@ -88,10 +88,33 @@ impl StageContext {
             #[cfg(feature = "runtime")]
             drop_now: OnceLock::new(),
             masker: OnceLock::new(),
-            output: Mutex::default(),
+            output: OnceLock::new(),
             signals,
             base: None,
         }))
+    }
+
+    /// Makes it the context of another attempt of the same run, whose call says no more either; if nobody else has it
+    /// any more. Tells whether it did.
+    #[cfg(feature = "runtime")]
+    #[inline]
+    pub(crate) fn again(
+        &mut self,
+        (stage, attempt, generation): (&StageName, u32, u32),
+        signals: Option<Arc<dyn Signals>>,
+    ) -> bool {
+        let Some(inner) = Arc::get_mut(&mut self.0) else {
+            return false;
+        };
+        inner.call.stage = stage.clone();
+        inner.call.attempt = attempt;
+        inner.call.generation = generation;
+        inner.signals = signals;
+        inner.cancellation.take();
+        inner.drop_now.take();
+        inner.masker.take();
+        inner.output.take();
+        true
     }
 
     /// A context of the same call with its environment's configuration: asked to stop as this one is, and masking
@@ -110,7 +133,7 @@ impl StageContext {
             #[cfg(feature = "runtime")]
             drop_now: OnceLock::new(),
             masker: OnceLock::new(),
-            output: Mutex::default(),
+            output: OnceLock::new(),
             signals: self.0.signals.clone(),
             base: Some(self.clone()),
         }))
@@ -247,9 +270,9 @@ impl StageContext {
 
     /// Whether nothing was said.
     #[cfg(feature = "runtime")]
+    #[inline]
     pub(crate) fn is_silent(&self) -> bool {
-        let output = self.own().output.lock().unwrap_or_else(PoisonError::into_inner);
-        output.is_none()
+        self.own().output.get().is_none()
     }
 
     /// Says something: shown live, and kept with the attempt up to a bound.
@@ -263,8 +286,9 @@ impl StageContext {
         if let Some(signals) = &self.0.signals {
             signals.output(self.run(), self.stage(), channel, &line);
         }
-        let mut output = self.own().output.lock().unwrap_or_else(PoisonError::into_inner);
-        output.get_or_insert_default().push(channel, &line);
+        let output = self.own().output.get_or_init(Box::default);
+        let mut output = output.lock().unwrap_or_else(PoisonError::into_inner);
+        output.push(channel, &line);
     }
 
     /// Reports progress: some of a total, if there is one, and what is being done. Shown live, not kept.
@@ -277,7 +301,9 @@ impl StageContext {
 
     /// What was said so far.
     pub fn output_log(&self) -> OutputLog {
-        let output = self.own().output.lock().unwrap_or_else(PoisonError::into_inner);
-        output.as_deref().cloned().unwrap_or_default()
+        let Some(output) = self.own().output.get() else {
+            return OutputLog::default();
+        };
+        output.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

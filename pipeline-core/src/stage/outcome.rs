@@ -81,6 +81,7 @@ impl Outcome {
     }
 
     /// Whether it is success and nothing more, which most stages end with.
+    #[inline]
     pub(crate) fn is_plain(&self) -> bool {
         self.status == OutcomeStatus::Succeeded
             && self.reason.is_empty()
@@ -154,6 +155,7 @@ impl Outcome {
     }
 
     /// Whether the stages after it may start.
+    #[inline]
     pub fn is_success(&self) -> bool {
         self.status != OutcomeStatus::Failed
     }

@@ -8,9 +8,13 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
 use super::block_on::Runtime;
 use crate::event::{Actor, Cursor, Event, NewEvent, Payload, Position, StreamId};
-use crate::journal::{Append, AppendError, Batch, Commit, Expected, Journal, JournalExt};
+use crate::journal::{
+    Append, AppendError, Batch, Checkpoint, Commit, Expected, Journal, JournalExt, ReadError,
+};
 use crate::{Digest, Timestamp};
 
 /// Checks a journal against the contract of [`Journal`]. `fresh` makes an empty journal; each part of the
@@ -39,6 +43,46 @@ pub async fn conforms(fresh: impl Fn() -> Arc<dyn Journal>) {
     keeps_everything(&*fresh()).await;
     checkpoints(&*fresh()).await;
     concurrent(&fresh()).await;
+    // What is appended on the spot is appended no worse.
+    let at_once = || AtOnce(fresh());
+    counts_without_gaps(&at_once()).await;
+    all_or_nothing(&at_once()).await;
+    expectations(&at_once()).await;
+    refuses_what_cannot_be_written(&at_once()).await;
+    empty_batches(&at_once()).await;
+    keeps_everything(&at_once()).await;
+    let shared: Arc<dyn Journal> = Arc::new(at_once());
+    concurrent(&shared).await;
+}
+
+/// A journal that is appended to on the spot, if it can be: see [`Journal::append_now`].
+#[derive(Debug)]
+struct AtOnce(Arc<dyn Journal>);
+
+#[async_trait]
+impl Journal for AtOnce {
+    async fn append(&self, batch: Batch) -> Result<Commit, AppendError> {
+        let sent = format!("{batch:?}");
+        match self.0.append_now(batch) {
+            Ok(done) => done,
+            Err(batch) => {
+                assert_eq!(format!("{batch:?}"), sent, "a batch that comes back is untouched");
+                self.0.append(batch).await
+            }
+        }
+    }
+
+    async fn read(&self, stream: &StreamId, after: Position, limit: usize) -> Result<Vec<Event>, ReadError> {
+        self.0.read(stream, after, limit).await
+    }
+
+    async fn read_all(&self, after: Cursor, limit: usize) -> Result<Vec<Event>, ReadError> {
+        self.0.read_all(after, limit).await
+    }
+
+    async fn checkpoint(&self) -> Result<Checkpoint, ReadError> {
+        self.0.checkpoint().await
+    }
 }
 
 /// An event to append, with some text as its payload.

@@ -12,7 +12,9 @@ mod stage;
 
 #[cfg(feature = "runtime")]
 #[doc(hidden)]
-pub use crate::run::snapshot::check::{check_snapshots, through_snapshot};
+pub use crate::run::snapshot::check::{
+    advance_the_long_way, check_snapshots, same as same_state, through_snapshot,
+};
 pub use artifacts::MemoryArtifacts;
 pub use clock::{ManualClock, RepeatableEntropy};
 pub use context::{TestCall, services};

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use super::super::gates::Gates;
 use super::super::graph::StageIndex;
+use super::super::input::{Input, Moment, Refusal};
 use super::super::stage_state::StageState;
 use super::super::state::RunState;
-use crate::{Event, RunId};
+use crate::{Batch, Event, RunId};
 
 /// In so many places, or a few more, are the events of a run cut.
 const MOST_CUTS: usize = 24;
@@ -54,8 +56,28 @@ pub fn check_snapshots(run: &RunId, events: &[Event]) -> Result<(), String> {
     Ok(())
 }
 
+/// What [`RunState::advance`] does, without the short cut of the plain case: events and state must be the same.
+///
+/// # Errors
+///
+/// As there.
+#[doc(hidden)]
+pub fn advance_the_long_way(
+    state: &mut RunState,
+    gates: &Gates,
+    input: &Input,
+    moment: Moment,
+) -> Result<Batch, Refusal> {
+    state.advance_the_long_way(gates, input, moment)
+}
+
 /// Compares all that counts of two states.
-fn same(a: &RunState, b: &RunState) -> Result<(), String> {
+///
+/// # Errors
+///
+/// The first difference.
+#[doc(hidden)]
+pub fn same(a: &RunState, b: &RunState) -> Result<(), String> {
     if !a.graph.equals(&b.graph) {
         return Err("the plans differ".to_owned());
     }
@@ -89,6 +111,7 @@ fn text(state: &RunState) -> Vec<String> {
         backoffs,
         touched: _, // more of them do no harm
         counts,
+        facts,
         failed,
         cancel,
         stopped_at,
@@ -117,7 +140,7 @@ fn text(state: &RunState) -> Vec<String> {
             "{:?}",
             (priorities, attention, queued, backoffs, counts, failed, cancel)
         ),
-        format!("{:?}", (stopped_at, parked, finished, rollback, queue)),
+        format!("{:?}", (stopped_at, parked, finished, rollback, queue, facts)),
         format!("{:?}", (environments, pools)),
     ];
     text.extend(instances.iter().map(|instance| format!("{instance:?}")));

@@ -57,6 +57,7 @@ impl RunState {
             backoffs: _,
             touched: _,
             counts,
+            facts: _,
             failed,
             cancel,
             stopped_at,
@@ -153,7 +154,9 @@ impl RunState {
             queued: BTreeSet::new(),
             backoffs: BTreeSet::new(),
             touched: Vec::new(),
+            facts: false,
         };
+        state.facts = state.stages.iter().any(|record| record.state.tells_facts());
         let count = state.graph.len() + state.instances.iter().count();
         let fits = state.stages.len() == count
             && state.priorities.len() == count

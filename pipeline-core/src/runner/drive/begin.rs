@@ -1,10 +1,11 @@
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
 use super::drive_state::Drive;
+use super::flights::Flights;
 use crate::chain::error_chain;
 use crate::pipeline::Pipeline;
 use crate::run::{Gates, RunState};
@@ -18,7 +19,8 @@ use crate::{Effect, Outcome, RunId};
 
 impl Runner {
     /// Drives a run until it ends, or until all that is left waits for something outside. What a run waits for
-    /// holds nothing here: drive it again when something changed, in this process or another.
+    /// holds nothing here: drive it again when something changed, in this process or another. A host may also drive it
+    /// every now and then: as long as nothing came, its gates are asked and nothing is appended.
     ///
     /// The work is done on the runtime, and dropping the future ends it, as if the process had died: what was going on
     /// is found out about when the run is driven again, which is refused until all of it is gone.
@@ -91,7 +93,7 @@ impl Runner {
             gates,
             state,
             epoch: 0,
-            in_flight: HashMap::default(),
+            in_flight: Flights::default(),
             backlog: VecDeque::new(),
             watched: Vec::new(),
             next_task: 0,

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use super::drive_state::Drive;
 use crate::Digest;
 use crate::blocking::in_place;
-use crate::journal::AppendError;
+use crate::journal::{AppendError, Batch};
 use crate::run::{Ahead, Input, Moment, Refusal, StageIndex};
 use crate::runner::RunError;
 use crate::runner::worker::TRIES;
@@ -13,8 +13,9 @@ use crate::runner::worker::TRIES;
 /// A commit that takes so long is worth waiting for others.
 pub(super) const SLOW: Duration = Duration::from_micros(50);
 
-/// After so many commits other tasks, and the end of the drive, have their turn.
-const TURN: u32 = 64;
+/// After so many commits other tasks, and the end of the drive, have their turn; after fewer where they are slow.
+const TURN: u32 = 256;
+const SLOW_TURN: u32 = 16;
 
 /// How many events a commit may grow to while outcomes are reused.
 const LARGE: usize = 16_384;
@@ -39,32 +40,22 @@ impl Drive {
     /// Decides on some inputs and commits the decisions together.
     pub(super) async fn commit_all(&mut self, inputs: &[Input]) -> Result<(), RunError> {
         for _ in 0..TRIES {
-            self.now = self.services.clock.now();
-            let free = self.runner.slots.take_all();
-            let moment = Moment {
-                now: self.now,
-                chance: self.runner.chance(&self.state),
-                free,
-                leaving: self.leaving,
-            };
-            let ahead = self.ahead.take();
-            let mut ahead = ahead.unwrap_or_else(|| Ahead::of(&self.state, moment));
-            ahead.again(&self.state, moment);
-            let decided = self.decide(&mut ahead, inputs);
-            self.slots.keep(ahead.begun(), free);
-            decided.map_err(RunError::Refused)?;
-            let (begun, batch) = (ahead.begun(), ahead.batch(&self.state));
-            self.ahead = Some(ahead);
+            let (begun, batch) = self.decide_all(inputs)?;
             if batch.is_empty() {
                 return Ok(());
             }
             let before = self.is_commit_measured().then(Instant::now);
-            if self.commits.is_multiple_of(TURN) {
+            let turn = if self.commit_took < SLOW { TURN } else { SLOW_TURN };
+            if self.commits.is_multiple_of(turn) {
                 // Whoever is never without a report would not notice that nobody waits for it any more.
                 tokio::task::yield_now().await;
             }
-            // A drive is a task of its own, and can do nothing before the commit is there.
-            match in_place(self.runner.append(self.state.id(), batch)).await {
+            let done = match self.runner.append_now(self.state.id(), batch) {
+                Ok(done) => done,
+                // A drive is a task of its own, and can do nothing before the commit is there.
+                Err(batch) => in_place(self.runner.append(self.state.id(), batch)).await,
+            };
+            match done {
                 Ok(()) => {
                     if let Some(before) = before {
                         self.commit_took = before.elapsed();
@@ -92,6 +83,28 @@ impl Drive {
             run: self.state.id().clone(),
             tries: TRIES,
         })
+    }
+
+    /// Decides on some inputs. Gives the batch that makes it so, and how many attempts begin with it.
+    fn decide_all(&mut self, inputs: &[Input]) -> Result<(u32, Batch), RunError> {
+        self.now = self.services.clock.now();
+        let free = self.runner.slots.take_all();
+        let moment = Moment {
+            now: self.now,
+            chance: self.runner.chance(&self.state),
+            free,
+            leaving: self.leaving,
+        };
+        let ahead = self.ahead.take();
+        let mut ahead = ahead.unwrap_or_else(|| Box::new(Ahead::of(&self.state, moment)));
+        ahead.again(&self.state, moment, inputs.len());
+        let decided = self.decide(&mut ahead, inputs);
+        let begun = ahead.begun();
+        self.slots.keep(begun, free);
+        decided.map_err(RunError::Refused)?;
+        let batch = ahead.batch(&self.state);
+        self.ahead = Some(ahead);
+        Ok((begun, batch))
     }
 
     /// Whether it is worth knowing how long the next commit takes: a quick journal stays one.
@@ -141,7 +154,7 @@ impl Drive {
 
     /// The preparation of a stage that needs no task: nothing but what the run knows decides about it.
     pub(super) fn reusable_at_once(&mut self, stage: StageIndex) -> Option<(Input, Option<Digest>)> {
-        if self.leaving || !self.state.is_simply_pure(stage) || self.in_flight.contains_key(&stage) {
+        if self.leaving || !self.state.is_simply_pure(stage) || self.in_flight.contains(stage) {
             return None;
         }
         let (fingerprint, reported) = (&mut self.fingerprint, &mut self.reported);
@@ -151,6 +164,6 @@ impl Drive {
 
     /// Whether a stage has ended, and no task works for it.
     fn is_over(&self, stage: StageIndex) -> bool {
-        self.state.view(stage).state().is_done() && !self.in_flight.contains_key(&stage)
+        self.state.view(stage).state().is_done() && !self.in_flight.contains(stage)
     }
 }

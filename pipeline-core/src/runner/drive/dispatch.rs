@@ -18,7 +18,7 @@ use crate::{AnyStage, Inspection};
 const AHEAD: usize = 1024;
 
 /// How many attempts, one after another, tell whether they are quick, and what each may take then.
-const STREAK: u32 = 16;
+const STREAK: u32 = 8;
 
 const QUICK: Duration = Duration::from_micros(50);
 
@@ -28,15 +28,20 @@ impl Drive {
         let now = self.now;
         let mut touched = std::mem::take(&mut self.touched);
         self.state.take_touched_into(&mut touched);
+        // What begins now goes to the lanes at once, unless it has to wait behind others.
+        let room = match self.backlog.is_empty() {
+            true => AHEAD.saturating_sub(self.lanes.ahead()),
+            false => 0,
+        };
         for &stage in &touched {
             let due = self.state.due(stage, now);
-            match (due, self.in_flight.get(&stage)) {
+            match (due, self.in_flight.get(stage)) {
                 (None, None) => {}
                 (None, Some(flight)) => {
                     // Nobody wants the answer any more. An attempt always reports.
                     if let FlightKind::Question(task) = &flight.kind {
                         task.abort();
-                        self.in_flight.remove(&stage);
+                        self.in_flight.remove(stage);
                     }
                 }
                 (Some(Command::Stop { force, .. }), Some(_)) => self.stop(stage, force),
@@ -45,6 +50,10 @@ impl Drive {
                 (Some(Command::Stop { stage, .. }), None) => self.report_unstarted(stage),
                 (Some(Command::Prepare { .. } | Command::Inspect { .. }), None) if self.leaving => {}
                 (Some(Command::Prepare { stage, locked }), None) => self.prepare(stage, locked),
+                (Some(Command::Execute { stage }), None) if self.jobs.len() < room => {
+                    let job = self.execute(stage);
+                    self.jobs.extend(job);
+                }
                 (Some(Command::Execute { stage }), None) => self.backlog.push_back(stage),
                 (Some(Command::Inspect { stage }), None) => self.inspect(stage),
             }
@@ -54,16 +63,13 @@ impl Drive {
 
     /// Hands attempts to the lanes, as many as they can soon begin.
     pub(super) fn feed(&mut self) {
-        if self.backlog.is_empty() {
-            return;
-        }
         let now = self.now;
-        let room = AHEAD.saturating_sub(self.lanes.ahead());
         let mut jobs = std::mem::take(&mut self.jobs);
-        while jobs.len() < room
-            && let Some(stage) = self.backlog.pop_front()
+        while let Some(&stage) = self.backlog.front()
+            && jobs.len() < AHEAD.saturating_sub(self.lanes.ahead())
         {
-            if self.in_flight.contains_key(&stage) {
+            self.backlog.pop_front();
+            if self.in_flight.contains(stage) {
                 continue;
             }
             match self.state.due(stage, now) {
@@ -72,7 +78,9 @@ impl Drive {
                 None => {}
             }
         }
-        if jobs.len() == 1 && self.in_flight.len() == 1 && self.backlog.is_empty() && self.is_quick() {
+        let alone = jobs.len() == 1 && self.in_flight.len() == 1 && self.backlog.is_empty();
+        // Where one with limits blocks, somebody must be there to notice.
+        if alone && !jobs[0].is_watched() && self.is_quick() {
             self.here = jobs.pop();
         } else {
             self.lanes.begin(&mut jobs);
@@ -82,6 +90,7 @@ impl Drive {
 
     /// Whether the last attempts, which came one after another, all ended at once, in next to no time: then the next one
     /// is polled for the first time here, and no thread has to be woken for it.
+    #[inline]
     pub(super) fn is_quick(&mut self) -> bool {
         self.streak += 1;
         if self.streak.is_multiple_of(STREAK) {
@@ -101,7 +110,7 @@ impl Drive {
             (None, Some(failed)) => format!("stage `{failed}` failed"),
             (None, None) => "the run stops".to_owned(),
         };
-        let Some(flight) = self.in_flight.get_mut(&stage) else {
+        let Some(flight) = self.in_flight.get_mut(stage) else {
             return;
         };
         match &mut flight.kind {
@@ -114,7 +123,7 @@ impl Drive {
             }
             FlightKind::Question(task) => {
                 task.abort();
-                self.in_flight.remove(&stage);
+                self.in_flight.remove(stage);
                 self.state.touch(stage);
             }
             FlightKind::Unstarted => {}

@@ -1,4 +1,4 @@
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, Sleep};
 
+use super::flights::Flights;
 use crate::pipeline::Pipeline;
 use crate::run::{Ahead, Gates, Input, RunState, StageIndex};
 use crate::runner::attempt::Supervised;
@@ -29,7 +30,7 @@ pub(super) struct Drive {
     pub(super) epoch: u64,
     pub(super) lanes: Lanes,
     /// One task a stage at most.
-    pub(super) in_flight: HashMap<StageIndex, Flight, Plain>,
+    pub(super) in_flight: Flights,
     /// Attempts that were begun in the journal and not handed to the lanes yet.
     pub(super) backlog: VecDeque<StageIndex>,
     /// Attempts that must be watched from here until they were polled for the first time.
@@ -50,7 +51,7 @@ pub(super) struct Drive {
     pub(super) inputs: Vec<Input>,
     pub(super) touched: Vec<StageIndex>,
     pub(super) jobs: Vec<Job>,
-    pub(super) ahead: Option<Ahead>,
+    pub(super) ahead: Option<Box<Ahead>>,
     /// Success and nothing more: one for all of the run's stages.
     pub(super) plain: Arc<Outcome>,
     pub(super) fingerprint: Fingerprint,
@@ -68,34 +69,21 @@ pub(super) struct Drive {
     pub(super) leaving: bool,
 }
 
-/// Numbers are their own hash.
-pub(super) type Plain = std::hash::BuildHasherDefault<Number>;
-
-#[derive(Debug, Default)]
-pub(super) struct Number(u64);
-
-impl std::hash::Hasher for Number {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.wrapping_mul(31).wrapping_add(u64::from(*byte));
-        }
-    }
-
-    fn write_u32(&mut self, number: u32) {
-        // Fibonacci hashing: the map looks at the upper bits.
-        self.0 = u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-}
-
 /// A task that works for a stage.
 pub(super) struct Flight {
     /// Reports of other tasks are stale.
     pub(super) task: u64,
     pub(super) kind: FlightKind,
+}
+
+impl Flight {
+    /// An attempt whose context is made where it runs.
+    pub(super) fn simple(job: &Job) -> Self {
+        Self {
+            task: job.task,
+            kind: FlightKind::Simple { stop: None },
+        }
+    }
 }
 
 pub(super) enum FlightKind {

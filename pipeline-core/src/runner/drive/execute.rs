@@ -12,19 +12,9 @@ use crate::runner::lanes::{Job, Report, Reported, Rich, Work};
 impl Drive {
     pub(super) fn execute(&mut self, stage: StageIndex) -> Option<Job> {
         if self.state.is_simple_call(stage) {
-            let attempt = self.state.view(stage).attempt()?;
-            let (attempt, generation, epoch) = (attempt.attempt, attempt.generation, attempt.epoch);
-            let task = self.task();
-            let kind = FlightKind::Simple { stop: None };
-            self.in_flight.insert(stage, Flight { task, kind });
-            return Some(Job {
-                stage,
-                task,
-                attempt,
-                generation,
-                epoch,
-                rich: None,
-            });
+            let job = self.simple_job(stage)?;
+            self.in_flight.insert(stage, Flight::simple(&job));
+            return Some(job);
         }
         let node = self.pipeline.get(self.state.template(stage))?;
         let code = node.stage().clone();
@@ -91,7 +81,7 @@ impl Drive {
         let in_flight = &self.in_flight;
         self.watched.retain_mut(|watch| {
             let flight = in_flight
-                .get(&watch.stage)
+                .get(watch.stage)
                 .filter(|flight| flight.task == watch.task);
             let Some(Flight {
                 kind: FlightKind::Attempt(context),

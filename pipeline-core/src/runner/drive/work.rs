@@ -5,14 +5,19 @@ use tokio::time::Instant;
 
 use super::commit::SLOW;
 use super::drive_state::{Drive, FlightKind};
-use crate::Failure;
-use crate::run::{Input, StageIndex, StageResult};
+use crate::run::{Command, Input, Moment, StageIndex, StageResult};
 use crate::runner::RunError;
 use crate::runner::lanes::{Report, Reported};
+use crate::runner::prepare;
 use crate::stage::StageContext;
+use crate::{Failure, Timestamp};
 
 impl Drive {
+    /// Takes the run, and works for it; if there is nothing to do, the run is left as it is.
     pub(super) async fn claim_and_work(&mut self) -> Result<(), RunError> {
+        if !self.is_something_due().await {
+            return Ok(());
+        }
         let worker = self.runner.options.worker.clone();
         self.commit(Input::Claim { worker }).await?;
         self.epoch = self.state.epoch();
@@ -20,10 +25,40 @@ impl Drive {
         self.work().await
     }
 
+    /// Whether there is something to do. A run that waits may be driven as often as one likes: nothing is appended as
+    /// long as nothing came.
+    async fn is_something_due(&mut self) -> bool {
+        let mut moment = Moment::from(self.now);
+        let Some(asked) = self.state.resting(moment) else {
+            return true;
+        };
+        // A wait that is soon over is sat out.
+        if let Some(next) = self.state.next_attempt()
+            && self.left_until(next) <= self.runner.options.linger
+        {
+            return true;
+        }
+        for command in asked {
+            let Command::Prepare { stage, locked } = command else {
+                return true;
+            };
+            let context = self.context(stage);
+            let Some(job) = prepare::Job::new(&self.state, &self.pipeline, context, stage) else {
+                return true;
+            };
+            let preparation = self.runner.prepare(job, locked).await;
+            moment.now = self.services.clock.now();
+            if self.state.is_news(&self.gates, &preparation, moment) {
+                return true;
+            }
+        }
+        false
+    }
+
     /// Drops all that goes on, as if the process had died, and waits until it is gone: whoever drives the run next must
     /// not meet it.
     pub(super) async fn leave(&mut self) {
-        for flight in self.in_flight.values() {
+        for flight in self.in_flight.iter() {
             match &flight.kind {
                 FlightKind::Question(task) => task.abort(),
                 FlightKind::Attempt(context) => context.drop_now().cancel(""),
@@ -51,10 +86,14 @@ impl Drive {
                 }
                 continue;
             }
-            let mut reports = std::mem::take(&mut self.reports);
             if let Some(job) = self.here.take() {
-                reports.extend(self.lanes.begin_here(job).await);
+                self.go_alone(job).await?;
+                if self.is_overdue() {
+                    self.alarmed().await?;
+                }
+                continue;
             }
+            let mut reports = std::mem::take(&mut self.reports);
             if reports.is_empty() {
                 self.lanes.reports(&mut reports);
             }
@@ -75,12 +114,15 @@ impl Drive {
             }
             inputs.clear();
             self.inputs = inputs;
-            // Who is never without a report does not wait for the alarm.
-            let overdue = || Instant::now() >= self.look.min(self.alarm.deadline());
-            if rang || self.commits.is_multiple_of(64) && overdue() {
+            if rang || self.is_overdue() {
                 self.alarmed().await?;
             }
         }
+    }
+
+    /// Whether the alarm would have rung: who is never without a report does not wait for it. Now and then it looks.
+    fn is_overdue(&self) -> bool {
+        self.commits.is_multiple_of(64) && Instant::now() >= self.look.min(self.alarm.deadline())
     }
 
     /// When the runner drains, nothing begins from now on. What only finds something out is dropped; the next drive asks
@@ -90,13 +132,19 @@ impl Drive {
             return;
         }
         self.leaving = true;
-        self.in_flight.retain(|_, flight| match &flight.kind {
+        self.in_flight.retain(|flight| match &flight.kind {
             FlightKind::Question(task) => {
                 task.abort();
                 false
             }
             FlightKind::Attempt(_) | FlightKind::Simple { .. } | FlightKind::Unstarted => true,
         });
+    }
+
+    /// How long it is until some time comes; nothing when it is over.
+    fn left_until(&self, time: Timestamp) -> Duration {
+        let left = time.duration_since(self.services.clock.now());
+        Duration::try_from(left).unwrap_or(Duration::ZERO)
     }
 
     /// Waits for a report, or until it is time to look at the journal, the clock, or an attempt. Tells whether it is.
@@ -106,8 +154,7 @@ impl Drive {
             until = until.min(watch);
         }
         if let Some(timer) = self.state.next_timer() {
-            let now = self.services.clock.now();
-            let left = Duration::try_from(timer.duration_since(now)).unwrap_or(Duration::ZERO);
+            let left = self.left_until(timer);
             // What is over and has not begun waits for a slot.
             if !left.is_zero() {
                 until = until.min(Instant::now() + left);
@@ -157,7 +204,7 @@ impl Drive {
             return Ok(false);
         };
         let before = self.services.clock.now();
-        let left = Duration::try_from(timer.duration_since(before)).unwrap_or(Duration::ZERO);
+        let left = self.left_until(timer);
         if left > self.runner.options.linger {
             return Ok(false);
         }
@@ -180,7 +227,8 @@ impl Drive {
             return;
         }
         let until = Instant::now() + self.commit_took;
-        while self.lanes.ahead() > 0 && Instant::now() < until {
+        while (self.lanes.ahead() > 0 || !self.backlog.is_empty()) && Instant::now() < until {
+            self.feed();
             tokio::task::yield_now().await;
         }
         self.lanes.reports(reports);
@@ -204,7 +252,7 @@ impl Drive {
             task,
             reported,
         } = report;
-        match self.in_flight.get(&stage) {
+        match self.in_flight.get(stage) {
             Some(flight) if flight.task == task => {}
             _ => return None,
         }
@@ -212,7 +260,7 @@ impl Drive {
             self.begun(stage, context);
             return None;
         }
-        let flight = self.in_flight.remove(&stage)?;
+        let flight = self.in_flight.remove(stage)?;
         match &flight.kind {
             FlightKind::Question(_) => self.state.touch(stage),
             FlightKind::Attempt(_) | FlightKind::Simple { .. } | FlightKind::Unstarted => {
@@ -249,7 +297,7 @@ impl Drive {
 
     /// A simple attempt did not end at once: from now on it can be asked to stop.
     pub(super) fn begun(&mut self, stage: StageIndex, context: StageContext) {
-        let Some(flight) = self.in_flight.get_mut(&stage) else {
+        let Some(flight) = self.in_flight.get_mut(stage) else {
             return;
         };
         if let FlightKind::Simple {

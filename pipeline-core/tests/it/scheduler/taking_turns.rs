@@ -1,6 +1,8 @@
 //! Runs that queue, and runs that wait for a program that has their code.
 
-use pipeline_core::{Pipeline, QueueMode, Registry, RunRequest, RunStatus, When};
+use pipeline_core::{
+    JournalExt, Pipeline, PipelineEvent, QueueMode, Registry, RunId, RunRequest, RunStatus, StreamId, When,
+};
 
 use super::bench::{Bench, alice, reason, spec, words, works};
 use crate::registry::Command;
@@ -12,6 +14,20 @@ fn pipeline(mode: QueueMode) -> Pipeline {
         .stage(spec("clean", &works()).when(When::Always))
         .build()
         .unwrap()
+}
+
+/// The runs that left the queue, and who took their place.
+async fn left(bench: &Bench, pipeline: &Pipeline) -> Vec<(RunId, Option<RunId>)> {
+    let stream = StreamId::pipeline(pipeline.name());
+    let events = bench.journal.read_stream(&stream, 0).await.unwrap();
+    let left = events.iter().filter_map(|event| {
+        let event = event.read::<PipelineEvent>().unwrap()?;
+        match &*event {
+            PipelineEvent::Dequeued(left) => Some((left.run.clone(), left.superseded_by.clone())),
+            _ => None,
+        }
+    });
+    left.collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -60,6 +76,11 @@ async fn a_newer_run_replaces_those_that_wait_and_not_the_one_that_began() {
     assert_eq!(words(&old), [("work", "skipped"), ("clean", "skipped")]);
     assert!(reason(&old, "work").ends_with(&format!("run {newest} superseded it")));
     assert_eq!(
+        left(&bench, &pipeline).await,
+        [(waits, Some(newest.clone()))],
+        "who took whose place is told where the queue is"
+    );
+    assert_eq!(
         runner.drive(&pipeline, &newest).await.unwrap().status(),
         RunStatus::Waiting
     );
@@ -70,6 +91,10 @@ async fn a_newer_run_replaces_those_that_wait_and_not_the_one_that_began() {
     assert_eq!(
         runner.drive(&pipeline, &newest).await.unwrap().status(),
         RunStatus::Succeeded
+    );
+    assert_eq!(
+        left(&bench, &pipeline).await[1..],
+        [(began, None), (newest, None)]
     );
 }
 

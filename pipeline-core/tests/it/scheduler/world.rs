@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use pipeline_core::journal::{Batch, Expected};
 use pipeline_core::run::{Command, Gates, Input, Moment, Preparation};
-use pipeline_core::testing::{ManualClock, check_snapshots, through_snapshot};
+use pipeline_core::testing::{
+    ManualClock, advance_the_long_way, check_snapshots, same_state, through_snapshot,
+};
 use pipeline_core::{
     Actor, AppendError, Clock, Cursor, DecideRequest, Digest, Event, Failure, Inspection, Journal,
     JournalExt, MemoryJournal, NewEvent, Outcome, PoolEvent, RunCreated, RunEvent, RunId, RunState,
@@ -28,7 +30,7 @@ pub(super) struct World {
 struct Driver {
     id: RunId,
     state: RunState,
-    /// Gets the same inputs, and must decide the same.
+    /// Gets the same inputs, takes no short cut, and must decide the same.
     twin: RunState,
     model: Model,
     /// Reports that an older delivery still owes.
@@ -227,12 +229,13 @@ impl World {
         };
         let Driver { state, twin, .. } = &mut self.drivers[driver];
         let batch = state.advance(&Gates::default(), &input, moment).unwrap();
-        let again = twin.advance(&Gates::default(), &input, moment).unwrap();
+        let again = advance_the_long_way(twin, &Gates::default(), &input, moment).unwrap();
         assert_eq!(
             format!("{batch:?}"),
             format!("{again:?}"),
             "it decides differently"
         );
+        same_state(state, twin).unwrap();
         if batch.is_empty() {
             return;
         }
