@@ -87,6 +87,7 @@ mod median;
 mod recovery_time;
 mod report;
 mod rework_rate;
+pub mod stats;
 mod text;
 mod weekly;
 mod window;
