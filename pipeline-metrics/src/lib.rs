@@ -73,6 +73,7 @@
 //! - It stores nothing: facts are rebuilt from the journal or the logs.
 #![forbid(unsafe_code)]
 
+pub mod benchmark;
 mod change_fail_rate;
 mod delivery;
 mod deployment_frequency;

@@ -4,6 +4,7 @@
     reason = "helpers of tests; the lint allows it in tests only"
 )]
 
+mod benchmarks;
 mod journal;
 mod log;
 mod properties;

@@ -7,18 +7,18 @@ use std::path::PathBuf;
 use pipeline_metrics::{Delivery, Facts, LogReader, LogSummary, Reason, ReportOptions, weekly_csv};
 use serde_json::Value;
 
-/// The folder with the fixture; `None` where it is absent.
+/// The folder with a fixture of `dora`; `None` where it is absent.
 #[expect(
     clippy::disallowed_methods,
     reason = "where the fixtures are depends on the machine"
 )]
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
-fn folder() -> Option<PathBuf> {
+pub(crate) fn fixture(name: &str) -> Option<PathBuf> {
     let fixtures = match std::env::var_os("PIPELINE_FIXTURES") {
         Some(fixtures) => PathBuf::from(fixtures),
         None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures"),
     };
-    let folder = fixtures.join("dora/synthetic");
+    let folder = fixtures.join("dora").join(name);
     if !folder.is_dir() {
         eprintln!("SKIPPED: there is no {}; set PIPELINE_FIXTURES", folder.display());
         return None;
@@ -44,7 +44,9 @@ fn year(folder: &std::path::Path) -> Facts {
 
 #[test]
 fn every_week_of_every_service_is_as_expected() {
-    let Some(folder) = folder() else { return };
+    let Some(folder) = fixture("synthetic") else {
+        return;
+    };
     let facts = year(&folder);
     let expected = fs::read_to_string(folder.join("expected_weekly.csv")).unwrap();
     let computed = weekly_csv(&Delivery::of(&facts));
@@ -57,7 +59,9 @@ fn every_week_of_every_service_is_as_expected() {
 
 #[test]
 fn the_year_over_all_services_is_as_expected() {
-    let Some(folder) = folder() else { return };
+    let Some(folder) = fixture("synthetic") else {
+        return;
+    };
     let facts = year(&folder);
     let expected = fs::read(folder.join("expected_overall.json")).unwrap();
     let expected: Value = serde_json::from_slice(&expected).unwrap();
@@ -94,7 +98,9 @@ fn the_year_over_all_services_is_as_expected() {
 
 #[test]
 fn every_fact_of_the_year_is_counted_or_left_out() {
-    let Some(folder) = folder() else { return };
+    let Some(folder) = fixture("synthetic") else {
+        return;
+    };
     let facts = year(&folder);
     let report = Delivery::of(&facts).report(&ReportOptions::new(facts.weeks().unwrap()));
     let (mut deployments, mut incidents) = (0, 0);
