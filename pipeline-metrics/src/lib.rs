@@ -85,11 +85,15 @@ mod journal;
 mod lead_time;
 mod log;
 mod median;
+#[cfg(feature = "report")]
+pub mod page;
 mod recovery_time;
 mod report;
 mod rework_rate;
+mod show;
 pub mod stats;
 mod text;
+mod unit;
 mod weekly;
 mod window;
 
@@ -104,6 +108,7 @@ pub use facts::{Facts, Problem};
 pub use log::{LineError, LogError, LogErrorKind, LogReader, LogSummary};
 pub use report::{ComponentReport, Report, ReportOptions};
 pub use text::render_text;
+pub use unit::Unit;
 pub use weekly::weekly_csv;
 pub use window::{Window, WindowError};
 

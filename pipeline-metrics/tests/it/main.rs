@@ -5,8 +5,12 @@
 )]
 
 mod benchmarks;
+#[cfg(feature = "report")]
+mod browser;
 mod journal;
 mod log;
+#[cfg(feature = "report")]
+mod page;
 mod properties;
 mod render;
 mod synthetic;
