@@ -4,10 +4,5 @@
     reason = "helpers of tests; the lint allows it in tests only"
 )]
 
-mod journal;
-mod log;
-mod properties;
-mod render;
+mod fixture;
 mod synthetic;
-mod window;
-mod worked;
