@@ -19,8 +19,8 @@ pub use delivery::{
     Scope, Selection, Spell, Week, weekly_csv,
 };
 pub use fact::{
-    Change, Deployment, DeploymentKind, DeploymentResult, EnvironmentUse, Fact, FactRef, FactSource,
-    Incident, ManualWork, Phases, Recovery, Rollback, Sha, StageTime,
+    Change, Deployment, DeploymentKind, DeploymentResult, Fact, FactRef, FactSource, Incident, Phases,
+    Recovery, Rollback, Sha,
 };
 pub use facts::{Facts, Problem};
 pub use log::{LineError, LogError, LogErrorKind, LogReader, LogSummary};

@@ -1,14 +1,16 @@
 use super::blame::{Blamed, Blamer};
-use super::line::Line;
+use super::line::{Line, Missing};
 use super::link::{Linker, Production, lines};
 use super::measures::Gathered;
 use super::selection::{Filter, Selection};
 use super::spells::{Speller, is_of_users};
 use super::standing::Standing;
-use super::{Measures, Scope};
+use super::{Measures, Reason, Scope};
 use crate::calendar::{Calendar, Piece};
 use crate::facts::{Facts, NEVER, NONE, RollbackRow};
-use crate::{Bucket, CalendarError, FailShare, Options, Partial, Reach, Window};
+use crate::{
+    Bucket, CalendarError, Change, Deployment, FailShare, Incident, Options, Partial, Reach, Window,
+};
 
 /// Facts with their links: which deployment delivered a change, and which one an incident is the fault of.
 ///
@@ -162,6 +164,32 @@ impl<'f> Delivery<'f> {
             lines,
             filter,
         }
+    }
+
+    /// Every change that has a lead time, with the deployment that delivered it, by component and deployment.
+    pub fn deliveries(&self) -> impl Iterator<Item = (Change<'f>, Deployment<'f>)> + '_ {
+        let facts = self.facts;
+        self.lines.iter().flat_map(move |line| {
+            line.runs.iter().enumerate().flat_map(move |(at, run)| {
+                let part = line.delivered(&(at..at + 1));
+                let counted = part.filter(|&at| Missing::is_time(line.times[at]));
+                counted.map(move |at| {
+                    let revision = line.revisions[at];
+                    let change = facts.change(revision, facts.revisions.get(revision));
+                    (change, facts.deployment(run.row))
+                })
+            })
+        })
+    }
+
+    /// Every incident, in no particular order, with the deployment that it is the fault of, or why there is none.
+    pub fn blames(&self) -> impl Iterator<Item = (Incident<'f>, Result<Deployment<'f>, Reason>)> + '_ {
+        let rows = (0..).zip(&self.facts.incidents.rows).zip(&self.incidents);
+        let known = rows.filter(|((_, row), _)| row.is_known());
+        known.map(|((number, _), blamed)| {
+            let deployment = blamed.map(|row| self.facts.deployment(row));
+            (self.facts.incident(number), deployment)
+        })
     }
 
     /// The shortest row of whole weeks, as the options have them, with all deployments that count: the window for

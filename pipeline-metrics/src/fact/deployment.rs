@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{FactSource, Sha};
+use crate::DeploymentOptions;
 
 /// A deployment that ended, well or not. Its id names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +36,14 @@ pub struct Deployment<'a> {
     pub changes: Vec<Sha<'a>>,
     /// Where it was read.
     pub source: FactSource<'a>,
+}
+
+impl Deployment<'_> {
+    /// Whether users are there, by what the source says, else by the environment's name.
+    pub fn is_production(&self, options: &DeploymentOptions) -> bool {
+        self.production
+            .unwrap_or_else(|| options.is_production(self.environment))
+    }
 }
 
 /// Whether a deployment went live.

@@ -1,6 +1,5 @@
 //! What happened, as it is told to [`Facts`](crate::Facts) and read from them.
 
-mod activity;
 mod change;
 mod deployment;
 mod incident;
@@ -8,7 +7,6 @@ mod reference;
 mod sha;
 mod source;
 
-pub use activity::{EnvironmentUse, ManualWork, StageTime};
 pub use change::{Change, Phases};
 pub use deployment::{Deployment, DeploymentKind, DeploymentResult};
 pub use incident::{Incident, Recovery, Rollback};

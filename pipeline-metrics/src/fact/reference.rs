@@ -3,9 +3,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use super::{
-    Change, Deployment, EnvironmentUse, FactSource, Incident, ManualWork, Recovery, Rollback, Sha, StageTime,
-};
+use super::{Change, Deployment, FactSource, Incident, Recovery, Rollback, Sha};
 
 /// One fact about delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,12 +19,6 @@ pub enum Fact<'a> {
     Recovery(Recovery<'a>),
     /// A rollback by an engine.
     Rollback(Rollback<'a>),
-    /// An environment.
-    Environment(EnvironmentUse<'a>),
-    /// The time in a stage.
-    Stage(StageTime<'a>),
-    /// Work by hand.
-    Manual(ManualWork<'a>),
 }
 
 /// Names one of the [`Facts`](crate::Facts) that a number was computed from. Its JSON form:

@@ -8,7 +8,6 @@ mod names;
 mod order;
 mod origin;
 mod problems;
-mod records;
 mod revisions;
 mod set;
 mod view;

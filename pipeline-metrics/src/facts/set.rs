@@ -4,7 +4,6 @@ use super::deployments::{DeploymentRow, Deployments};
 use super::incidents::{IncidentRow, Incidents, RollbackRow, Rollbacks};
 use super::names::Names;
 use super::problems::Problems;
-use super::records::Records;
 use super::revisions::Revisions;
 use super::{Key, NEVER, NONE, SourceId};
 use crate::moment::micros;
@@ -30,7 +29,6 @@ pub struct Facts {
     pub(crate) deployments: Deployments,
     pub(crate) incidents: Incidents,
     pub(crate) rollbacks: Rollbacks,
-    pub(crate) records: Records,
     problems: Problems,
 }
 
@@ -67,9 +65,6 @@ impl Facts {
             Fact::Incident(incident) => self.insert_incident(incident),
             Fact::Recovery(recovery) => self.insert_recovery(recovery),
             Fact::Rollback(rollback) => self.insert_rollback(rollback),
-            Fact::Environment(environment) => self.records.add_environment(environment),
-            Fact::Stage(stage) => self.records.add_stage(stage),
-            Fact::Manual(work) => self.records.add_manual(work),
         }
     }
 

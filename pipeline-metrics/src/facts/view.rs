@@ -1,8 +1,6 @@
 use super::{DeploymentRow, Facts, IncidentRow, NEVER, NONE, RevisionRow};
 use crate::moment::timestamp;
-use crate::{
-    Change, Deployment, EnvironmentUse, FactRef, Incident, ManualWork, Recovery, Rollback, Sha, StageTime,
-};
+use crate::{Change, Deployment, FactRef, Incident, Recovery, Rollback, Sha};
 
 impl Facts {
     /// The changes, in no particular order.
@@ -50,22 +48,7 @@ impl Facts {
         })
     }
 
-    /// The environments that are there, in the order of their names and times.
-    pub fn environment_uses(&self) -> impl Iterator<Item = EnvironmentUse<'_>> {
-        self.records.environments()
-    }
-
-    /// The times in stages, in the order of their ids.
-    pub fn stage_times(&self) -> impl Iterator<Item = StageTime<'_>> {
-        self.records.stages()
-    }
-
-    /// Work by hand, in the order of its ids.
-    pub fn manual_work(&self) -> impl Iterator<Item = ManualWork<'_>> {
-        self.records.manual()
-    }
-
-    fn change(&self, number: u32, row: &RevisionRow) -> Change<'_> {
+    pub(crate) fn change(&self, number: u32, row: &RevisionRow) -> Change<'_> {
         Change {
             component: self.names.get(row.key.component()),
             sha: row.key.sha(&self.names),
