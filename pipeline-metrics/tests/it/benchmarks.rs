@@ -5,7 +5,7 @@ use std::fs;
 use pipeline_metrics::benchmark::{INDUSTRY, categorical_score, percentage_score};
 use serde_json::Value;
 
-use crate::synthetic::fixture;
+use crate::fixture::folder as fixture;
 
 fn read(folder: &std::path::Path, file: &str) -> Value {
     serde_json::from_slice(&fs::read(folder.join(file)).unwrap()).unwrap()

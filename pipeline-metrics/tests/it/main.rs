@@ -7,12 +7,7 @@
 mod benchmarks;
 #[cfg(feature = "report")]
 mod browser;
-mod journal;
-mod log;
+mod fixture;
 #[cfg(feature = "report")]
 mod page;
-mod properties;
-mod render;
 mod synthetic;
-mod window;
-mod worked;
