@@ -4,19 +4,26 @@
 pub mod benchmark;
 mod calendar;
 mod delivery;
+mod export;
 mod fact;
 mod facts;
+mod figure;
+mod figure_text;
+mod flow;
 #[cfg(feature = "journal")]
 mod journal;
 mod log;
+mod metric_trend;
 mod moment;
 mod options;
 #[cfg(feature = "report")]
 pub mod page;
 mod reduce;
+mod report;
+mod review;
 mod show;
 pub mod stats;
-mod unit;
+mod value_stream;
 mod window;
 
 pub use calendar::Bucket;
@@ -24,12 +31,16 @@ pub use delivery::{
     Counted, Delivery, Explained, Frequency, LeftOut, Measures, Metric, PhaseTimes, Phased, Ratio, Reason,
     Scope, Selection, Spell, Week, weekly_csv,
 };
+pub use export::{json_schema, prometheus_text, render_explanation, render_text};
 pub use fact::{
     Change, Deployment, DeploymentKind, DeploymentResult, Fact, FactRef, FactSource, Incident, Phases,
     Recovery, Rollback, Sha,
 };
 pub use facts::{Facts, Problem};
+pub use figure::{Cell, Figure, FigureColumn, FigureItem, FigureLeftOut, FigureTable, FigureValue, Unit};
+pub use flow::Origin;
 pub use log::{LineError, LogError, LogErrorKind, LogReader, LogSummary};
+pub use metric_trend::MetricTrend;
 pub use options::{
     Aggregate, Attribution, Blend, Bound, CalendarError, CalendarOptions, Choice, Deliveries,
     DeploymentOptions, FailShare, FailedOf, FailedRuns, FailureOptions, FrequencyOptions, LeadTimeOptions,
@@ -37,7 +48,9 @@ pub use options::{
     Span, Start, UnknownPreset, WeekStart,
 };
 pub use reduce::Durations;
-pub use unit::Unit;
+pub use report::{Confident, LeftOutCount, Report, ReportOptions, ReportPart};
+pub use review::{ReviewOptions, render_review};
+pub use value_stream::{Block, Totals, ValueStream};
 pub use window::{Window, WindowError};
 
 #[doc = include_str!("../docs/definitions.md")]

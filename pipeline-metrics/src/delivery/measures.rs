@@ -4,7 +4,7 @@ use crate::reduce::{Durations, Timed};
 use crate::{Blend, FailShare, FailedOf, Options, Pace};
 
 /// One of the five numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Metric {
     /// How often users get something.

@@ -5,6 +5,7 @@
 //! content is not there. Equal sections give equal bytes.
 
 mod chart;
+mod delivery;
 mod error;
 mod html;
 mod render;
@@ -13,6 +14,7 @@ mod section;
 pub use chart::{
     Band, BarRow, Bars, BlockRow, Chart, Distribution, IntervalRow, Intervals, Mark, Stream, Trend,
 };
+pub use delivery::DeliveryPage;
 pub use error::PageError;
 pub use render::{Headline, Page};
 pub use section::{Column, Section, Table};

@@ -178,13 +178,14 @@ impl Writer {
                 escaped(name),
                 value_html(value)
             ));
-            if !interval.is_empty() {
-                self.raw(&format!("<p class=\"interval\">{}</p>\n", escaped(interval)));
-            }
-            if !verdict.is_empty() {
-                let class = if *signal { "verdict signal" } else { "verdict" };
-                self.raw(&format!("<p class=\"{class}\">{}</p>\n", escaped(verdict)));
-            }
+            // Rows of all numbers stand beside each other, so an empty one is there, too.
+            self.raw(&format!("<p class=\"interval\">{}</p>\n", escaped(interval)));
+            let class = match (verdict.is_empty(), signal) {
+                (true, _) => "none",
+                (false, true) => "verdict signal",
+                (false, false) => "verdict",
+            };
+            self.raw(&format!("<p class=\"{class}\">{}</p>\n", escaped(verdict)));
             if !explained.is_empty() {
                 let hidden = format!("<span class=\"unseen\"> in {}</span>", escaped(name));
                 self.raw(&format!(

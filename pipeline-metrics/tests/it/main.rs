@@ -10,4 +10,7 @@ mod browser;
 mod fixture;
 #[cfg(feature = "report")]
 mod page;
+mod statistics;
 mod synthetic;
+mod week;
+mod year;

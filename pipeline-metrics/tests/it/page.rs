@@ -3,15 +3,17 @@
 use std::fs;
 
 use jiff::{SignedDuration, Timestamp};
-use pipeline_metrics::Unit;
 use pipeline_metrics::page::{
-    Band, BarRow, Bars, BlockRow, Chart, Distribution, Headline, IntervalRow, Intervals, Mark, Page, Section,
-    Stream, Table, Trend,
+    Band, BarRow, Bars, BlockRow, Chart, DeliveryPage, Distribution, Headline, IntervalRow, Intervals, Mark,
+    Page, Section, Stream, Table, Trend,
 };
 use pipeline_metrics::stats::{BehaviourChart, Bounds};
+use pipeline_metrics::{Delivery, Options, Report, ReportOptions, Scope, Unit};
 
 use crate::browser::Browser;
-use crate::worked::at;
+use crate::fixture::folder;
+use crate::synthetic::year;
+use crate::week::at;
 
 const HOUR: f64 = 3_600_000.0;
 const DAY: f64 = 24.0 * HOUR;
@@ -340,16 +342,78 @@ fn a_browser_shows_it_at_any_width_without_complaint() {
     }
 }
 
-/// For looking at: `PAGE_OUT=DIR cargo test … write_the_sample`.
+/// The page of the synthetic year: of all services, or of one.
+fn page_of_the_year(service: Option<&str>) -> Option<String> {
+    let facts = year(&folder("synthetic")?, 1);
+    let delivery = Delivery::of(&facts, &Options::default()).unwrap();
+    let options = ReportOptions::new(delivery.everything().unwrap());
+    let options = match service {
+        Some(name) => options.only([Scope::Component(name)]),
+        None => options.with_overall(),
+    };
+    let report = Report::of(&delivery, &options);
+    let freeze = Band {
+        from: at("2025-12-19T00:00:00Z"),
+        to: at("2026-01-05T00:00:00Z"),
+        label: "freeze".to_owned(),
+    };
+    let page = DeliveryPage::new(&delivery, &report)
+        .title("Delivery of the synthetic year")
+        .source("events.jsonl")
+        .freezes([freeze]);
+    Some(page.page().render().unwrap())
+}
+
 #[test]
-fn write_the_sample() {
+fn a_year_of_ten_services_is_shown_at_any_width() {
+    let Some(all) = page_of_the_year(None) else { return };
+    assert_eq!(
+        Some(&all),
+        page_of_the_year(None).as_ref(),
+        "equal facts give an equal page"
+    );
+    let Some(one) = page_of_the_year(Some("svc-000")) else {
+        return;
+    };
+    for title in [
+        "The numbers",
+        "Is it changing?",
+        "How long does it take?",
+        "The worst waits",
+        "What is counted, and what is not",
+    ] {
+        assert!(
+            all.contains(&format!(">{title}</h2>")) && one.contains(&format!(">{title}</h2>")),
+            "{title}"
+        );
+    }
+    assert!(all.contains(">By component</h2>") && !one.contains(">By component</h2>"));
+    let Some(browser) = Browser::find() else { return };
+    for (page, width) in [(&all, 380), (&all, 1440), (&one, 380)] {
+        let seen = browser.look(page, width);
+        assert_eq!(seen.complaints, Vec::<String>::new(), "at {width}");
+        assert!(
+            seen.scroll_width <= width,
+            "{} is wider than {width}: {:?}",
+            seen.scroll_width,
+            seen.too_wide
+        );
+        assert_eq!(seen.headings_below, Vec::<String>::new());
+    }
+}
+
+/// For looking at: `PAGE_OUT=DIR cargo test … write_the_samples`.
+#[test]
+fn write_the_samples() {
     #[expect(clippy::disallowed_methods, reason = "asked for by whoever runs the test")]
     let Some(folder) = std::env::var_os("PAGE_OUT") else {
         return;
     };
-    fs::write(
-        std::path::Path::new(&folder).join("sample.html"),
-        page("the shop").render().unwrap(),
-    )
-    .unwrap();
+    let write = |name: &str, html: String| fs::write(std::path::Path::new(&folder).join(name), html).unwrap();
+    write("sample.html", page("the shop").render().unwrap());
+    for (name, service) in [("year.html", None), ("service.html", Some("svc-000"))] {
+        if let Some(html) = page_of_the_year(service) {
+            write(name, html);
+        }
+    }
 }

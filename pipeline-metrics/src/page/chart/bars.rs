@@ -29,7 +29,7 @@ pub struct BarRow {
 
 impl Bars {
     pub(crate) fn height(&self, width: Width) -> f64 {
-        Rows::height(self.rows.len(), false, width)
+        Rows::height(self.rows.len(), false, self.margin(), width)
     }
 
     pub(crate) fn table(&self, caption: &str) -> Table {
@@ -54,13 +54,18 @@ impl Bars {
         }
     }
 
+    /// How wide the widest text is.
+    fn margin(&self) -> f64 {
+        let texts = self.rows.iter().map(|row| text_width(&row.text));
+        texts.fold(0.0, f64::max)
+    }
+
     pub(crate) fn draw(&self, canvas: &Canvas<'_>, width: Width) -> Drawn {
-        let margin = self
-            .rows
-            .iter()
-            .map(|row| text_width(&row.text))
-            .fold(0.0, f64::max);
-        let rows = Rows::new(self.rows.iter().map(|row| row.label.as_str()), margin, width);
+        let rows = Rows::new(
+            self.rows.iter().map(|row| row.label.as_str()),
+            self.margin(),
+            width,
+        );
         let most = self.rows.iter().map(|row| row.value).fold(0.0, f64::max);
         for (place, row) in self.rows.iter().enumerate() {
             rows.label(canvas, place, &row.label)?;

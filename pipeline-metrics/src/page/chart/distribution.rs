@@ -36,7 +36,7 @@ const EDGES: [(f64, &str); 16] = [
     (240.0 * DAY, "240 d"),
     (f64::INFINITY, ""),
 ];
-const TOP: f64 = 34.0;
+const TOP: f64 = 42.0;
 const BOTTOM: f64 = 26.0;
 
 impl Distribution {
@@ -119,9 +119,10 @@ impl Distribution {
         let (first, counts) = self.classes();
         let most = counts.iter().copied().max().unwrap_or(0).max(1) as f64;
         let (bottom, wide) = (canvas.height - BOTTOM, canvas.width / counts.len() as f64);
+        let top = |count: usize| bottom - count as f64 / most * (bottom - TOP - TEXT - 4.0);
         for (place, count) in counts.iter().enumerate() {
             let (left, right) = (wide * place as f64, wide * (place + 1) as f64);
-            let top = bottom - *count as f64 / most * (bottom - TOP - TEXT - 4.0);
+            let top = top(*count);
             if *count > 0 {
                 canvas.rectangle(
                     (left + 1.0, top.min(bottom - 1.0)),
@@ -158,8 +159,15 @@ impl Distribution {
         };
         for (line, (time, name)) in self.landmarks().into_iter().enumerate() {
             let text = format!("{name} {}", show::duration(time));
-            let (at, y) = (x(time), 8.0 + 15.0 * line as f64);
-            canvas.line((at, y + 7.0), (at, bottom), Ink::Strong, 1.0)?;
+            let (at, y) = (x(time), 8.0 + 16.0 * line as f64);
+            // The pointer ends above the number of its bar.
+            let class = ((at / wide) as usize).min(counts.len() - 1);
+            let end = top(counts[class]) - TEXT - 5.0;
+            canvas.line((at, y + 7.0), (at, end - 3.0), Ink::Quiet, 1.0)?;
+            canvas.polygon(
+                &[(at - 3.0, end - 4.0), (at + 3.0, end - 4.0), (at, end)],
+                Ink::Quiet,
+            )?;
             let half = text_width(&text) / 2.0;
             let centre = at.clamp(half, (canvas.width - half).max(half));
             canvas.bold(&text, (centre, y), Side::Middle, Ink::Strong)?;

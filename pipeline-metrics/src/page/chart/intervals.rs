@@ -34,7 +34,7 @@ pub struct IntervalRow {
 
 impl Intervals {
     pub(crate) fn height(&self, width: Width) -> f64 {
-        Rows::height(self.rows.len(), true, width)
+        Rows::height(self.rows.len(), true, self.margin(), width)
     }
 
     pub(crate) fn table(&self, caption: &str) -> Table {
@@ -74,14 +74,26 @@ impl Intervals {
         )
     }
 
-    pub(crate) fn draw(&self, canvas: &Canvas<'_>, width: Width) -> Drawn {
-        let texts: Vec<_> = self
-            .rows
+    fn texts(&self) -> Vec<String> {
+        let numbers = self.rows.iter().map(|row| show::number(row.value, self.unit));
+        numbers.collect()
+    }
+
+    /// How wide the widest text is.
+    fn margin(&self) -> f64 {
+        self.texts()
             .iter()
-            .map(|row| show::number(row.value, self.unit))
-            .collect();
-        let margin = texts.iter().map(|text| text_width(text)).fold(0.0, f64::max);
-        let rows = Rows::new(self.rows.iter().map(|row| row.label.as_str()), margin, width);
+            .map(|text| text_width(text))
+            .fold(0.0, f64::max)
+    }
+
+    pub(crate) fn draw(&self, canvas: &Canvas<'_>, width: Width) -> Drawn {
+        let texts = self.texts();
+        let rows = Rows::new(
+            self.rows.iter().map(|row| row.label.as_str()),
+            self.margin(),
+            width,
+        );
         let seen = self.rows.iter().flat_map(|row| {
             let (low, high) = row.interval.map_or((None, None), |(low, high)| (Some(low), high));
             [row.value, low, high]

@@ -127,16 +127,19 @@ impl Trend {
         }
         if let Some(limits) = self.chart.limits() {
             let number = |value| show::number(value, self.unit);
-            let lower = limits
-                .lower
-                .map_or_else(|| "no lower limit".to_owned(), |_| number(limits.lower));
-            let upper = limits
-                .upper
-                .map_or_else(|| "no upper limit".to_owned(), |_| number(limits.upper));
-            text += &format!(
-                ". Mean {}, natural limits {lower} to {upper}",
-                number(Some(limits.centre))
-            );
+            text += &format!(". Mean {}", number(Some(limits.centre)));
+            text += &match (limits.lower, limits.upper) {
+                (Some(_), Some(_)) => {
+                    format!(
+                        ", natural limits {} and {}",
+                        number(limits.lower),
+                        number(limits.upper)
+                    )
+                }
+                (None, Some(_)) => format!(", upper natural limit {}", number(limits.upper)),
+                (Some(_), None) => format!(", lower natural limit {}", number(limits.lower)),
+                (None, None) => String::new(),
+            };
         }
         text + &format!(". {}.", capitalised(&self.chart.verdict().to_string()))
     }

@@ -1,0 +1,10 @@
+//! Reports for terminals, for monitoring, and as data.
+
+mod json;
+mod prometheus;
+mod text;
+
+pub use json::json_schema;
+pub use prometheus::prometheus_text;
+pub(crate) use text::{pace, recovery, value};
+pub use text::{render_explanation, render_text};

@@ -1,0 +1,3 @@
+mod block;
+
+pub use block::{Block, Totals, ValueStream};
