@@ -79,6 +79,9 @@ mod deployment_frequency;
 mod explained;
 mod fact;
 mod facts;
+mod figure;
+mod figures;
+mod flow;
 mod history;
 mod journal;
 mod lead_time;
@@ -87,9 +90,12 @@ mod median;
 mod recovery_time;
 mod report;
 mod rework_rate;
+mod spread;
 mod text;
+mod value_stream;
 mod weekly;
 mod window;
+mod working_time;
 
 pub use delivery::{Delivery, Measures, Week};
 pub use deployment_frequency::Frequency;
@@ -99,11 +105,19 @@ pub use fact::{
     Recovery, Rollback,
 };
 pub use facts::{Facts, Problem};
+pub use figure::{Cell, Figure, FigureColumn, FigureItem, FigureLeftOut, FigureTable, FigureValue, Unit};
+pub use figures::{FigureOptions, LagBy, figures};
+pub use flow::{
+    ChangeKind, EnvironmentChange, EnvironmentFact, Flow, FlowFact, Hold, JournalFlow, ManualWork, Origin,
+    Removal, StageTime, Wait, WaitCause,
+};
 pub use log::{LineError, LogError, LogErrorKind, LogReader, LogSummary};
 pub use report::{ComponentReport, Report, ReportOptions};
 pub use text::render_text;
+pub use value_stream::{Block, ObservedStream, Totals, ValueStream};
 pub use weekly::weekly_csv;
 pub use window::{Window, WindowError};
+pub use working_time::{WorkingHoursError, WorkingTime, WorkingWeek};
 
 #[doc = include_str!("../docs/definitions.md")]
 pub mod definitions {}
