@@ -98,6 +98,10 @@ impl Facts {
         self.problems.insert(source, problem);
     }
 
+    pub(crate) fn insert_problem(&mut self, problem: Problem) {
+        self.problems.insert(problem.source.clone(), problem);
+    }
+
     /// The changes, in no particular order.
     pub fn changes(&self) -> impl Iterator<Item = &Change> {
         self.changes.values().flat_map(HashMap::values)

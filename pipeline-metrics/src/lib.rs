@@ -82,14 +82,17 @@ mod facts;
 mod figure;
 mod figures;
 mod flow;
+mod git;
 mod history;
 mod journal;
 mod lead_time;
 mod log;
 mod median;
+mod pipeline_runs;
 mod recovery_time;
 mod report;
 mod rework_rate;
+mod source;
 mod spread;
 mod text;
 mod value_stream;
@@ -111,8 +114,19 @@ pub use flow::{
     ChangeKind, EnvironmentChange, EnvironmentFact, Flow, FlowFact, Hold, JournalFlow, ManualWork, Origin,
     Removal, StageTime, Wait, WaitCause,
 };
+pub use git::{
+    Commit, CommitGraph, CommitTime, GitHistory, GitOptions, Reverted, Tag, TaggedRelease, revert_in_message,
+};
+#[cfg(feature = "git")]
+pub use git::{ReadGitError, read_history};
 pub use log::{LineError, LogError, LogErrorKind, LogReader, LogSummary};
+pub use pipeline_runs::{PipelineRun, RunDeployment, RunResult, TaskRun, deployments_of_runs};
 pub use report::{ComponentReport, Report, ReportOptions};
+pub use source::{CdEvents, CdEventsOptions, RecordError, SourceError, SourceErrorKind, SourceSummary};
+#[cfg(feature = "csv")]
+pub use source::{
+    CsvError, CsvField, CsvHeaderError, CsvHeaderProblem, CsvReader, CsvRows, CsvTime, MissingColumn,
+};
 pub use text::render_text;
 pub use value_stream::{Block, ObservedStream, Totals, ValueStream};
 pub use weekly::weekly_csv;

@@ -68,7 +68,9 @@ impl CommitGraph {
         }
         let mut found = Vec::new();
         match self.numbers.get(new) {
-            Some(new) => self.walk(*new, &mut seen, |number| found.push(&*self.shas[number as usize].0)),
+            Some(new) => self.walk(*new, &mut seen, |number| {
+                found.push(&*self.shas[number as usize].0)
+            }),
             None => found.push(new),
         }
         found.into_iter()
@@ -81,7 +83,9 @@ impl CommitGraph {
         let of_head = |head| {
             let mut found = Vec::new();
             if let Some(number) = self.numbers.get(head) {
-                self.walk(*number, &mut seen, |number| found.push(&self.shas[number as usize].0));
+                self.walk(*number, &mut seen, |number| {
+                    found.push(&self.shas[number as usize].0)
+                });
             }
             found
         };

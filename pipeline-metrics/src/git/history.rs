@@ -120,7 +120,10 @@ impl GitHistory {
         let found = graph.first_heads(tags.iter().map(|tag| &*tag.sha));
         let releases = tags.into_iter().zip(found).map(|(tag, shas)| TaggedRelease {
             tag,
-            new: shas.into_iter().filter_map(|sha| commits.get(&**sha).copied()).collect(),
+            new: shas
+                .into_iter()
+                .filter_map(|sha| commits.get(&**sha).copied())
+                .collect(),
         });
         releases.collect()
     }
@@ -161,7 +164,9 @@ fn find<'g>(commits: &BTreeMap<&str, &'g Commit>, sha: &str) -> Option<&'g Commi
     if sha.len() < SHORTEST {
         return None;
     }
-    let mut alike = commits.range(sha..).take_while(|(other, _)| other.starts_with(sha));
+    let mut alike = commits
+        .range(sha..)
+        .take_while(|(other, _)| other.starts_with(sha));
     let (_, commit) = alike.next()?;
     alike.next().is_none().then_some(*commit)
 }
