@@ -129,7 +129,8 @@ fn tally(
     figure: &mut Figure,
 ) -> Tallied {
     let mut tallied = Tallied::default();
-    for one in spreading(arrivals, options, figure) {
+    let all = spreading(arrivals, options, figure);
+    for one in &all {
         let (Some(start), Some(end)) = (one.start(), one.end()) else {
             continue;
         };
@@ -145,7 +146,7 @@ fn tally(
             if options.window.contains(start.at) {
                 let overtaken = missing
                     .iter()
-                    .all(|environment| is_overtaken(arrivals, environment, start));
+                    .all(|environment| is_overtaken(&all, environment, start));
                 figure.leave_out(item, if overtaken { OVERTAKEN } else { UNDERWAY });
             }
             continue;
@@ -221,10 +222,8 @@ fn in_use<'d>(
     last.into_keys()
 }
 
-/// Whether something that arrived anywhere later than this release is in the environment by now.
-fn is_overtaken(arrivals: &[&Arrival], environment: &str, start: &Arrival) -> bool {
-    let later = |arrival: &&&Arrival| *arrival.environment == *environment && arrival.at > start.at;
-    arrivals
-        .iter()
-        .any(|arrival| later(&arrival) && arrival.release != start.release)
+/// Whether something that first arrived anywhere later than this release is in the environment by now.
+fn is_overtaken(all: &[Spreading<'_>], environment: &str, start: &Arrival) -> bool {
+    let newer = |one: &&Spreading<'_>| one.start().is_some_and(|first| first.at > start.at);
+    all.iter().filter(newer).any(|one| one.arrivals.contains_key(environment))
 }
