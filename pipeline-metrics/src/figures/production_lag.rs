@@ -225,5 +225,7 @@ fn in_use<'d>(
 /// Whether something that first arrived anywhere later than this release is in the environment by now.
 fn is_overtaken(all: &[Spreading<'_>], environment: &str, start: &Arrival) -> bool {
     let newer = |one: &&Spreading<'_>| one.start().is_some_and(|first| first.at > start.at);
-    all.iter().filter(newer).any(|one| one.arrivals.contains_key(environment))
+    all.iter()
+        .filter(newer)
+        .any(|one| one.arrivals.contains_key(environment))
 }

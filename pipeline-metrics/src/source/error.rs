@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
@@ -92,16 +91,4 @@ pub enum RecordError {
     #[cfg(feature = "csv")]
     #[error("not a row of this table")]
     Row(#[source] ::csv::Error),
-}
-
-/// An error and all that caused it, on one line.
-pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -4,7 +4,6 @@ mod cdevents;
 #[cfg(feature = "csv")]
 mod csv;
 mod error;
-mod sink;
 
 pub use cdevents::{CdEvents, CdEventsOptions};
 #[cfg(feature = "csv")]
@@ -12,4 +11,3 @@ pub use csv::{
     CsvError, CsvField, CsvHeaderError, CsvHeaderProblem, CsvReader, CsvRows, CsvTime, MissingColumn,
 };
 pub use error::{RecordError, SourceError, SourceErrorKind, SourceSummary};
-pub(crate) use sink::{DeploymentRecord, PhaseTimes};

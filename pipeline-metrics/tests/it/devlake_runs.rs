@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use pipeline_metrics::{CommitGraph, PipelineRun, RunResult, TaskRun, deployments_of_runs};
 
-use crate::folder::{folder, table};
+use crate::fixture::folder;
+use crate::table::table;
 
 fn result(text: &str) -> RunResult {
     match text {
@@ -25,7 +26,7 @@ fn moment(text: &str) -> Option<Timestamp> {
 
 #[test]
 fn deployments_of_runs_are_those_of_devlake() {
-    let Some(folder) = folder("dora/devlake/dora/deployment_generator") else {
+    let Some(folder) = folder("devlake/dora/deployment_generator") else {
         return;
     };
     let commits = table(&folder.join("cicd_pipeline_commits.csv"));
@@ -110,7 +111,7 @@ fn deployments_of_runs_are_those_of_devlake() {
 
 #[test]
 fn commits_of_deployments_are_those_of_devlake() {
-    let Some(folder) = folder("dora/devlake/refdiff/deployment_commit_diff") else {
+    let Some(folder) = folder("devlake/refdiff/deployment_commit_diff") else {
         return;
     };
     let project: BTreeSet<_> = table(&folder.join("project_mapping.csv"))

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use pipeline_metrics::{
     Cell, ChangeKind, Delivery, EnvironmentChange, EnvironmentFact, Facts, Figure, FigureOptions, Flow,
-    FlowFact, Hold, LagBy, LogReader, ManualWork, Origin, Removal, Wait, WaitCause, Window, figures,
+    FlowFact, Hold, LagBy, LogReader, ManualWork, Options, Origin, Removal, Wait, WaitCause, Window, figures,
 };
 
 use crate::value_stream::two_items;
@@ -37,9 +37,15 @@ fn deployment(id: &str, hour: i64, environment: &str, result: &str, changes: &[&
 
 fn facts(lines: &[String]) -> Facts {
     let mut facts = Facts::new();
-    let reader = LogReader::new("log").production(["eu", "us", "asia"]).strict();
+    let reader = LogReader::new("log").strict();
     reader.read(lines.join("\n").as_bytes(), &mut facts).unwrap();
     facts
+}
+
+fn delivery(facts: &Facts) -> Delivery<'_> {
+    let mut options = Options::default();
+    options.deployments.production = ["eu", "us", "asia"].map(str::to_owned).into();
+    Delivery::of(facts, &options).unwrap()
 }
 
 fn week() -> FigureOptions {
@@ -47,7 +53,7 @@ fn week() -> FigureOptions {
 }
 
 fn figure(facts: &Facts, flow: &Flow, options: &FigureOptions, id: &str) -> Figure {
-    let delivery = Delivery::of(facts);
+    let delivery = delivery(facts);
     let mut all = figures(&delivery, flow, options);
     let ids: Vec<_> = all.iter().map(|figure| figure.id).collect();
     assert_eq!(
@@ -90,7 +96,7 @@ fn rows(figure: &Figure, title: &str) -> String {
 #[test]
 fn no_data_is_no_number() {
     let facts = Facts::new();
-    let delivery = Delivery::of(&facts);
+    let delivery = delivery(&facts);
     for figure in figures(&delivery, &Flow::new(), &week()) {
         assert!(figure.is_empty(), "{}", figure.id);
         assert!(!figure.values.is_empty() && figure.values.iter().all(|value| value.value.is_none()));

@@ -6,13 +6,8 @@
 
 mod devlake_runs;
 mod figures;
-mod folder;
-mod journal;
-mod log;
-mod properties;
-mod render;
+mod fixture;
 mod synthetic;
+mod table;
 mod value_stream;
-mod window;
-mod worked;
 mod working_time;

@@ -8,7 +8,7 @@ use pipeline_metrics::{
 use serde_json::Value;
 
 use crate::figures::{hours, origin, time};
-use crate::folder::folder;
+use crate::fixture::folder;
 
 /// `2 weeks`, `1 day`, `1 hour (box) but 2 hours on the timeline`: what the timeline carries counts.
 fn working(text: &str) -> SignedDuration {
@@ -27,7 +27,7 @@ fn working(text: &str) -> SignedDuration {
 
 #[test]
 fn the_value_stream_of_dora() {
-    let Some(folder) = folder("dora/vsm") else { return };
+    let Some(folder) = folder("vsm") else { return };
     let text = std::fs::read_to_string(folder.join("dora-vsm-example.json")).unwrap();
     let example: Value = serde_json::from_str(&text).unwrap();
     let blocks = example["blocks"].as_array().unwrap().iter().map(|block| Block {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::event::{self, CdEvent, Parsed};
 use super::text::{self, Piece, PieceError, Texts};
-use crate::source::error::chain;
 use crate::source::{RecordError, SourceError, SourceErrorKind, SourceSummary};
 use crate::{Facts, Flow, Origin};
 
@@ -70,7 +69,7 @@ pub struct CdEvents {
     pub(super) options: CdEventsOptions,
     /// Each once, with where it was read first.
     pub(super) events: BTreeMap<CdEvent, Origin>,
-    problems: BTreeMap<Origin, String>,
+    problems: BTreeMap<Origin, Arc<RecordError>>,
 }
 
 impl CdEvents {
@@ -167,7 +166,7 @@ impl CdEvents {
             }
             Err(error) => {
                 summary.bad += 1;
-                self.problems.insert(origin, chain(&error));
+                self.problems.insert(origin, Arc::new(error));
             }
         }
         Ok(())
@@ -175,8 +174,8 @@ impl CdEvents {
 
     /// Takes what was read so far. To take it again, or more of it later, changes nothing but what is new.
     pub fn facts(&self, facts: &mut Facts, flow: &mut Flow) {
-        for (origin, reason) in &self.problems {
-            facts.add_problem_at(origin, reason);
+        for (origin, error) in &self.problems {
+            facts.add_problem(origin.as_source(), error);
         }
         self.join(facts, flow);
     }

@@ -5,10 +5,10 @@ use jiff::Timestamp;
 
 use super::CdEvents;
 use super::event::CdEvent;
-use crate::source::sink::{DeploymentRecord, PhaseTimes};
+use crate::source::RecordError;
 use crate::{
-    DeploymentKind, DeploymentResult, EnvironmentChange, EnvironmentFact, Facts, Flow, FlowFact, Origin,
-    Removal, StageTime, Wait, WaitCause,
+    Change, Deployment, DeploymentKind, DeploymentResult, EnvironmentChange, EnvironmentFact, Fact, Facts,
+    Flow, FlowFact, Incident, Origin, Phases, Recovery, Removal, Rollback, Sha, StageTime, Wait, WaitCause,
 };
 
 /// A service in an environment.
@@ -17,7 +17,7 @@ type Place<'e> = (&'e str, &'e str);
 /// What is known of a change.
 #[derive(Default)]
 struct ChangeTimes<'e> {
-    phases: PhaseTimes,
+    phases: Phases,
     repository: Option<&'e str>,
     origin: Option<&'e Origin>,
 }
@@ -40,7 +40,11 @@ impl CdEvents {
         joined.changes(facts);
         for (event, origin) in &self.events {
             match (&*event.kind, &*event.predicate) {
-                ("incident", "resolved") => facts.put_recovery(&incident_id(event), event.at, origin),
+                ("incident", "resolved") => facts.add(Fact::Recovery(Recovery {
+                    incident: &event.subject,
+                    at: event.at,
+                    source: origin.as_source(),
+                })),
                 ("incident", _) => self.incident(event, origin, &joined, facts),
                 ("service", "removed") => flow.add(FlowFact::Removal(Removal {
                     component: event.subject.as_str().into(),
@@ -123,8 +127,11 @@ impl CdEvents {
         };
         let component = service.or_else(of_artifact).or(self.options.component.as_deref());
         let Some(component) = component else {
-            let reason = "incident names no service, and no component is set for those";
-            facts.add_problem_at(origin, reason);
+            let error = RecordError::Missing {
+                kind: format!("incident.{}", event.predicate),
+                field: "service",
+            };
+            facts.add_problem(origin.as_source(), &error);
             return;
         };
         let live = place.and_then(|place| joined.live.get(&(component, place)));
@@ -133,14 +140,15 @@ impl CdEvents {
             *at <= event.at && same && one.predicate != "rolledback"
         });
         let deployment = cause.map(|(_, event, _)| id(event));
-        facts.put_incident(
-            &incident_id(event),
+        facts.add(Fact::Incident(Incident {
+            id: &event.subject,
             component,
-            place,
-            event.at,
-            deployment.as_deref(),
-            origin,
-        );
+            environment: place,
+            opened: event.at,
+            deployment: deployment.as_deref(),
+            changes: Vec::new(),
+            source: origin.as_source(),
+        }));
     }
 
     /// Runs, their tasks and the like.
@@ -202,20 +210,22 @@ impl Joined<'_> {
                 if event.predicate == "rolledback" {
                     // What it was before is not known when nothing was deployed: then the link leads nowhere, and
                     // is reported so.
-                    facts.put_rollback(
-                        &id(event),
-                        service,
-                        environment,
-                        *at,
-                        before.unwrap_or(""),
-                        origin,
-                    );
-                } else {
-                    let changes = artifact.and_then(|name| self.packaged.get(name));
-                    let record = DeploymentRecord {
+                    facts.add(Fact::Rollback(Rollback {
                         id: &id(event),
                         component: service,
                         environment,
+                        production: None,
+                        at: *at,
+                        release: before.unwrap_or(""),
+                        source: origin.as_source(),
+                    }));
+                } else {
+                    let changes = artifact.and_then(|name| self.packaged.get(name));
+                    facts.add(Fact::Deployment(Deployment {
+                        id: &id(event),
+                        component: service,
+                        environment,
+                        production: None,
                         started: None,
                         finished: *at,
                         result: DeploymentResult::Success,
@@ -223,9 +233,9 @@ impl Joined<'_> {
                         version: artifact,
                         release: artifact,
                         team: None,
-                        changes: changes.into_iter().flatten().copied().collect(),
-                    };
-                    facts.put_deployment(record, origin);
+                        changes: changes.into_iter().flatten().map(|sha| Sha::new(sha)).collect(),
+                        source: origin.as_source(),
+                    }));
                 }
                 before = artifact.or(before);
             }
@@ -251,16 +261,19 @@ impl Joined<'_> {
             let (Some(merged), Some(origin)) = (change.phases.merged, change.origin) else {
                 continue;
             };
-            match services.get(sha) {
-                Some(services) => {
-                    for service in services {
-                        facts.put_change(service, sha, merged, change.phases, origin);
-                    }
-                }
-                None => {
-                    let repository = change.repository.unwrap_or("unknown");
-                    facts.put_change(repository, sha, merged, change.phases, origin);
-                }
+            let repository = [change.repository.unwrap_or("unknown")];
+            let components: Vec<&str> = match services.get(sha) {
+                Some(services) => services.iter().copied().collect(),
+                None => repository.to_vec(),
+            };
+            for component in components {
+                facts.add(Fact::Change(Change {
+                    component,
+                    sha: Sha::new(sha),
+                    at: merged,
+                    phases: change.phases,
+                    source: origin.as_source(),
+                }));
             }
         }
     }
@@ -276,11 +289,6 @@ fn id(event: &CdEvent) -> String {
         "{}.{}:{}#{}",
         event.kind, event.predicate, event.context_source, event.context_id
     )
-}
-
-/// The subject of all events of an incident.
-fn incident_id(event: &CdEvent) -> String {
-    event.subject.clone()
 }
 
 fn approval(event: &CdEvent, origin: &Origin) -> Wait {

@@ -212,7 +212,7 @@ impl CsvReader {
                         file: Arc::clone(&file),
                         line,
                     };
-                    facts.add_problem_at(&origin, &crate::source::error::chain(&problem));
+                    facts.add_problem(origin.as_source(), &problem);
                 }
             }
         }

@@ -5,10 +5,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::reader::Place;
 use super::{CsvField, CsvRows, CsvTime};
 use crate::source::RecordError;
-use crate::source::sink::{DeploymentRecord, PhaseTimes};
 use crate::{
-    DeploymentKind, DeploymentResult, Facts, Flow, FlowFact, Hold, ManualWork, Origin, StageTime, Wait,
-    WaitCause,
+    Change, Deployment, DeploymentKind, DeploymentResult, Fact, Facts, Flow, FlowFact, Hold, Incident,
+    ManualWork, Origin, Phases, Recovery, Sha, StageTime, Wait, WaitCause,
 };
 
 /// A row, and how to read it.
@@ -25,32 +24,40 @@ impl<'r> Row<'r> {
     pub(super) fn add(&self, origin: &Origin, facts: &mut Facts, flow: &mut Flow) -> Result<(), RecordError> {
         match self.rows {
             CsvRows::Changes => {
-                let phases = PhaseTimes {
+                let phases = Phases {
                     first_commit: self.moment(CsvField::FirstCommit)?,
                     opened: self.moment(CsvField::Opened)?,
                     reviewed: self.moment(CsvField::Reviewed)?,
                     merged: self.moment(CsvField::Merged)?,
                 };
                 let (component, sha) = (self.needed(CsvField::Component)?, self.needed(CsvField::Sha)?);
-                facts.put_change(component, sha, self.needed_moment(CsvField::At)?, phases, origin);
-            }
-            CsvRows::Deployments => facts.put_deployment(self.deployment()?, origin),
-            CsvRows::Incidents => {
-                let id = self.needed(CsvField::Id)?;
-                let component = self.needed(CsvField::Component)?;
-                let opened = self.needed_moment(CsvField::Started)?;
-                let finished = self.moment(CsvField::Finished)?;
-                let environment = self.text(CsvField::Environment);
-                facts.put_incident(
-                    id,
+                facts.add(Fact::Change(Change {
                     component,
-                    environment,
-                    opened,
-                    self.text(CsvField::Deployment),
-                    origin,
-                );
-                if let Some(at) = finished {
-                    facts.put_recovery(id, at, origin);
+                    sha: Sha::new(sha),
+                    at: self.needed_moment(CsvField::At)?,
+                    phases,
+                    source: origin.as_source(),
+                }));
+            }
+            CsvRows::Deployments => facts.add(Fact::Deployment(self.deployment(origin)?)),
+            CsvRows::Incidents => {
+                let incident = Incident {
+                    id: self.needed(CsvField::Id)?,
+                    component: self.needed(CsvField::Component)?,
+                    environment: self.text(CsvField::Environment),
+                    opened: self.needed_moment(CsvField::Started)?,
+                    deployment: self.text(CsvField::Deployment),
+                    changes: Vec::new(),
+                    source: origin.as_source(),
+                };
+                let over = self.moment(CsvField::Finished)?.map(|at| Recovery {
+                    incident: incident.id,
+                    at,
+                    source: origin.as_source(),
+                });
+                facts.add(Fact::Incident(incident));
+                if let Some(over) = over {
+                    facts.add(Fact::Recovery(over));
                 }
             }
             CsvRows::StageTimes => flow.add(FlowFact::StageTime(self.stage_time(origin)?)),
@@ -87,7 +94,10 @@ impl<'r> Row<'r> {
         Ok(())
     }
 
-    fn deployment(&self) -> Result<DeploymentRecord<'r>, RecordError> {
+    fn deployment<'o>(&self, origin: &'o Origin) -> Result<Deployment<'o>, RecordError>
+    where
+        'r: 'o,
+    {
         let result = match self.needed(CsvField::Result)? {
             "success" => DeploymentResult::Success,
             "failure" => DeploymentResult::Failure,
@@ -105,7 +115,7 @@ impl<'r> Row<'r> {
         };
         let changes = self.text(CsvField::Changes).unwrap_or_default();
         let between = |c: char| c.is_whitespace() || matches!(c, ';' | ',' | '|');
-        Ok(DeploymentRecord {
+        Ok(Deployment {
             id: self.needed(CsvField::Id)?,
             component: self.needed(CsvField::Component)?,
             environment: self.needed(CsvField::Environment)?,
@@ -116,7 +126,13 @@ impl<'r> Row<'r> {
             version: self.text(CsvField::Version),
             release: self.text(CsvField::Release),
             team: self.text(CsvField::Team),
-            changes: changes.split(between).filter(|sha| !sha.is_empty()).collect(),
+            production: None,
+            changes: changes
+                .split(between)
+                .filter(|sha| !sha.is_empty())
+                .map(Sha::new)
+                .collect(),
+            source: origin.as_source(),
         })
     }
 
