@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use pipeline_core::{Clock, JournalExt, SystemClock};
-use pipeline_metrics::{Bucket, Delivery, Facts, LogReader, Options, Preset, ReportOptions, Scope, Window};
+use pipeline_metrics::{
+    Bucket, Delivery, Facts, Flow, JournalFlow, LogReader, Options, Preset, ReportOptions, Scope, Window,
+};
 
 use crate::answer::Problem;
 use crate::host::Host;
@@ -61,6 +63,8 @@ fn preset(name: &str) -> Result<Preset, String> {
 /// Facts, how they are counted, and how far they reach.
 pub struct Measured {
     pub facts: Facts,
+    /// How work flows, as far as the journal tells it.
+    pub flow: Flow,
     pub options: Options,
     /// Now, or the last that a log tells of.
     pub as_of: Timestamp,
@@ -78,20 +82,27 @@ impl Measured {
         if !args.production.is_empty() {
             options.deployments.production = args.production.iter().cloned().collect();
         }
-        let mut facts = Facts::new();
+        let (mut facts, mut flow) = (Facts::new(), Flow::default());
         let (as_of, source) = match (&args.log, host) {
             (Some(log), _) => {
                 read_log(log, args.strict, &mut facts)?;
                 (last(&facts), log.display().to_string())
             }
             (None, Some(host)) => {
-                facts.add_events(&host.journal.read_everything(0).await?);
+                let events = host.journal.read_everything(0).await?;
+                facts.add_events(&events);
+                let mut journal = JournalFlow::new();
+                journal.add_events(&events);
+                for fact in journal.facts() {
+                    flow.add(fact);
+                }
                 (SystemClock.now(), "the journal of this store".to_owned())
             }
             (None, None) => (Timestamp::MIN, "nothing".to_owned()),
         };
         Ok(Self {
             facts,
+            flow,
             options,
             as_of,
             source,

@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use jiff::civil::Date;
 use pipeline_core::{Clock, SystemClock};
 use pipeline_metrics::page::{Band, DeliveryPage, Section, Table};
-use pipeline_metrics::{Delivery, Figure, Report, ReviewOptions, Scope, Window, render_review};
+use pipeline_metrics::{
+    Delivery, Figure, FigureOptions, ObservedStream, Report, ReviewOptions, Scope, Window, figures,
+    render_review,
+};
 use serde_json::json;
 
 use crate::answer::{Answer, Exit, Problem};
@@ -63,11 +66,14 @@ pub async fn report(host: Option<&Host>, args: &ReportArgs) -> Result<Answer, Pr
     };
     let options = args.part.report(&delivery, window, measured.as_of)?;
     let report = Report::of(&delivery, &options);
-    let figures = figures(&delivery, window);
+    let service = &args.part.service;
+    let figures = further(&measured, &delivery, window, service);
+    let observed = ObservedStream::of(&measured.flow, &figure_options(&measured, window, service));
     let mut page = DeliveryPage::new(&delivery, &report)
         .title(&args.title)
         .source(&measured.source)
         .figures(&figures)
+        .stream(&observed.stream)
         .freezes(freezes(&delivery, &args.freeze)?);
     if let Some(host) = host {
         host.changes.sync(SystemClock.now()).await?;
@@ -100,7 +106,11 @@ pub async fn review(host: Option<&Host>, args: &ReviewArgs) -> Result<Answer, Pr
         .copied()
         .unwrap_or(Scope::Overall);
     let options = ReviewOptions::new(month, scope).as_of(measured.as_of);
-    let text = render_review(&delivery, &figures(&delivery, month), &options);
+    let text = render_review(
+        &delivery,
+        &further(&measured, &delivery, month, &asked.service),
+        &options,
+    );
     let Some(output) = &args.output else {
         return Ok(Answer::new(Exit::Succeeded, json!({ "review": text }), text));
     };
@@ -114,8 +124,21 @@ pub async fn review(host: Option<&Host>, args: &ReviewArgs) -> Result<Answer, Pr
     ))
 }
 
-fn figures(_: &Delivery<'_>, _: Window) -> Vec<Figure> {
-    Vec::new()
+/// The further numbers of a window.
+fn further(measured: &Measured, delivery: &Delivery<'_>, window: Window, service: &[String]) -> Vec<Figure> {
+    figures(
+        delivery,
+        &measured.flow,
+        &figure_options(measured, window, service),
+    )
+}
+
+fn figure_options(measured: &Measured, window: Window, service: &[String]) -> FigureOptions {
+    let options = FigureOptions::new(window).as_of(measured.as_of);
+    match service {
+        [one] => options.component(one),
+        _ => options,
+    }
 }
 
 fn freezes(delivery: &Delivery<'_>, texts: &[String]) -> Result<Vec<Band>, Problem> {

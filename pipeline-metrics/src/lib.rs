@@ -9,7 +9,9 @@ mod fact;
 mod facts;
 mod figure;
 mod figure_text;
+mod figures;
 mod flow;
+mod git;
 #[cfg(feature = "journal")]
 mod journal;
 mod log;
@@ -18,13 +20,17 @@ mod moment;
 mod options;
 #[cfg(feature = "report")]
 pub mod page;
+mod pipeline_runs;
 mod reduce;
 mod report;
 mod review;
 mod show;
+mod source;
+mod spread;
 pub mod stats;
 mod value_stream;
 mod window;
+mod working_time;
 
 pub use calendar::Bucket;
 pub use delivery::{
@@ -38,7 +44,18 @@ pub use fact::{
 };
 pub use facts::{Facts, Problem};
 pub use figure::{Cell, Figure, FigureColumn, FigureItem, FigureLeftOut, FigureTable, FigureValue, Unit};
-pub use flow::Origin;
+pub use figures::{FigureOptions, LagBy, figures};
+#[cfg(feature = "journal")]
+pub use flow::JournalFlow;
+pub use flow::{
+    ChangeKind, EnvironmentChange, EnvironmentFact, Flow, FlowFact, Hold, ManualWork, Origin, Removal,
+    StageTime, Wait, WaitCause,
+};
+pub use git::{
+    Commit, CommitGraph, CommitTime, GitHistory, GitOptions, Reverted, Tag, TaggedRelease, revert_in_message,
+};
+#[cfg(feature = "git")]
+pub use git::{ReadGitError, read_history};
 pub use log::{LineError, LogError, LogErrorKind, LogReader, LogSummary};
 pub use metric_trend::MetricTrend;
 pub use options::{
@@ -47,11 +64,18 @@ pub use options::{
     Named, Options, Pace, Partial, Preset, Reach, RecoveredBy, RecoveryFrom, RecoveryOptions, Rounding, Skew,
     Span, Start, UnknownPreset, WeekStart,
 };
+pub use pipeline_runs::{PipelineRun, RunDeployment, RunResult, TaskRun, deployments_of_runs};
 pub use reduce::Durations;
 pub use report::{Confident, LeftOutCount, Report, ReportOptions, ReportPart};
 pub use review::{ReviewOptions, render_review};
-pub use value_stream::{Block, Totals, ValueStream};
+pub use source::{CdEvents, CdEventsOptions, RecordError, SourceError, SourceErrorKind, SourceSummary};
+#[cfg(feature = "csv")]
+pub use source::{
+    CsvError, CsvField, CsvHeaderError, CsvHeaderProblem, CsvReader, CsvRows, CsvTime, MissingColumn,
+};
+pub use value_stream::{Block, ObservedStream, Totals, ValueStream};
 pub use window::{Window, WindowError};
+pub use working_time::{WorkingHoursError, WorkingTime, WorkingWeek};
 
 #[doc = include_str!("../docs/definitions.md")]
 pub mod definitions {}

@@ -1,6 +1,9 @@
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use serde::Serialize;
+
+use crate::stats::interpolated_quantile;
 
 /// The values of something over time, and whether they say that it changed: a process behaviour chart, XmR.
 ///
@@ -19,7 +22,7 @@ use serde::Serialize;
 /// let mut then = steady.to_vec();
 /// then.push(Some(21.0));
 /// let chart = BehaviourChart::judged_by(&then, 10, Bounds::NOT_NEGATIVE);
-/// assert_eq!(chart.verdict(), Verdict::Signals { points: 1 });
+/// assert_eq!(chart.verdict(), Verdict::Signals { count: 1 });
 /// assert_eq!(chart.points()[10].signals, [Signal::Outside, Signal::Jump]);
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -60,6 +63,8 @@ impl Bounds {
 pub struct Limits {
     /// The mean of the values.
     pub centre: f64,
+    /// The middle one of the values.
+    pub median: f64,
     /// The lower natural limit; `None` where the value cannot get that low.
     pub lower: Option<f64>,
     /// The upper natural limit; `None` where the value cannot get that high.
@@ -92,7 +97,8 @@ pub enum Signal {
     Outside,
     /// One of three of four successive values, nearer to the same limit than to the centre.
     NearLimit,
-    /// One of eight or more successive values on the same side of the centre.
+    /// One of eight or more successive values on the same side of the centre, and of the median: of skewed values, such
+    /// as rates that mostly are 0, most lie below their mean at any time.
     Run,
     /// Further from the value before than the range limit.
     Jump,
@@ -124,8 +130,8 @@ pub enum Verdict {
     NoSignal,
     /// Something changed.
     Signals {
-        /// How many points say so.
-        points: usize,
+        /// How many times: points beside each other are one signal.
+        count: usize,
     },
 }
 
@@ -136,8 +142,8 @@ impl fmt::Display for Verdict {
                 write!(f, "too few values for limits: {values}, and it takes {needed}")
             }
             Self::NoSignal => f.write_str("no signal"),
-            Self::Signals { points: 1 } => f.write_str("1 point is a signal"),
-            Self::Signals { points } => write!(f, "{points} points are signals"),
+            Self::Signals { count: 1 } => f.write_str("1 signal"),
+            Self::Signals { count } => write!(f, "{count} signals"),
         }
     }
 }
@@ -197,20 +203,33 @@ impl BehaviourChart {
         self.limits.as_ref()
     }
 
+    /// Its signals: places of points that are more than noise and beside each other. A point without a value does not
+    /// part its neighbours.
+    pub fn signals(&self) -> Vec<RangeInclusive<usize>> {
+        let observed: Vec<_> = (0..)
+            .zip(&self.points)
+            .filter(|(_, point)| point.value.is_some())
+            .map(|(place, point)| (place, !point.signals.is_empty()))
+            .collect();
+        let stretches = observed.chunk_by(|(_, a), (_, b)| a == b);
+        stretches
+            .filter_map(|stretch| match stretch {
+                [(first, true), .., (last, _)] => Some(*first..=*last),
+                [(only, true)] => Some(*only..=*only),
+                _ => None,
+            })
+            .collect()
+    }
+
     /// What it says as a whole.
     pub fn verdict(&self) -> Verdict {
-        let signals = self
-            .points
-            .iter()
-            .filter(|point| !point.signals.is_empty())
-            .count();
-        match (&self.limits, signals) {
+        match (&self.limits, self.signals().len()) {
             (None, _) => Verdict::TooFew {
                 values: self.points.iter().filter(|point| point.value.is_some()).count(),
                 needed: Self::FEWEST,
             },
             (Some(_), 0) => Verdict::NoSignal,
-            (Some(_), points) => Verdict::Signals { points },
+            (Some(_), count) => Verdict::Signals { count },
         }
     }
 }
@@ -225,8 +244,11 @@ impl Limits {
         let mean = |numbers: &[f64]| numbers.iter().sum::<f64>() / numbers.len() as f64;
         let (centre, average_range) = (mean(&values), mean(&ranges));
         let (lower, upper) = (centre - NATURAL * average_range, centre + NATURAL * average_range);
+        let mut sorted = values.clone();
+        sorted.sort_unstable_by(f64::total_cmp);
         Some(Self {
             centre,
+            median: interpolated_quantile(&sorted, 0.5)?,
             lower: Some(lower).filter(|limit| bounds.lowest.is_none_or(|lowest| *limit >= lowest)),
             upper: Some(upper).filter(|limit| bounds.highest.is_none_or(|highest| *limit <= highest)),
             average_range,
@@ -285,8 +307,12 @@ impl Limits {
                 }
             }
         }
-        for same in observed.chunk_by(|(_, a), (_, b)| side(*a) == side(*b)) {
-            if same.len() >= RUN && side(same[0].1) != 0 {
+        let beyond = |value: f64| {
+            let of_median = value.total_cmp(&self.median) as i32;
+            if side(value) == of_median { of_median } else { 0 }
+        };
+        for same in observed.chunk_by(|(_, a), (_, b)| beyond(*a) == beyond(*b)) {
+            if same.len() >= RUN && beyond(same[0].1) != 0 {
                 same.iter().for_each(|(place, _)| points[*place].say(Signal::Run));
             }
         }
@@ -370,6 +396,23 @@ mod tests {
         // What lies on the centre is on no side.
         let interrupted = [10.5, 10.5, 10.5, 10.0, 10.5, 10.5, 10.5];
         assert_eq!(after(&interrupted).verdict(), Verdict::NoSignal);
+    }
+
+    #[test]
+    fn values_that_mostly_are_nothing_run_without_a_signal() {
+        let mut rates = vec![0.0; 40];
+        for place in [0, 3, 14, 17, 29, 31] {
+            rates[place] = 0.25;
+        }
+        let chart = chart(&rates, Bounds::SHARE);
+        assert_eq!(said(&chart, Signal::Run), Vec::<usize>::new());
+    }
+
+    #[test]
+    fn points_beside_each_other_are_one_signal() {
+        let chart = after(&[10.5, 10.5, 10.5, 10.5, 10.5, 10.5, 10.5, 9.0, 20.0]);
+        assert_eq!(chart.signals(), [9..=16, 18..=18]);
+        assert_eq!(chart.verdict(), Verdict::Signals { count: 2 });
     }
 
     #[test]

@@ -38,6 +38,13 @@ impl Confidence {
         (1.0 - self.0) / 2.0
     }
 
+    /// Whether so many values can hold their median between them so surely: all of them lie on one side of it with a
+    /// chance of 2 to the power of `1 - values`. With 95 % that takes six.
+    pub(crate) fn is_reached_by(self, values: usize) -> bool {
+        let values = i32::try_from(values).unwrap_or(i32::MAX);
+        2.0 * 0.5_f64.powi(values) <= 1.0 - self.0
+    }
+
     /// How many standard deviations of a normal distribution a two-sided interval reaches to each side.
     pub(crate) fn deviations(self) -> f64 {
         -normal_quantile(self.tail())

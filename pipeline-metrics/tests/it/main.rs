@@ -7,10 +7,15 @@
 mod benchmarks;
 #[cfg(feature = "report")]
 mod browser;
+mod devlake_runs;
+mod figures;
 mod fixture;
 #[cfg(feature = "report")]
 mod page;
 mod statistics;
 mod synthetic;
+mod table;
+mod value_stream;
 mod week;
+mod working_time;
 mod year;

@@ -44,12 +44,11 @@ impl Bars {
         match self.rows.first() {
             None => format!("No {}.", self.things),
             Some(first) => format!(
-                "{} by {}, from above: {}, {}, is the first of {}.",
+                "{} {}, the first is {}: {}.",
+                self.rows.len(),
                 self.things,
-                self.measure,
                 first.label,
-                first.text,
-                self.rows.len()
+                first.text
             ),
         }
     }

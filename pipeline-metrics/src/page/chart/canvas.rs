@@ -150,7 +150,7 @@ impl Canvas<'_> {
 
 /// About how wide a text is. Letters differ and fonts do, so this is on the safe side.
 pub(crate) fn text_width(text: &str) -> f64 {
-    text.chars().count() as f64 * TEXT * 0.56
+    text.chars().count() as f64 * TEXT * 0.6
 }
 
 /// As much of a text as fits, and a sign that it goes on.
@@ -158,7 +158,7 @@ pub(crate) fn fitted(text: &str, width: f64) -> String {
     if text_width(text) <= width {
         return text.to_owned();
     }
-    let letters = (width / (TEXT * 0.56)).floor().max(2.0) as usize - 1;
+    let letters = (width / (TEXT * 0.6)).floor().max(2.0) as usize - 1;
     let mut short: String = text.chars().take(letters).collect();
     short.truncate(short.trim_end().len());
     short.push('…');

@@ -91,7 +91,7 @@ impl Intervals {
         let texts = self.texts();
         let rows = Rows::new(
             self.rows.iter().map(|row| row.label.as_str()),
-            self.margin(),
+            self.margin() + 3.0,
             width,
         );
         let seen = self.rows.iter().flat_map(|row| {
@@ -128,7 +128,7 @@ impl Intervals {
             if let Some(value) = row.value {
                 canvas.dot((rows.x(value / end), y), 3.5, Ink::Data)?;
             }
-            rows.value(canvas, place, rows.right, text, Ink::Strong)?;
+            rows.value(canvas, place, rows.right + 3.0, text, Ink::Strong)?;
         }
         Ok(())
     }

@@ -289,18 +289,26 @@ impl Trend {
         let y = canvas.height - TEXT / 2.0 - 2.0;
         let mut free = f64::MIN;
         let mut before = None;
-        for start in &self.starts {
+        for (place, start) in self.starts.iter().enumerate() {
             let (year, month) = (start.strftime("%Y").to_string(), start.strftime("%b").to_string());
             let now = (year.clone(), month.clone());
             let new_year = before.as_ref().is_none_or(|(before, _)| *before != year);
-            let new_month = before.replace(now.clone()) != Some(now);
+            // A month of which there is only the end is not where a reader begins.
+            let next = self
+                .starts
+                .get(place + 1)
+                .map(|next| next.strftime("%b").to_string());
+            if before.as_ref() == Some(&now) || (place == 0 && next.is_some_and(|next| next != month)) {
+                continue;
+            }
+            before = Some(now);
             let text = if new_year {
                 format!("{month} {year}")
             } else {
                 month
             };
             let x = scale.x(seconds(start));
-            if !new_month || x < free || x + text_width(&text) > canvas.width {
+            if x < free || x + text_width(&text) > canvas.width {
                 continue;
             }
             canvas.line((x, scale.bottom), (x, scale.bottom + 4.0), Ink::Quiet, 1.0)?;

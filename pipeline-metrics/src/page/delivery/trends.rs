@@ -1,3 +1,6 @@
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+
 use super::DeliveryPage;
 use super::delivery_page::scope;
 use super::numbers::capitalised;
@@ -43,7 +46,11 @@ pub(super) fn section(input: &DeliveryPage<'_, '_>, trends: &[Vec<MetricTrend>])
     section = if signals.rows.is_empty() {
         section.prose("There is no signal in these weeks.")
     } else {
-        section.table(signals)
+        section.part(
+            Section::new("All signals, the newest first")
+                .folded(true)
+                .table(signals),
+        )
     };
     if let (Some(part), Some(trends), None) = (input.whole(), trends.last(), parts.get(1)) {
         for chart in charts(input, part, trends) {
@@ -141,32 +148,57 @@ fn signals(parts: &[&ReportPart<'_>], trends: &[Vec<MetricTrend>]) -> Table {
     let mut found = Vec::new();
     for (part, trends) in parts.iter().zip(trends) {
         for trend in trends {
-            for (window, point) in trend.windows.iter().zip(trend.chart.points()) {
-                if !point.signals.is_empty() {
-                    found.push((window.start(), *part, trend, point));
-                }
-            }
+            found.extend(
+                trend
+                    .chart
+                    .signals()
+                    .into_iter()
+                    .map(|places| (*part, trend, places)),
+            );
         }
     }
-    found.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.name.cmp(&b.1.name)));
-    let all = found.len();
-    let caption = match all {
-        0..=LISTED => "Every signal, the newest first".to_owned(),
-        all => format!("The newest {LISTED} of {} signals", show::grouped(all as u64)),
+    let from = |(_, trend, places): &(&ReportPart<'_>, &MetricTrend, RangeInclusive<usize>)| {
+        trend.windows[*places.start()].start()
+    };
+    found.sort_by(|a, b| from(b).cmp(&from(a)).then_with(|| a.0.name.cmp(&b.0.name)));
+    let caption = match found.len() {
+        0..=LISTED => "Weeks beside each other are one signal".to_owned(),
+        all => format!(
+            "The newest {LISTED} of {}; weeks beside each other are one signal",
+            show::grouped(all as u64)
+        ),
     };
     let mut table = Table::new(caption)
         .column("week from")
+        .numbers("weeks")
         .column("of")
         .column("number")
         .numbers("value")
+        .numbers("mean of all")
         .column("why it is one");
-    for (start, part, trend, point) in found.into_iter().take(LISTED) {
-        let why: Vec<_> = point.signals.iter().map(Signal::to_string).collect();
+    for signal in found.into_iter().take(LISTED) {
+        let start = from(&signal);
+        let (part, trend, places) = signal;
+        let points = trend.chart.points()[places]
+            .iter()
+            .filter(|point| point.value.is_some());
+        let why: BTreeSet<_> = points.clone().flat_map(|point| &point.signals).collect();
+        let why: Vec<_> = why.into_iter().map(Signal::to_string).collect();
+        let values = points.clone().filter_map(|point| point.value);
+        let (low, high) = values.fold((f64::MAX, f64::MIN), |(low, high), value| {
+            (low.min(value), high.max(value))
+        });
+        let weeks = points.count();
         table.push([
             show::day(start),
+            weeks.to_string(),
             part.label().to_owned(),
             capitalised(trend.metric.name()),
-            show::number(point.value, trend.unit()),
+            match weeks {
+                1 => show::number(Some(high), trend.unit()),
+                _ => show::range(low, Some(high), trend.unit()),
+            },
+            show::number(trend.chart.limits().map(|limits| limits.centre), trend.unit()),
             why.join("; "),
         ]);
     }

@@ -55,7 +55,7 @@ pub(super) fn section(input: &DeliveryPage<'_, '_>) -> Section {
             for fact in facts.iter().take(WORST) {
                 let at = fact.at().strftime("%Y-%m-%d %H:%M").to_string();
                 table.push([
-                    format!("{} {}", fact.kind(), fact.id()),
+                    format!("{} {}", fact.kind(), short(&fact.id().to_string())),
                     at,
                     fact.source().to_string(),
                 ]);
