@@ -24,6 +24,7 @@ mod signals;
 mod snapshot;
 mod story;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::process::ExitCode;
@@ -112,13 +113,18 @@ fn say(args: &Args, answer: Option<Answer>) -> ExitCode {
     };
     let exit = answer.exit;
     if args.json {
-        println!("{:#}", document(args, exit as u8, answer.data));
+        print(&format!("{:#}", document(args, exit as u8, answer.data)));
     } else if exit == answer::Exit::BadInput {
         eprintln!("{}", answer.text.trim_end());
     } else {
-        println!("{}", answer.text.trim_end());
+        print(answer.text.trim_end());
     }
     exit.into()
+}
+
+/// Whoever reads may have read enough, as `head` does: that is no failure.
+fn print(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 /// A command line that says nothing to do: a mistake, or a question for help.

@@ -58,6 +58,9 @@ pub(crate) fn range(low: f64, high: Option<f64>, unit: Unit) -> String {
 pub(crate) fn brief(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Milliseconds => {
+            if value > 0.0 && value < SECOND {
+                return format!("{value:.0} ms");
+            }
             let sizes = [(DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (SECOND, "s")];
             let (size, name) = sizes
                 .into_iter()

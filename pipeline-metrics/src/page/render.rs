@@ -300,7 +300,13 @@ impl Writer {
         for row in &table.rows {
             self.raw("<tr>");
             for (place, (cell, column)) in row.iter().zip(&table.columns).enumerate() {
-                let class = class(column.numbers);
+                // A name, a date or a number is not broken in two.
+                let whole = cell.len() <= 24 && !cell.contains(' ');
+                let class = match (column.numbers, whole) {
+                    (true, _) => " class=\"n\"",
+                    (false, true) => " class=\"w\"",
+                    (false, false) => "",
+                };
                 let cell = escaped(cell);
                 let _ = match place {
                     0 => write!(self.html, "<th scope=\"row\"{class}>{cell}</th>"),

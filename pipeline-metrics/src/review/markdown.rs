@@ -8,7 +8,7 @@ pub(crate) fn escaped(text: &str) -> String {
             '<' => safe.push_str("&lt;"),
             '>' => safe.push_str("&gt;"),
             '&' => safe.push_str("&amp;"),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '!' => {
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' => {
                 safe.push('\\');
                 safe.push(letter);
             }
@@ -38,7 +38,7 @@ mod tests {
     fn nothing_from_elsewhere_is_markup() {
         assert_eq!(
             escaped("a|b\n# <b> [x](y) `z`"),
-            "a\\|b\u{fffd}\\# &lt;b&gt; \\[x\\](y) \\`z\\`"
+            "a\\|b\u{fffd}# &lt;b&gt; \\[x\\](y) \\`z\\`"
         );
     }
 }

@@ -159,7 +159,7 @@ fn page(name: &str) -> Page {
         signal,
     };
     let bars = Chart::Bars(Bars {
-        things: "live releases".to_owned(),
+        thing: "live release".to_owned(),
         measure: "age".to_owned(),
         rows: vec![
             bar(
@@ -209,7 +209,7 @@ fn page(name: &str) -> Page {
             Section::new("How long does it take?")
                 .part(
                     Section::new("Lead time of changes")
-                        .chart(Chart::Distribution(Distribution::of("changes", &times))),
+                        .chart(Chart::Distribution(Distribution::of("change", &times))),
                 )
                 .part(Section::new("Fail rate by service").chart(rates)),
         )

@@ -2,12 +2,13 @@ use super::Width;
 use super::canvas::{Canvas, Drawn, Ink, text_width};
 use super::rows::Rows;
 use crate::page::Table;
+use crate::show;
 
 /// Things by size, the largest first as a rule.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bars {
-    /// What the rows are, for the table.
-    pub things: String,
+    /// What a row is, for the table: `service`.
+    pub thing: String,
     /// What the numbers are, for the table.
     pub measure: String,
     /// The rows, from above.
@@ -33,7 +34,7 @@ impl Bars {
     }
 
     pub(crate) fn table(&self, caption: &str) -> Table {
-        let mut table = Table::new(caption).column(&self.things).numbers(&self.measure);
+        let mut table = Table::new(caption).column(&self.thing).numbers(&self.measure);
         for row in &self.rows {
             table.push([&row.label, &row.text]);
         }
@@ -42,11 +43,10 @@ impl Bars {
 
     pub(crate) fn description(&self) -> String {
         match self.rows.first() {
-            None => format!("No {}.", self.things),
+            None => format!("No {}.", self.thing),
             Some(first) => format!(
-                "{} {}, the first is {}: {}.",
-                self.rows.len(),
-                self.things,
+                "{}, the first is {}: {}.",
+                show::several(self.rows.len(), &self.thing),
                 first.label,
                 first.text
             ),

@@ -8,8 +8,8 @@ use crate::stats::interpolated_quantile;
 /// How many took how long. The classes are those that people think in: an hour, a day, a week.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Distribution {
-    /// What is counted: `changes`.
-    things: String,
+    /// What is counted: `change`.
+    thing: String,
     /// Sorted, in milliseconds.
     sorted: Vec<f64>,
 }
@@ -41,11 +41,11 @@ const BOTTOM: f64 = 26.0;
 
 impl Distribution {
     /// Of times in milliseconds, in any order; negative ones and what is no number are not taken.
-    pub fn of(things: impl Into<String>, milliseconds: &[f64]) -> Self {
+    pub fn of(thing: impl Into<String>, milliseconds: &[f64]) -> Self {
         let mut sorted: Vec<_> = milliseconds.iter().copied().filter(|time| *time >= 0.0).collect();
         sorted.sort_unstable_by(f64::total_cmp);
         Self {
-            things: things.into(),
+            thing: thing.into(),
             sorted,
         }
     }
@@ -69,8 +69,16 @@ impl Distribution {
 
     /// The median and the time that 85 of 100 stay below.
     fn landmarks(&self) -> Vec<(f64, &'static str)> {
-        [(0.5, "half within"), (0.85, "85 % within")]
-            .into_iter()
+        // Of a few values the one says what the other does.
+        let shares = [(0.5, "half within"), (0.85, "85 % within")];
+        let shares = if self.sorted.len() < 4 {
+            &shares[..1]
+        } else {
+            &shares[..]
+        };
+        shares
+            .iter()
+            .copied()
             .filter_map(|(share, name)| Some((interpolated_quantile(&self.sorted, share)?, name)))
             .collect()
     }
@@ -78,7 +86,7 @@ impl Distribution {
     pub(crate) fn table(&self, caption: &str) -> Table {
         let mut table = Table::new(caption)
             .column("time")
-            .numbers(&self.things)
+            .numbers(format!("{}s", self.thing))
             .numbers("share")
             .numbers("share up to here");
         let (first, counts) = self.classes();
@@ -108,9 +116,8 @@ impl Distribution {
             .map(|(time, name)| format!("{name} {}", show::duration(time)))
             .collect();
         format!(
-            "{} {}: {}.",
-            show::grouped(self.sorted.len() as u64),
-            self.things,
+            "{}: {}.",
+            show::several(self.sorted.len(), &self.thing),
             landmarks.join(", ")
         )
     }

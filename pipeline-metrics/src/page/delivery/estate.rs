@@ -68,7 +68,7 @@ pub(super) fn section(input: &DeliveryPage<'_, '_>) -> Section {
         section = section.prose(format!("These are the oldest {DRAWN} of {}.", rows.len()));
     }
     section.chart(Chart::Bars(Bars {
-        things: "places".to_owned(),
+        thing: "place".to_owned(),
         measure: "what is live".to_owned(),
         rows: bars,
     }))

@@ -3,6 +3,7 @@ use crate::export::{pace, recovery, value};
 use crate::page::{Chart, Headline, IntervalRow, Intervals, Section, Table};
 use crate::report::{Report, ReportPart};
 use crate::show::{NOTHING, number, range, several};
+use crate::stats::Verdict;
 use crate::{Metric, MetricTrend, Unit};
 
 /// The five numbers of one part.
@@ -21,11 +22,10 @@ pub(super) fn headlines(part: &ReportPart<'_>, trends: &[MetricTrend], report: &
             }
         },
         interval: trust(part, metric, report),
-        verdict: format!(
-            "{} in {}",
-            trend.chart.verdict(),
-            several(trend.windows.len(), "week")
-        ),
+        verdict: match trend.chart.verdict() {
+            few @ Verdict::TooFew { .. } => few.to_string(),
+            verdict => format!("{verdict} in {}", several(trend.windows.len(), "week")),
+        },
         signal: trend.has_signal(),
         explained: explained(part, place, metric),
     })

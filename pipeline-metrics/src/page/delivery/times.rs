@@ -19,13 +19,13 @@ pub(super) fn section(input: &DeliveryPage<'_, '_>) -> Section {
     if !lead_times.is_empty() {
         section = section.part(
             Section::new("From commit to users")
-                .chart(Chart::Distribution(Distribution::of("changes", &lead_times))),
+                .chart(Chart::Distribution(Distribution::of("change", &lead_times))),
         );
     }
     let recoveries = selection.recoveries();
     let over: Vec<_> = recoveries.iter().filter_map(|spell| spell.ms).collect();
     if !over.is_empty() {
-        let chart = Chart::Distribution(Distribution::of("failures", &over));
+        let chart = Chart::Distribution(Distribution::of("failure", &over));
         let mut part = Section::new("From a failed deployment to recovery").chart(chart);
         if over.len() < recoveries.len() {
             part = part.prose(format!(
@@ -58,7 +58,7 @@ pub(super) fn section(input: &DeliveryPage<'_, '_>) -> Section {
     if rows.len() > 1 {
         section = section.part(
             Section::new("Where a change spends its time").chart(Chart::Bars(Bars {
-                things: "phases".to_owned(),
+                thing: "phase".to_owned(),
                 measure: "time".to_owned(),
                 rows,
             })),

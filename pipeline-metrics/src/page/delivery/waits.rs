@@ -19,12 +19,12 @@ pub(super) fn section(input: &DeliveryPage<'_, '_>) -> Section {
         let lead = selection.explain(Metric::LeadTime);
         if !lead.counted.is_empty() {
             let title = "Changes that took longest to reach users";
-            section = section.part(Section::new(title).chart(bars("changes", &lead.counted)));
+            section = section.part(Section::new(title).chart(bars("change", &lead.counted)));
         }
         let recovery = selection.explain(Metric::RecoveryTime);
         if !recovery.counted.is_empty() {
             let title = "Failures that took longest to recover";
-            section = section.part(Section::new(title).chart(bars("failures", &recovery.counted)));
+            section = section.part(Section::new(title).chart(bars("failure", &recovery.counted)));
         }
         let mut waiting: Vec<_> = lead
             .left_out
@@ -66,7 +66,7 @@ pub(super) fn section(input: &DeliveryPage<'_, '_>) -> Section {
     section
 }
 
-fn bars(things: &str, counted: &[Counted<'_>]) -> Chart {
+fn bars(thing: &str, counted: &[Counted<'_>]) -> Chart {
     let rows = longest(counted, WORST).into_iter().map(|counted| {
         let milliseconds = counted.micros.unwrap_or_default() as f64 / 1000.0;
         BarRow {
@@ -77,7 +77,7 @@ fn bars(things: &str, counted: &[Counted<'_>]) -> Chart {
         }
     });
     Chart::Bars(Bars {
-        things: things.to_owned(),
+        thing: thing.to_owned(),
         measure: "time".to_owned(),
         rows: rows.collect(),
     })
