@@ -11,6 +11,7 @@ mod log;
 mod moment;
 mod options;
 mod reduce;
+mod tally;
 mod window;
 
 pub use calendar::Bucket;
@@ -31,6 +32,7 @@ pub use options::{
     Span, Start, UnknownPreset, WeekStart,
 };
 pub use reduce::Durations;
+pub use tally::Tally;
 pub use window::{Window, WindowError};
 
 #[doc = include_str!("../docs/definitions.md")]
