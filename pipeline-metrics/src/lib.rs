@@ -113,6 +113,7 @@ mod source;
 mod spread;
 pub mod stats;
 mod value_stream;
+mod tally;
 mod window;
 mod working_time;
 
@@ -158,6 +159,7 @@ pub use source::{
     CsvError, CsvField, CsvHeaderError, CsvHeaderProblem, CsvReader, CsvRows, CsvTime, MissingColumn,
 };
 pub use value_stream::{Block, ObservedStream, Totals, ValueStream};
+pub use tally::Tally;
 pub use window::{Window, WindowError};
 pub use working_time::{WorkingHoursError, WorkingTime, WorkingWeek};
 
