@@ -4,9 +4,16 @@
     reason = "helpers of tests; the lint allows it in tests only"
 )]
 
+mod cdevents;
+#[cfg(feature = "csv")]
+mod csv_tables;
 mod devlake_runs;
 mod figures;
 mod fixture;
+mod flow_properties;
+mod git_history;
+#[cfg(feature = "git")]
+mod git_repository;
 mod synthetic;
 mod table;
 mod value_stream;

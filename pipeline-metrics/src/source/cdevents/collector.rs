@@ -9,7 +9,6 @@ use crate::{Facts, Flow, Origin};
 
 /// What a reader of CDEvents does where the vocabulary leaves a choice.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct CdEventsOptions {
     /// Whether it stops at the first event that does not fit.
     pub strict: bool,
