@@ -53,6 +53,8 @@ pub enum Unit {
     Share,
     /// A time, in milliseconds.
     Milliseconds,
+    /// A number of things on a day of 24 hours.
+    PerDay,
 }
 
 /// Numbers taken apart: rows under columns.

@@ -64,6 +64,7 @@ pub use window::{Window, WindowError};
 pub use working_time::{WorkingHoursError, WorkingTime, WorkingWeek};
 
 #[doc = include_str!("../docs/definitions.md")]
+#[doc = include_str!("../docs/figures.md")]
 pub mod definitions {}
 
 /// Compiles and runs what the README shows.

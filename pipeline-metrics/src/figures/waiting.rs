@@ -57,14 +57,9 @@ pub(super) fn ended<'f>(
     }
     if let Some(first) = open.iter().min() {
         figure.notes.push(format!(
-            "{} not over at {}, the longest since {first}: the numbers would be larger with {}.",
-            if open.len() == 1 {
-                "One was".to_owned()
-            } else {
-                format!("{} were", open.len())
-            },
+            "Not over at {}: {} of the waits, the longest since {first}. They are in no number yet.",
             options.horizon(),
-            if open.len() == 1 { "it" } else { "them" },
+            open.len(),
         ));
     }
     ended

@@ -112,8 +112,50 @@ fn the_examples_of_the_specification() {
     for (kind, count) in &summary.unused {
         writeln!(text, "{kind} {count}").unwrap();
     }
-    insta::assert_snapshot!(text, @"");
-    insta::assert_snapshot!(told(&events), @"");
+    insta::assert_snapshot!(text, @"
+    used 29
+    artifact.deleted 1
+    artifact.downloaded 1
+    artifact.published 1
+    artifact.signed 1
+    branch.created 1
+    branch.deleted 1
+    change.abandoned 1
+    change.updated 1
+    dev.cdeventsx.mytool-resource.created.0.1.0 1
+    repository.created 1
+    repository.deleted 1
+    repository.modified 1
+    service.published 1
+    testcaserun.finished 1
+    testcaserun.queued 1
+    testcaserun.skipped 1
+    testcaserun.started 1
+    testoutput.published 1
+    ticket.closed 1
+    ticket.created 1
+    ticket.updated 1
+    ");
+    insta::assert_snapshot!(told(&events), @r#"
+    change TestRepo/TestOrg@mySubject123 2023-03-20T14:27:05.315384Z merged 2023-03-20T14:27:05.315384Z change_merged.json:1
+    deployment service.deployed:/event/source/123#271069a8-fc18-44f1-b38f-9d70a1695819 mySubject123 in test123 2023-03-20T14:27:05.315384Z Some("pkg:oci/myapp@sha256%3A0b31b1c02ff458ad9b7b81cbdf8f028bd54699fa151f221d1e8de6817db93427") [] service_deployed.json:1
+    deployment service.upgraded:/event/source/123#271069a8-fc18-44f1-b38f-9d70a1695819 mySubject123 in test123 2023-03-20T14:27:05.315384Z Some("pkg:oci/myapp@sha256%3A0b31b1c02ff458ad9b7b81cbdf8f028bd54699fa151f221d1e8de6817db93427") [] service_upgraded.json:1
+    environment mySubject123 Created 2023-03-20T14:27:05.315384Z
+    environment mySubject123 Deleted 2023-03-20T14:27:05.315384Z
+    environment mySubject123 Modified 2023-03-20T14:27:05.315384Z
+    incident incident-123 myApp Some("prod1") by None
+    recovery incident-123 2022-11-11T13:52:20.079Z
+    removal mySubject123 in test123 2023-03-20T14:27:05.315384Z
+    rollback mySubject123 2023-03-20T14:27:05.315384Z from pkg:oci/myapp@sha256%3A0b31b1c02ff458ad9b7b81cbdf8f028bd54699fa151f221d1e8de6817db93427
+    stage build/mySubject123 item Some("4c8cb7dd-3448-41de-8768-eec704e2829b") stage Some("build") Some(2023-03-20T14:27:05.315384Z) to Some(2023-03-20T14:27:05.315384Z)
+    stage taskrun/mySubject123 item Some("mySubject123") stage Some("myTask") Some(2023-03-20T14:27:05.315384Z) to Some(2023-03-20T14:27:05.315384Z)
+    stage testsuiterun/myTestSuiteRun123 item Some("4c8cb7dd-3448-41de-8768-eec704e2829b") stage Some("Auth TestSuite") Some(2023-03-20T14:27:05.315384Z) to Some(2023-03-20T14:27:05.315384Z)
+    wait approval/approval-123 for approval Some("urn:user:bob") (Some("2023-03-20T14:27:05.315384Z"), Some("2023-03-20T14:29:05.315384Z"))
+    wait build/mySubject123/queue for queue None (Some("2023-03-20T14:27:05.315384Z"), Some("2023-03-20T14:27:05.315384Z"))
+    wait pipelinerun/mySubject123/queue for queue None (Some("2023-03-20T14:27:05.315384Z"), Some("2023-03-20T14:27:05.315384Z"))
+    wait taskrun/mySubject123/queue for queue None (None, Some("2023-03-20T14:27:05.315384Z"))
+    wait testsuiterun/myTestSuiteRun123/queue for queue None (Some("2023-03-20T14:27:05.315384Z"), Some("2023-03-20T14:27:05.315384Z"))
+    "#);
 }
 
 fn event(kind: &str, hour: u32, subject: &str, content: &str) -> String {
@@ -213,7 +255,25 @@ fn a_delivery_by_hand() {
             ("testcaserun.finished".to_owned(), 1)
         ]
     );
-    insta::assert_snapshot!(told(&events), @"");
+    insta::assert_snapshot!(told(&events), @r#"
+    change shop.git@waits 2025-01-06T04:00:00Z merged 2025-01-06T04:00:00Z events:5
+    change shop@abc 2025-01-06T03:00:00Z merged 2025-01-06T03:00:00Z events:3
+    change shop@def 2025-01-06T03:00:00Z merged 2025-01-06T03:00:00Z events:4
+    deployment service.deployed:/x#service.deployed-6-shop shop in production 2025-01-06T06:00:00Z Some("shop@1") ["abc"] events:8
+    deployment service.upgraded:/x#service.upgraded-8-shop shop in production 2025-01-06T08:00:00Z Some("shop@2") ["def"] events:9
+    environment production Created 2025-01-06T00:00:00Z
+    incident i1 shop Some("production") by Some("service.upgraded:/x#service.upgraded-8-shop")
+    problem events:12: incident.detected without `service`
+    recovery i1 2025-01-06T12:00:00Z
+    removal shop in production 2025-01-06T20:00:00Z
+    rollback shop 2025-01-06T11:00:00Z from shop@2
+    stage pipelinerun/r2 item Some("r2") stage Some("nightly") Some(2025-01-06T08:00:00Z) to Some(2025-01-06T09:00:00Z)
+    stage taskrun/t1 item Some("r1") stage Some("build") Some(2025-01-06T05:00:00Z) to Some(2025-01-06T06:00:00Z)
+    wait approval/a1 for approval Some("urn:user:bob") (Some("2025-01-06T05:00:00Z"), Some("2025-01-06T07:00:00Z"))
+    wait pipelinerun/r1/queue for queue None (Some("2025-01-06T04:00:00Z"), Some("2025-01-06T05:00:00Z"))
+    wait pipelinerun/r2/queue for queue None (None, Some("2025-01-06T08:00:00Z"))
+    wait taskrun/t1/queue for queue None (None, Some("2025-01-06T05:00:00Z"))
+    "#);
 }
 
 #[test]
@@ -274,7 +334,15 @@ fn what_does_not_fit_is_told_with_its_line() {
     assert_eq!((summary.used, summary.bad), (1, 7));
     let told = told(&events);
     let problems: Vec<_> = told.lines().filter(|line| line.starts_with("problem")).collect();
-    insta::assert_snapshot!(problems.join("\n"), @"");
+    insta::assert_snapshot!(problems.join("\n"), @"
+    problem events:2: not a record of this kind: expected ident at line 1 column 2
+    problem events:3: not a record of this kind: missing field `id` at line 1 column 13
+    problem events:4: `org.example.merged` is no type of an event: expected `dev.cdevents.SUBJECT.PREDICATE.VERSION`
+    problem events:5: service.deployed without `environment`
+    problem events:6: not a record of this kind: failed to parse four digit integer as year: invalid digit, expected 0-9 but got y at line 1 column 140
+    problem events:7: event without `context`
+    problem events:8: `dev.cdevents.change` is no type of an event: expected `dev.cdevents.SUBJECT.PREDICATE.VERSION`
+    ");
 
     let strict = CdEventsOptions {
         strict: true,

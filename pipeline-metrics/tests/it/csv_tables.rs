@@ -94,12 +94,24 @@ fn every_kind_of_row() {
 #[test]
 fn a_header_that_does_not_fit_says_what_is_missing_and_what_is_near() {
     let reader = CsvReader::new(CsvRows::Deployments).column(CsvField::Finished, "finished_at");
-    insta::assert_snapshot!(refused(&reader, "id,Component,env,finishedAt,result\n"), @"");
+    insta::assert_snapshot!(refused(&reader, "id,Component,env,finishedAt,result\n"), @"
+    cannot read table `t.csv`
+      there is no column `component` for `component`; the nearest is `Component`, and there is no column `environment` for `environment`; the nearest is `env`, and there is no column `finished_at` for `finished`; the nearest is `finishedAt`
+    ");
     let reader = CsvReader::new(CsvRows::Holds);
-    insta::assert_snapshot!(refused(&reader, "environment,started,environment\n"), @"");
-    insta::assert_snapshot!(refused(&reader, ""), @"");
+    insta::assert_snapshot!(refused(&reader, "environment,started,environment\n"), @"
+    cannot read table `t.csv`
+      there are two columns `environment`
+    ");
+    insta::assert_snapshot!(refused(&reader, ""), @"
+    cannot read table `t.csv`
+      there is no header: the first row has to name the columns
+    ");
     let reader = CsvReader::new(CsvRows::Holds).column(CsvField::Sha, "commit");
-    insta::assert_snapshot!(refused(&reader, "environment,started\n"), @"");
+    insta::assert_snapshot!(refused(&reader, "environment,started\n"), @"
+    cannot read table `t.csv`
+      a hold has no `sha`; it has `environment`, `started`, `id`, `by`, `finished`
+    ");
 }
 
 #[test]
@@ -125,8 +137,18 @@ d7,shop,production,2025-01-06T12:00:00Z,success,
         .problems()
         .map(|one| format!("{}: {}", one.source, one.reason))
         .collect();
-    insta::assert_snapshot!(problems.join("\n"), @"");
-    insta::assert_snapshot!(refused(&reader.strict(), table), @"");
+    insta::assert_snapshot!(problems.join("\n"), @"
+    t.csv:3: deployment without `component`
+    t.csv:4: `noon` in `finished` is no moment such as `2025-01-06T08:00:00Z`
+    t.csv:5: `great` in `result` is neither `success` nor `failure`
+    t.csv:7: not a row of this table: CSV error: record 5 (line: 7, byte: 249): found record with 3 fields, but the previous record has 6 fields
+    t.csv:8: `urgent` in `kind` is none of `planned`, `rework`, `hotfix` and `rollback`
+    ");
+    insta::assert_snapshot!(refused(&reader.strict(), table), @"
+    cannot read `t.csv`, line 3
+      the record does not fit
+      deployment without `component`
+    ");
 }
 
 #[test]

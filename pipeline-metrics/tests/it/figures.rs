@@ -135,12 +135,15 @@ fn lag_of_changes_by_hand() {
     );
     assert_eq!(lag.left_out_for("overtaken before it arrived everywhere"), 1);
     assert_eq!(lag.left_out_for("not everywhere yet"), 1);
-    insta::assert_snapshot!(rows(&lag, "By environment"), @"");
+    insta::assert_snapshot!(rows(&lag, "By environment"), @"
+    shop eu 0h 0
+    shop us 4h 3
+    ");
     // Without releases, there is nothing to tell of releases.
     let lag = figure(&facts, &Flow::new(), &week(), "production-lag");
     assert_eq!(
         (lag.value("median"), lag.left_out_for("names no release")),
-        (None, 8)
+        (None, 9)
     );
 }
 
@@ -205,8 +208,11 @@ fn downtime_by_hand() {
     let downtime = figure(&facts, &flow, &week(), "downtime");
     assert_eq!(downtime.value("downtime"), Some(hours(6.0 + 1.0 + 10.0)));
     assert_eq!(downtime.value("outages"), Some(4.0));
-    insta::assert_snapshot!(rows(&downtime, "By kind"), @"");
-    insta::assert_snapshot!(downtime.notes.join("\n"), @"");
+    insta::assert_snapshot!(rows(&downtime, "By kind"), @"
+    not known 2 11h 5.5h 10h
+    terraform 2 6h 4h 4h
+    ");
+    insta::assert_snapshot!(downtime.notes.join("\n"), @"1 of the outages were not over at 2025-01-10T04:00:00Z: their downtime is at least this.");
     // As far as it lies in the window: 5 to 8, and 21 to 22.
     let late = FigureOptions::new(Window::new(time(5), time(50)).unwrap());
     assert_eq!(
@@ -268,10 +274,24 @@ fn waiting_by_hand() {
     assert_eq!(waiting.value("median for an approval"), Some(hours(10.0)));
     assert_eq!(waiting.left_out_for("not over yet"), 2);
     assert_eq!(waiting.left_out_for("ended before it began"), 1);
-    insta::assert_snapshot!(rows(&waiting, "By cause"), @"");
-    insta::assert_snapshot!(rows(&waiting, "By whom"), @"");
-    insta::assert_snapshot!(rows(&waiting, "The longest"), @"");
-    insta::assert_snapshot!(waiting.notes.join("\n"), @"");
+    insta::assert_snapshot!(rows(&waiting, "By cause"), @"
+    approval 3 32h 10h 18h 20h
+    queue 2 4h 2h 2.8h 3h
+    window 1 4h 4h 4h 4h
+    ");
+    insta::assert_snapshot!(rows(&waiting, "By whom"), @"
+    approval board 2 30h 15h 19h 20h
+    approval ann 1 2h 2h 2h 2h
+    ");
+    insta::assert_snapshot!(rows(&waiting, "The longest"), @"
+    shop r2 deploy approval board 2025-01-06T20:00:00Z 20h
+    shop r1 deploy approval board 2025-01-06T00:00:00Z 10h
+    shop r1 deploy window - 2025-01-06T08:00:00Z 4h
+    shop r4 deploy queue - 2025-01-06T10:00:00Z 3h
+    shop r3 deploy approval ann 2025-01-06T20:00:00Z 2h
+    shop r3 deploy queue - 2025-01-06T10:00:00Z 1h
+    ");
+    insta::assert_snapshot!(waiting.notes.join("\n"), @"2 were not over at 2025-01-10T04:00:00Z, the longest since 2025-01-09T18:00:00Z: the numbers would be larger with them.");
     let queue = figure(&Facts::new(), &flow, &week(), "queue-time");
     assert_eq!(
         (queue.value("median"), queue.value("longest")),
@@ -305,8 +325,12 @@ fn toil_by_hand() {
     assert_eq!(toil.value("time by hand"), Some(hours(12.0)));
     assert_eq!(toil.value("share of the work"), Some(12.0 / (12.0 + 26.0)));
     assert_eq!(toil.value("a machine could do"), Some(3.0 / 9.0));
-    insta::assert_snapshot!(rows(&toil, "By task"), @"");
-    insta::assert_snapshot!(toil.notes.join("\n"), @"");
+    insta::assert_snapshot!(rows(&toil, "By task"), @"
+    copy logs shop 2 6h yes 1, no 0, nobody said 1
+    talk to customers shop 1 6h no
+    restart shop 1 - yes
+    ");
+    insta::assert_snapshot!(toil.notes.join("\n"), @"Of 1 of 4 nobody wrote down how long they took; they are in no time here.");
 }
 
 #[test]
@@ -341,11 +365,19 @@ fn use_of_environments_by_hand() {
     .into_iter()
     .collect();
     let used = figure(&Facts::new(), &flow, &week(), "environment-use");
-    insta::assert_snapshot!(rows(&used, "By environment"), @"");
-    insta::assert_snapshot!(rows(&used, "By whom"), @"");
+    insta::assert_snapshot!(rows(&used, "By environment"), @"
+    eu 0.5 50h 3 20h 20h
+    idle 0 0h 0 - -
+    lab 0.5 25h 1 25h 25h
+    ");
+    insta::assert_snapshot!(rows(&used, "By whom"), @"
+    eu billing 0.2 20h 1
+    eu shop 0.3 30h 2
+    lab ann 0.5 25h 1
+    ");
     // 50 of 100 in eu, 25 of 50 in lab, 0 of 100 in idle.
     assert_eq!(used.value("use"), Some(0.3));
-    insta::assert_snapshot!(used.notes.join("\n"), @"");
+    insta::assert_snapshot!(used.notes.join("\n"), @"1 of the holds lasted on at 2025-01-10T04:00:00Z.");
 }
 
 #[test]
@@ -366,7 +398,13 @@ fn batch_size_by_hand() {
     );
     assert_eq!(size.left_out_for("brings nothing new"), 1);
     assert_eq!(size.left_out_for("lists no changes"), 1);
-    insta::assert_snapshot!(rows(&size, "By size"), @"");
+    insta::assert_snapshot!(rows(&size, "By size"), @"
+    1 0
+    2 to 5 2
+    6 to 10 0
+    11 to 20 0
+    more than 20 0
+    ");
 }
 
 #[test]

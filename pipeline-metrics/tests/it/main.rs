@@ -10,6 +10,8 @@ mod csv_tables;
 mod devlake_runs;
 mod figures;
 mod fixture;
+#[cfg(feature = "journal")]
+mod flow_journal;
 mod flow_properties;
 mod git_history;
 #[cfg(feature = "git")]

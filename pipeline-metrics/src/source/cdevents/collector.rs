@@ -116,11 +116,7 @@ impl CdEvents {
         for line in first.. {
             let text = bytes.trim_ascii();
             if !text.is_empty() {
-                let result = std::str::from_utf8(text).map_err(|_| RecordError::Value {
-                    field: "line".to_owned(),
-                    value: String::from_utf8_lossy(text).chars().take(40).collect(),
-                    expected: "no UTF-8",
-                });
+                let result = std::str::from_utf8(text).map_err(|_| RecordError::NotText);
                 self.take(&file, line, result.and_then(event::parse), &mut summary)?;
             }
             bytes.clear();
