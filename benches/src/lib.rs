@@ -18,6 +18,8 @@
 
 pub mod areas;
 pub mod bare;
+pub mod memory;
+pub mod metrics;
 pub mod ours;
 pub mod peers;
 pub mod report;

@@ -114,7 +114,7 @@ impl Calendar {
     }
 
     /// The first moment of a day.
-    fn start(&self, day: i64) -> i64 {
+    pub(crate) fn start(&self, day: i64) -> i64 {
         if let Some(seconds) = self.fixed {
             return day * DAY - seconds * 1_000_000;
         }

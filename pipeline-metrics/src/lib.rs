@@ -18,6 +18,7 @@ mod pipeline_runs;
 mod reduce;
 mod source;
 mod spread;
+mod tally;
 mod value_stream;
 mod window;
 mod working_time;
@@ -59,6 +60,7 @@ pub use source::{CdEvents, CdEventsOptions, RecordError, SourceError, SourceErro
 pub use source::{
     CsvError, CsvField, CsvHeaderError, CsvHeaderProblem, CsvReader, CsvRows, CsvTime, MissingColumn,
 };
+pub use tally::Tally;
 pub use value_stream::{Block, ObservedStream, Totals, ValueStream};
 pub use window::{Window, WindowError};
 pub use working_time::{WorkingHoursError, WorkingTime, WorkingWeek};

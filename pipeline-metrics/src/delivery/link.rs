@@ -98,7 +98,9 @@ pub(crate) struct Linker<'a> {
     /// Which revisions a deployment brought already.
     brought: Vec<bool>,
     /// What failed deployments listed and the next successful one delivers.
-    waiting: Vec<u32>,
+    waiting: Vec<(u32, i64)>,
+    /// The commits of what the deployments of a component list; kept for its memory.
+    commits: Vec<i64>,
     /// What each environment of the component has.
     has: Vec<(u32, Option<(bool, u32)>)>,
 }
@@ -110,6 +112,7 @@ impl<'a> Linker<'a> {
             options,
             brought: vec![false; facts.revisions.rows.len()],
             waiting: Vec::new(),
+            commits: Vec::new(),
             has: Vec::new(),
         }
     }
@@ -117,43 +120,63 @@ impl<'a> Linker<'a> {
     pub(crate) fn link(&mut self, line: &mut Line) {
         self.has.clear();
         self.waiting.clear();
+        self.gather(line);
         let Line {
             runs,
             times,
             revisions,
             ..
         } = line;
+        let commits = std::mem::take(&mut self.commits);
+        let mut from = 0;
         for run in runs {
             let row = self.facts.deployments.get(run.row);
-            let first = run.standing.is_live() && self.settle(run, row);
             let listed = self.facts.deployments.revisions(row);
+            let commits = &commits[from..from + listed.len()];
+            from += listed.len();
+            let first = run.standing.is_live() && self.settle(run, row);
             let rolls = self.options.lead_time.failed_runs_roll_forward;
-            if rolls
-                && matches!(
-                    run.standing,
-                    Standing::FailedRun | Standing::LeftOut(Reason::NeverLive)
-                )
-            {
-                self.waiting.extend_from_slice(listed);
-            } else if run.standing == Standing::Counted || first {
-                for waiting in std::mem::take(&mut self.waiting) {
-                    self.bring(run, first, waiting, times, revisions);
+            let failed = matches!(
+                run.standing,
+                Standing::FailedRun | Standing::LeftOut(Reason::NeverLive)
+            );
+            if rolls && failed {
+                self.waiting
+                    .extend(listed.iter().copied().zip(commits.iter().copied()));
+            } else if matches!(
+                run.standing,
+                Standing::Counted | Standing::LeftOut(Reason::FirstDeployment)
+            ) {
+                let waiting = std::mem::take(&mut self.waiting);
+                let listed = listed.iter().copied().zip(commits.iter().copied());
+                for (revision, commit) in waiting.into_iter().chain(listed) {
+                    if let Some(time) = self.bring(run, first, revision, commit) {
+                        times.push(time);
+                        revisions.push(revision);
+                    }
                 }
-                for &revision in listed {
-                    self.bring(run, first, revision, times, revisions);
-                }
-            }
-            if !run.with_changes
-                && !self.options.deployments.without_changes.counts()
-                && run.standing == Standing::Counted
-            {
-                let known = |&revision: &u32| self.facts.revisions.get(revision).at != NEVER;
-                run.with_changes = listed.iter().any(known);
-                if !run.with_changes {
+                if !run.with_changes && !self.options.deployments.without_changes.counts() {
                     run.standing = Standing::LeftOut(Reason::NoKnownChange);
                 }
             }
             run.delivered = times.len() as u32;
+        }
+        self.commits = commits;
+    }
+
+    /// The commit of each revision that the deployments list, in their order: each is somewhere else in a large table,
+    /// and a loop that does nothing else waits for many of them at once.
+    fn gather(&mut self, line: &Line) {
+        self.commits.clear();
+        for run in &line.runs {
+            let listed = self
+                .facts
+                .deployments
+                .revisions(self.facts.deployments.get(run.row));
+            let commits = listed
+                .iter()
+                .map(|&revision| self.facts.revisions.get(revision).at);
+            self.commits.extend(commits);
         }
     }
 
@@ -166,7 +189,7 @@ impl<'a> Linker<'a> {
             .find(|(environment, _)| *environment == row.environment);
         let Some((_, has)) = known else {
             self.has.push((row.environment, content));
-            if !self.options.deployments.first.counts() {
+            if run.standing == Standing::Counted && !self.options.deployments.first.counts() {
                 run.standing = Standing::LeftOut(Reason::FirstDeployment);
             }
             return true;
@@ -182,30 +205,24 @@ impl<'a> Linker<'a> {
         false
     }
 
-    fn bring(
-        &mut self,
-        run: &mut Run,
-        first: bool,
-        revision: u32,
-        times: &mut Vec<i64>,
-        revisions: &mut Vec<u32>,
-    ) {
+    /// What a revision that a deployment lists adds to its times, if anything.
+    fn bring(&mut self, run: &mut Run, first: bool, revision: u32, commit: i64) -> Option<i64> {
         let lead_time = &self.options.lead_time;
-        let known = self.facts.revisions.get(revision).at != NEVER;
+        let known = commit != NEVER;
         run.with_changes |= known;
         let brought = std::mem::replace(&mut self.brought[revision as usize], true);
         if brought && lead_time.deliveries == Deliveries::First {
-            return;
+            return None;
         }
-        let time = if !known {
+        Some(if !known {
             Missing::UNKNOWN
         } else if first && !lead_time.first_deployment.counts() || run.standing != Standing::Counted {
             Missing::FIRST
+        } else if lead_time.start == Start::Commit && lead_time.span == Span::Whole {
+            rounded(self.options, run.finished - commit)
         } else {
             time(self.facts, self.options, revision, run.finished)
-        };
-        times.push(time);
-        revisions.push(revision);
+        })
     }
 }
 

@@ -221,6 +221,32 @@ impl<'f> Delivery<'f> {
         self.calendar.piece(bucket, crate::moment::micros(at)).window()
     }
 
+    /// Every bucket of every component in which anything happened: the number of its name, the first day, the numbers.
+    pub(crate) fn every_cell(&self, bucket: Bucket) -> impl Iterator<Item = ((u32, i64), Measures)> + '_ {
+        let mut gathered = Gathered::default();
+        self.lines.iter().enumerate().flat_map(move |(at, line)| {
+            let runs = line.runs.iter().map(|run| run.finished);
+            let spells = line.spells.iter().map(|spell| spell.key);
+            let moments = runs.chain(spells).chain(line.opened.iter().map(|(at, _)| *at));
+            let mut pieces: Vec<Piece> = moments.map(|at| self.calendar.piece(bucket, at)).collect();
+            pieces.sort_unstable_by_key(|piece| piece.first_day);
+            pieces.dedup();
+            let cells = pieces.into_iter().map(|piece| {
+                let selection = Selection {
+                    delivery: self,
+                    window: piece.window(),
+                    lines: at..at + 1,
+                    filter: Filter::All,
+                };
+                (
+                    (line.component, piece.first_day),
+                    selection.measures_with(&mut gathered),
+                )
+            });
+            cells.collect::<Vec<_>>()
+        })
+    }
+
     /// Every week of every component in which a deployment counted, by name, then by time.
     pub fn weeks(&self) -> impl Iterator<Item = Week<'f>> + '_ {
         self.cells(Bucket::Week)

@@ -1,7 +1,8 @@
 use serde::{Serialize, Serializer};
 
+use crate::calendar::DAY;
 use crate::reduce::{Durations, Timed};
-use crate::{Blend, FailShare, FailedOf, Options, Pace};
+use crate::{Blend, FailShare, FailedOf, Options, Pace, Window};
 
 /// One of the five numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -103,6 +104,30 @@ pub struct Frequency {
     pub days: usize,
     /// Deployments for each 24 hours of the window, days without one included.
     pub per_day: f64,
+}
+
+impl Frequency {
+    /// The frequency as far as it follows from the counts; of the other paces, deployments per day.
+    pub(crate) fn plain(pace: Pace, counts: &Counts, window: Window) -> Option<Self> {
+        if counts.deployments == 0 {
+            return None;
+        }
+        let (start, end) = window.micros();
+        let days = (end - start) as f64 / DAY as f64;
+        let deployments = counts.deployments as f64;
+        let per_day = deployments / days;
+        Some(Self {
+            value: match pace {
+                Pace::Total => deployments,
+                Pace::PerStartedDay => deployments / (days.floor() + 1.0),
+                _ => per_day,
+            },
+            pace,
+            deployments: counts.deployments,
+            days: counts.days,
+            per_day,
+        })
+    }
 }
 
 /// A share of something. The whole is never 0; the part may exceed it where the options set incidents against

@@ -14,6 +14,11 @@ mod spells;
 mod standing;
 mod weekly;
 
+pub(crate) use line::Missing;
+pub(crate) use link::{Production, time as lead_time};
+pub(crate) use measures::Counts;
+pub(crate) use standing::Standing;
+
 pub use explained::{Counted, Explained, LeftOut};
 pub use linked::{Delivery, Week};
 pub use measures::{Frequency, Measures, Metric, Ratio};

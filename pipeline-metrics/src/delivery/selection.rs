@@ -297,17 +297,10 @@ impl<'d, 'f> Selection<'d, 'f> {
 
     fn frequency(&self, gathered: &mut Gathered) -> Option<Frequency> {
         let counts = gathered.counts;
-        if counts.deployments == 0 {
-            return None;
-        }
-        let (start, end) = self.window.micros();
-        let days = (end - start) as f64 / DAY as f64;
-        let per_day = counts.deployments as f64 / days;
         let pace = self.delivery.options.frequency.pace;
+        let plain = Frequency::plain(pace, &counts, self.window)?;
         let value = match pace {
-            Pace::PerDay => Some(per_day),
-            Pace::Total => Some(counts.deployments as f64),
-            Pace::PerStartedDay => Some(counts.deployments as f64 / (days.floor() + 1.0)),
+            Pace::PerDay | Pace::Total | Pace::PerStartedDay => Some(plain.value),
             Pace::PerBucket { bucket, floor } => {
                 let mut buckets = self.per_bucket(bucket, &mut gathered.finished);
                 let mean = aggregate_of(&mut buckets, Aggregate::Mean);
@@ -326,10 +319,7 @@ impl<'d, 'f> Selection<'d, 'f> {
         };
         Some(Frequency {
             value: value?,
-            pace,
-            deployments: counts.deployments,
-            days: counts.days,
-            per_day,
+            ..plain
         })
     }
 

@@ -11,6 +11,7 @@ const FEWEST: usize = 16;
 
 impl Index {
     /// The row that `is` accepts, among those of this hash.
+    #[inline]
     pub(crate) fn find(&self, hash: u64, mut is: impl FnMut(u32) -> bool) -> Option<u32> {
         let mask = self.slots.len().checked_sub(1)?;
         let mut slot = hash as usize & mask;

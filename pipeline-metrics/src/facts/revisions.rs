@@ -98,9 +98,15 @@ impl Revisions {
         row
     }
 
-    /// See [`Index::touch`].
+    /// See [`Index::touch`]; and the row that is found there, if there is one.
     pub(crate) fn touch(&self, hash: u64) -> u32 {
         self.index.touch(hash)
+    }
+
+    /// Reads from the row that a [touched](Self::touch) place holds.
+    pub(crate) fn touch_row(&self, place: u32) -> u8 {
+        let row = place.checked_sub(1).and_then(|row| self.rows.get(row as usize));
+        row.map_or(0, |row| row.key.sha[0])
     }
 
     pub(crate) fn get(&self, row: u32) -> &RevisionRow {

@@ -43,8 +43,8 @@ pub(crate) enum Touched {
     Deployment(u32, DeploymentRow),
     /// This incident, which was like that before.
     Incident(u32, IncidentRow),
-    /// The rollbacks of a component.
-    Rollback(u32),
+    /// This rollback.
+    Rollback,
 }
 
 impl Facts {
@@ -246,7 +246,7 @@ impl Facts {
             production: rollback.production,
         };
         self.rollbacks.insert(rollback.id.into(), fresh);
-        Touched::Rollback(component)
+        Touched::Rollback
     }
 }
 

@@ -2,8 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 use pipeline_metrics::{
-    Cell, ChangeKind, Delivery, EnvironmentChange, EnvironmentFact, Facts, Figure, FigureOptions, Flow,
-    FlowFact, Hold, LagBy, LogReader, ManualWork, Options, Origin, Removal, Wait, WaitCause, Window, figures,
+    Cell, ChangeKind, Delivery, Deployment, DeploymentKind, DeploymentResult, EnvironmentChange,
+    EnvironmentFact, Fact, Facts, Figure, FigureOptions, Flow, FlowFact, Hold, Incident, LagBy, LogReader,
+    ManualWork, Options, Origin, Recovery, Removal, Rollback, Wait, WaitCause, Window, figures,
 };
 
 use crate::value_stream::two_items;
@@ -421,4 +422,111 @@ fn one_component_is_not_the_other() {
     assert_eq!((all.counted.len(), billing.counted.len()), (2, 1));
     let stream = figure(&Facts::new(), &flow, &week().component("billing"), "value-stream");
     assert!(stream.is_empty());
+}
+
+/// Releases in two production environments and a test environment, one of them rolled back.
+fn releases() -> Facts {
+    let mut facts = Facts::new();
+    let deployed = [
+        ("d1", "eu", 0, "1.0"),
+        ("d2", "us", 2, "1.0"),
+        ("d3", "lab", 9, "1.1"),
+        ("d4", "eu", 10, "1.1"),
+        ("d5", "us", 16, "1.1"),
+        // The same once more: it has been there since 10.
+        ("d6", "eu", 20, "1.1"),
+        ("d7", "eu", 30, "1.2"),
+    ];
+    for (id, environment, hour, version) in deployed {
+        let digest = format!("sha256:{version}");
+        facts.add(Fact::Deployment(Deployment {
+            id,
+            component: "shop",
+            environment,
+            production: None,
+            started: None,
+            finished: time(hour),
+            result: DeploymentResult::Success,
+            kind: DeploymentKind::Planned,
+            version: Some(version),
+            release: Some(&digest),
+            team: None,
+            changes: Vec::new(),
+            source: origin(hour.unsigned_abs()).as_source(),
+        }));
+    }
+    facts.add(Fact::Rollback(Rollback {
+        id: "b1",
+        component: "shop",
+        environment: "eu",
+        production: None,
+        at: time(33),
+        release: "sha256:1.2",
+        source: origin(33).as_source(),
+    }));
+    facts
+}
+
+#[test]
+fn lag_of_releases_by_hand() {
+    let lag = figure(&releases(), &Flow::new(), &week(), "production-lag");
+    // 1.0 within 2 hours, 1.1 within 6 (lab has no users), 1.2 is not in us.
+    assert_eq!(
+        (lag.value("releases"), lag.value("median")),
+        (Some(2.0), Some(hours(4.0)))
+    );
+    assert_eq!(lag.left_out_for("not everywhere yet"), 1);
+    let counted: Vec<_> = lag.counted.iter().map(|item| &*item.what).collect();
+    assert_eq!(counted, ["release shop 1.0", "release shop 1.1"]);
+}
+
+#[test]
+fn versions_by_hand() {
+    let removal = FlowFact::Removal(Removal {
+        component: "shop".into(),
+        environment: "lab".into(),
+        at: time(50),
+        origin: origin(1),
+    });
+    let flow: Flow = [removal].into_iter().collect();
+    let at = |hour: i64| {
+        let options = FigureOptions::new(Window::new(time(0), time(100)).unwrap()).as_of(time(hour));
+        figure(&releases(), &flow, &options, "versions")
+    };
+    // 1.2 came and went; eu has 1.1 again since 33, which has been around since 9.
+    insta::assert_snapshot!(rows(&at(40), "What is live"), @"");
+    insta::assert_snapshot!(rows(&at(32), "What is live"), @"");
+    let end = at(100);
+    insta::assert_snapshot!(rows(&end, "What is live"), @"");
+    assert_eq!(
+        (end.value("versions"), end.value("oldest")),
+        (Some(1.0), Some(hours(91.0)))
+    );
+    assert_eq!(at(15).value("versions"), Some(2.0));
+}
+
+#[test]
+fn a_rollback_without_an_incident_is_downtime_too() {
+    let downtime = figure(&releases(), &Flow::new(), &week(), "downtime");
+    // d7 was live from 30 to 33.
+    assert_eq!(downtime.value("downtime"), Some(hours(3.0)));
+    assert_eq!(downtime.counted[0].what, "rollback b1");
+    // An incident tells more.
+    let mut facts = releases();
+    facts.add(Fact::Incident(Incident {
+        id: "i1",
+        component: "shop",
+        environment: None,
+        opened: time(31),
+        deployment: Some("d7"),
+        changes: Vec::new(),
+        source: origin(31).as_source(),
+    }));
+    facts.add(Fact::Recovery(Recovery {
+        incident: "i1",
+        at: time(36),
+        source: origin(36).as_source(),
+    }));
+    let downtime = figure(&facts, &Flow::new(), &week(), "downtime");
+    assert_eq!(downtime.value("downtime"), Some(hours(5.0)));
 }

@@ -285,7 +285,7 @@ async fn a_real_run() {
         .stage(StageSpec::new("deploy", Says(true)).after(["test", "lint"]))
         .build()
         .unwrap();
-    let journal = Arc::new(MemoryJournal::new());
+    let journal: Arc<dyn Journal> = Arc::new(MemoryJournal::new());
     let runner = Arc::new(Runner::new(
         Arc::clone(&journal),
         Arc::new(MemoryArtifacts::new()),
