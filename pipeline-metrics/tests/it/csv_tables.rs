@@ -140,8 +140,8 @@ d7,shop,production,2025-01-06T12:00:00Z,success,
     insta::assert_snapshot!(problems.join("\n"), @"
     t.csv:3: deployment without `component`
     t.csv:4: `noon` in `finished` is no moment such as `2025-01-06T08:00:00Z`
-    t.csv:5: `great` in `result` is neither `success` nor `failure`
-    t.csv:7: not a row of this table: CSV error: record 5 (line: 7, byte: 249): found record with 3 fields, but the previous record has 6 fields
+    t.csv:6: `great` in `result` is neither `success` nor `failure`
+    t.csv:7: row of 3 fields under a header of 6; a text with a delimiter in it needs quotes
     t.csv:8: `urgent` in `kind` is none of `planned`, `rework`, `hotfix` and `rollback`
     ");
     insta::assert_snapshot!(refused(&reader.strict(), table), @"
