@@ -1,4 +1,4 @@
-//! CDEvents: the specification's own examples, and a delivery worked by hand.
+//! `CDEvents`: the specification's own examples, and a delivery worked by hand.
 
 use std::fmt::Write as _;
 use std::fs;

@@ -1,4 +1,4 @@
-//! A repository's history: the real one of Apache DevLake, and small ones.
+//! A repository's history: the real one of Apache `DevLake`, and small ones.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;

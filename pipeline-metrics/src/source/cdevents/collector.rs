@@ -7,7 +7,7 @@ use super::text::{self, Piece, PieceError, Texts};
 use crate::source::{RecordError, SourceError, SourceErrorKind, SourceSummary};
 use crate::{Facts, Flow, Origin};
 
-/// What a reader of CDEvents does where the vocabulary leaves a choice.
+/// What a reader of `CDEvents` does where the vocabulary leaves a choice.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CdEventsOptions {
     /// Whether it stops at the first event that does not fit.
@@ -18,8 +18,8 @@ pub struct CdEventsOptions {
     pub component: Option<String>,
 }
 
-/// Reads [CDEvents](https://cdevents.dev), versions 0.3 to 0.5 and the draft of 0.6: events as JSON, one on a line, in
-/// an array or one after another, by themselves or as the data of CloudEvents.
+/// Reads [`CDEvents`](https://cdevents.dev), versions 0.3 to 0.5 and the draft of 0.6: events as JSON, one on a line, in
+/// an array or one after another, by themselves or as the data of `CloudEvents`.
 ///
 /// | event | what it becomes |
 /// |---|---|
