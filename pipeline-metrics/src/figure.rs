@@ -53,7 +53,7 @@ pub enum Unit {
     Share,
     /// A time, in milliseconds.
     Milliseconds,
-    /// How often per day of 24 hours.
+    /// A number of things on a day of 24 hours.
     PerDay,
 }
 

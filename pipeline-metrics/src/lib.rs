@@ -52,7 +52,7 @@
 //! |---|---|
 //! | [`Change`], [`Deployment`], [`Incident`], [`Recovery`], [`Rollback`] | what is counted; each knows its [`FactSource`] |
 //! | [`Facts`] | a set of them, whatever their order, with the [`Problem`]s of what could not be read |
-//! | [`LogReader`], [`CdEvents`] | read the delivery log, the CDEvents of other systems |
+//! | [`LogReader`], [`CdEvents`] | read the delivery log, the `CDEvents` of other systems |
 //! | [`Options`], [`Preset`] | what is chosen where definitions differ |
 //! | [`Delivery`], [`Selection`] | facts with their links; a part of them in a [`Window`] |
 //! | [`Measures`], [`Explained`] | the five numbers; one with every fact that was counted or left out |
@@ -112,8 +112,8 @@ mod show;
 mod source;
 mod spread;
 pub mod stats;
-mod value_stream;
 mod tally;
+mod value_stream;
 mod window;
 mod working_time;
 
@@ -158,12 +158,13 @@ pub use source::{CdEvents, CdEventsOptions, RecordError, SourceError, SourceErro
 pub use source::{
     CsvError, CsvField, CsvHeaderError, CsvHeaderProblem, CsvReader, CsvRows, CsvTime, MissingColumn,
 };
-pub use value_stream::{Block, ObservedStream, Totals, ValueStream};
 pub use tally::Tally;
+pub use value_stream::{Block, ObservedStream, Totals, ValueStream};
 pub use window::{Window, WindowError};
 pub use working_time::{WorkingHoursError, WorkingTime, WorkingWeek};
 
 #[doc = include_str!("../docs/definitions.md")]
+#[doc = include_str!("../docs/figures.md")]
 pub mod definitions {}
 
 #[doc = include_str!("../docs/report.md")]

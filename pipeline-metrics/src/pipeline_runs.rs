@@ -71,7 +71,7 @@ pub struct RunDeployment {
     pub finished: Option<Timestamp>,
 }
 
-/// Finds the deployments among the runs of pipelines, as the plugin `dora` of Apache DevLake does: a run that
+/// Finds the deployments among the runs of pipelines, as the plugin `dora` of Apache `DevLake` does: a run that
 /// succeeded or failed deploys if its pipeline is said to deploy, or one of its tasks that succeeded or failed is.
 /// Its environment is that of the pipeline; if that names none, the first of `environments` that a task names, so
 /// they go from the nearest to users to the farthest.

@@ -76,12 +76,12 @@ impl QuickCheck {
 
 /// The score of an answer of 1 (worst) to 6 (best), also between two answers; `None` outside.
 pub fn categorical_score(answer: f64) -> Option<f64> {
-    (1.0..=6.0).contains(&answer).then(|| (answer - 1.0) * 2.0)
+    (1.0..=6.0).contains(&answer).then_some((answer - 1.0) * 2.0)
 }
 
 /// The score of a rate of 0 to 100 %; `None` outside.
 pub fn percentage_score(percent: f64) -> Option<f64> {
-    (0.0..=100.0).contains(&percent).then(|| 10.0 - percent / 10.0)
+    (0.0..=100.0).contains(&percent).then_some(10.0 - percent / 10.0)
 }
 
 fn mean(scores: &[Option<f64>]) -> Option<f64> {

@@ -50,11 +50,13 @@ pub fn prometheus_text(report: &Report<'_>) -> String {
 
 /// A label and its value.
 type Label = (&'static str, String);
+/// A number with the labels that only it has.
+type Sample = (Vec<Label>, f64);
 
 struct Family {
     name: &'static str,
     help: &'static str,
-    samples: fn(&ReportPart<'_>) -> Vec<(Vec<Label>, f64)>,
+    samples: fn(&ReportPart<'_>) -> Vec<Sample>,
 }
 
 fn families() -> [Family; 17] {
@@ -168,11 +170,11 @@ fn families() -> [Family; 17] {
     ]
 }
 
-fn one(value: Option<f64>) -> Vec<(Vec<Label>, f64)> {
+fn one(value: Option<f64>) -> Vec<Sample> {
     value.map(|value| (Vec::new(), value)).into_iter().collect()
 }
 
-fn both(interval: Option<Interval>, unit: f64) -> Vec<(Vec<Label>, f64)> {
+fn both(interval: Option<Interval>, unit: f64) -> Vec<Sample> {
     let bounds = interval.map(|interval| [("low", interval.low), ("high", interval.high)]);
     let bounds = bounds.into_iter().flatten();
     bounds

@@ -98,7 +98,7 @@ pub(super) fn downtime(delivered: &Delivered, flow: &Flow, options: &FigureOptio
     figure.add_table("By kind", &columns, rows);
     if open > 0 {
         figure.notes.push(format!(
-            "{open} of the outages were not over at {}: their downtime is at least this.",
+            "Not over at {}: {open} of the outages. Downtime is at least this.",
             options.horizon()
         ));
     }

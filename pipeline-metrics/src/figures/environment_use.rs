@@ -114,7 +114,7 @@ pub(super) fn environment_use(flow: &Flow, options: &FigureOptions) -> Figure {
     if open > 0 {
         figure
             .notes
-            .push(format!("{open} of the holds lasted on at {}.", options.horizon()));
+            .push(format!("Not over at {}: {open} of the holds.", options.horizon()));
     }
     figure
 }

@@ -1,3 +1,4 @@
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
@@ -96,7 +97,7 @@ pub(super) fn toil(flow: &Flow, options: &FigureOptions) -> Figure {
         ));
     }
     let mut rows: Vec<_> = tasks.into_iter().collect();
-    rows.sort_by(|(_, one), (_, other)| (other.spent, other.times).cmp(&(one.spent, one.times)));
+    rows.sort_by_key(|(_, task)| Reverse((task.spent, task.times)));
     let rows = rows.into_iter().map(|((task, component), work)| {
         vec![
             Cell::text(task),

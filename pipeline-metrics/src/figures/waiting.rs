@@ -1,3 +1,4 @@
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
@@ -57,14 +58,9 @@ pub(super) fn ended<'f>(
     }
     if let Some(first) = open.iter().min() {
         figure.notes.push(format!(
-            "{} not over at {}, the longest since {first}: the numbers would be larger with {}.",
-            if open.len() == 1 {
-                "One was".to_owned()
-            } else {
-                format!("{} were", open.len())
-            },
+            "Not over at {}: {} of the waits, the longest since {first}. They are in no number yet.",
             options.horizon(),
-            if open.len() == 1 { "it" } else { "them" },
+            open.len(),
         ));
     }
     ended
@@ -77,7 +73,7 @@ pub(super) fn waiting(flow: &Flow, options: &FigureOptions) -> Figure {
     let ended = ended(flow, options, &mut figure, |_| true);
     let length = |one: &Ended<'_>| options.time.between(one.since, one.until);
 
-    let mut items: BTreeMap<(Option<&str>, &str), Vec<(Timestamp, Timestamp)>> = BTreeMap::new();
+    let mut items: BTreeMap<_, Vec<(Timestamp, Timestamp)>> = BTreeMap::new();
     let mut causes: BTreeMap<&WaitCause, Vec<SignedDuration>> = BTreeMap::new();
     let mut whom: BTreeMap<(&WaitCause, &str), Vec<SignedDuration>> = BTreeMap::new();
     for one in &ended {
@@ -166,7 +162,7 @@ fn rank(groups: impl Iterator<Item = (Vec<Cell>, Vec<SignedDuration>)>) -> Vec<V
         })
         .collect();
     // Stable: equal sums stay in the order of their names.
-    groups.sort_by(|one, other| other.0.cmp(&one.0));
+    groups.sort_by_key(|group| Reverse(group.0));
     let row = |(sum, mut row, times): (SignedDuration, Vec<Cell>, Vec<SignedDuration>)| {
         let count = times.len();
         let spread = Spread::of_times(times);

@@ -8,7 +8,6 @@ use crate::{
 
 /// How a repository's history becomes facts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct GitOptions {
     /// The component that the repository is.
     pub component: String,

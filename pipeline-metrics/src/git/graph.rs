@@ -60,7 +60,7 @@ impl CommitGraph {
     /// git has them (`git log old..new`); all that `new` reaches, when there is no `old`. Breadth first: nearest
     /// first, and of equally near ones that behind the earlier parent.
     ///
-    /// A `new` that is not in the graph gives itself and nothing else, as DevLake's refdiff does.
+    /// A `new` that is not in the graph gives itself and nothing else, as the refdiff of `DevLake` does.
     pub fn between<'g>(&'g self, new: &'g str, old: Option<&str>) -> impl Iterator<Item = &'g str> {
         let mut seen = vec![false; self.shas.len()];
         if let Some(old) = old.and_then(|old| self.numbers.get(old)) {

@@ -46,7 +46,7 @@ pub enum CommitTime {
 ///
 /// Tags are taken in the order of their time, those of one time by name, so a tag for an old branch that was
 /// made late contains what it contains first only if no other tag did. A tag without new commits is a
-/// deployment that brings nothing new: of the 310 tags of Apache DevLake 31 are.
+/// deployment that brings nothing new: of the 310 tags of Apache `DevLake` 31 are.
 ///
 /// ```
 /// use pipeline_metrics::{Commit, GitHistory, Tag};

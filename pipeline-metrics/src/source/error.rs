@@ -87,8 +87,15 @@ pub enum RecordError {
         /// What is wrong with it.
         expected: &'static str,
     },
-    /// The row has more or fewer fields than the header, or is not text.
-    #[cfg(feature = "csv")]
-    #[error("not a row of this table")]
-    Row(#[source] ::csv::Error),
+    /// The row has more or fewer fields than the header.
+    #[error("row of {found} fields under a header of {expected}; a text with a delimiter in it needs quotes")]
+    Fields {
+        /// How many it has.
+        found: u64,
+        /// How many it should have.
+        expected: u64,
+    },
+    /// It is not text.
+    #[error("not UTF-8")]
+    NotText,
 }

@@ -108,8 +108,9 @@ pub(crate) fn journeys<'f>(flow: &'f Flow, options: &FigureOptions, figure: &mut
                 figure.leave_out(item_of(fact), "its beginning is not known");
                 continue;
             };
-            let ready = fact.ready.unwrap_or(started);
-            if started > finished || ready > finished {
+            // What began before it could begin could begin then.
+            let ready = fact.ready.unwrap_or(started).min(started);
+            if started > finished {
                 figure.leave_out(item_of(fact), "ended before it began");
                 continue;
             }

@@ -1,4 +1,4 @@
-//! Deployments out of the runs of pipelines, and the commits in each, exactly as Apache DevLake finds them.
+//! Deployments out of the runs of pipelines, and the commits in each, exactly as Apache `DevLake` finds them.
 
 use std::collections::BTreeSet;
 

@@ -2,8 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 use pipeline_metrics::{
-    Cell, ChangeKind, Delivery, EnvironmentChange, EnvironmentFact, Facts, Figure, FigureOptions, Flow,
-    FlowFact, Hold, LagBy, LogReader, ManualWork, Options, Origin, Removal, Wait, WaitCause, Window, figures,
+    Cell, ChangeKind, Delivery, Deployment, DeploymentKind, DeploymentResult, EnvironmentChange,
+    EnvironmentFact, Fact, Facts, Figure, FigureOptions, Flow, FlowFact, Hold, Incident, LagBy, LogReader,
+    ManualWork, Options, Origin, Recovery, Removal, Rollback, Wait, WaitCause, Window, figures,
 };
 
 use crate::value_stream::two_items;
@@ -135,12 +136,15 @@ fn lag_of_changes_by_hand() {
     );
     assert_eq!(lag.left_out_for("overtaken before it arrived everywhere"), 1);
     assert_eq!(lag.left_out_for("not everywhere yet"), 1);
-    insta::assert_snapshot!(rows(&lag, "By environment"), @"");
+    insta::assert_snapshot!(rows(&lag, "By environment"), @"
+    shop eu 0h 0
+    shop us 4h 3
+    ");
     // Without releases, there is nothing to tell of releases.
     let lag = figure(&facts, &Flow::new(), &week(), "production-lag");
     assert_eq!(
         (lag.value("median"), lag.left_out_for("names no release")),
-        (None, 8)
+        (None, 9)
     );
 }
 
@@ -205,8 +209,11 @@ fn downtime_by_hand() {
     let downtime = figure(&facts, &flow, &week(), "downtime");
     assert_eq!(downtime.value("downtime"), Some(hours(6.0 + 1.0 + 10.0)));
     assert_eq!(downtime.value("outages"), Some(4.0));
-    insta::assert_snapshot!(rows(&downtime, "By kind"), @"");
-    insta::assert_snapshot!(downtime.notes.join("\n"), @"");
+    insta::assert_snapshot!(rows(&downtime, "By kind"), @"
+    not known 2 11h 5.5h 10h
+    terraform 2 6h 4h 4h
+    ");
+    insta::assert_snapshot!(downtime.notes.join("\n"), @"Not over at 2025-01-10T04:00:00Z: 1 of the outages. Downtime is at least this.");
     // As far as it lies in the window: 5 to 8, and 21 to 22.
     let late = FigureOptions::new(Window::new(time(5), time(50)).unwrap());
     assert_eq!(
@@ -268,10 +275,24 @@ fn waiting_by_hand() {
     assert_eq!(waiting.value("median for an approval"), Some(hours(10.0)));
     assert_eq!(waiting.left_out_for("not over yet"), 2);
     assert_eq!(waiting.left_out_for("ended before it began"), 1);
-    insta::assert_snapshot!(rows(&waiting, "By cause"), @"");
-    insta::assert_snapshot!(rows(&waiting, "By whom"), @"");
-    insta::assert_snapshot!(rows(&waiting, "The longest"), @"");
-    insta::assert_snapshot!(waiting.notes.join("\n"), @"");
+    insta::assert_snapshot!(rows(&waiting, "By cause"), @"
+    approval 3 32h 10h 18h 20h
+    queue 2 4h 2h 2.8h 3h
+    window 1 4h 4h 4h 4h
+    ");
+    insta::assert_snapshot!(rows(&waiting, "By whom"), @"
+    approval board 2 30h 15h 19h 20h
+    approval ann 1 2h 2h 2h 2h
+    ");
+    insta::assert_snapshot!(rows(&waiting, "The longest"), @"
+    shop r2 deploy approval board 2025-01-06T20:00:00Z 20h
+    shop r1 deploy approval board 2025-01-06T00:00:00Z 10h
+    shop r1 deploy window - 2025-01-06T08:00:00Z 4h
+    shop r4 deploy queue - 2025-01-06T10:00:00Z 3h
+    shop r3 deploy approval ann 2025-01-06T20:00:00Z 2h
+    shop r3 deploy queue - 2025-01-06T10:00:00Z 1h
+    ");
+    insta::assert_snapshot!(waiting.notes.join("\n"), @"Not over at 2025-01-10T04:00:00Z: 2 of the waits, the longest since 2025-01-09T18:00:00Z. They are in no number yet.");
     let queue = figure(&Facts::new(), &flow, &week(), "queue-time");
     assert_eq!(
         (queue.value("median"), queue.value("longest")),
@@ -305,8 +326,12 @@ fn toil_by_hand() {
     assert_eq!(toil.value("time by hand"), Some(hours(12.0)));
     assert_eq!(toil.value("share of the work"), Some(12.0 / (12.0 + 26.0)));
     assert_eq!(toil.value("a machine could do"), Some(3.0 / 9.0));
-    insta::assert_snapshot!(rows(&toil, "By task"), @"");
-    insta::assert_snapshot!(toil.notes.join("\n"), @"");
+    insta::assert_snapshot!(rows(&toil, "By task"), @"
+    copy logs shop 2 6h yes 1, no 0, nobody said 1
+    talk to customers shop 1 6h no
+    restart shop 1 - yes
+    ");
+    insta::assert_snapshot!(toil.notes.join("\n"), @"Of 1 of 4 nobody wrote down how long they took; they are in no time here.");
 }
 
 #[test]
@@ -341,11 +366,19 @@ fn use_of_environments_by_hand() {
     .into_iter()
     .collect();
     let used = figure(&Facts::new(), &flow, &week(), "environment-use");
-    insta::assert_snapshot!(rows(&used, "By environment"), @"");
-    insta::assert_snapshot!(rows(&used, "By whom"), @"");
+    insta::assert_snapshot!(rows(&used, "By environment"), @"
+    eu 0.5 50h 3 20h 20h
+    idle 0 0h 0 - -
+    lab 0.5 25h 1 25h 25h
+    ");
+    insta::assert_snapshot!(rows(&used, "By whom"), @"
+    eu billing 0.2 20h 1
+    eu shop 0.3 30h 2
+    lab ann 0.5 25h 1
+    ");
     // 50 of 100 in eu, 25 of 50 in lab, 0 of 100 in idle.
     assert_eq!(used.value("use"), Some(0.3));
-    insta::assert_snapshot!(used.notes.join("\n"), @"");
+    insta::assert_snapshot!(used.notes.join("\n"), @"Not over at 2025-01-10T04:00:00Z: 1 of the holds.");
 }
 
 #[test]
@@ -366,7 +399,13 @@ fn batch_size_by_hand() {
     );
     assert_eq!(size.left_out_for("brings nothing new"), 1);
     assert_eq!(size.left_out_for("lists no changes"), 1);
-    insta::assert_snapshot!(rows(&size, "By size"), @"");
+    insta::assert_snapshot!(rows(&size, "By size"), @"
+    1 0
+    2 to 5 2
+    6 to 10 0
+    11 to 20 0
+    more than 20 0
+    ");
 }
 
 #[test]
@@ -383,4 +422,122 @@ fn one_component_is_not_the_other() {
     assert_eq!((all.counted.len(), billing.counted.len()), (2, 1));
     let stream = figure(&Facts::new(), &flow, &week().component("billing"), "value-stream");
     assert!(stream.is_empty());
+}
+
+/// Releases in two production environments and a test environment, one of them rolled back.
+fn releases() -> Facts {
+    let mut facts = Facts::new();
+    let deployed = [
+        ("d1", "eu", 0, "1.0"),
+        ("d2", "us", 2, "1.0"),
+        ("d3", "lab", 9, "1.1"),
+        ("d4", "eu", 10, "1.1"),
+        ("d5", "us", 16, "1.1"),
+        // The same once more: it has been there since 10.
+        ("d6", "eu", 20, "1.1"),
+        ("d7", "eu", 30, "1.2"),
+    ];
+    for (id, environment, hour, version) in deployed {
+        let digest = format!("sha256:{version}");
+        facts.add(Fact::Deployment(Deployment {
+            id,
+            component: "shop",
+            environment,
+            production: None,
+            started: None,
+            finished: time(hour),
+            result: DeploymentResult::Success,
+            kind: DeploymentKind::Planned,
+            version: Some(version),
+            release: Some(&digest),
+            team: None,
+            changes: Vec::new(),
+            source: origin(hour.unsigned_abs()).as_source(),
+        }));
+    }
+    facts.add(Fact::Rollback(Rollback {
+        id: "b1",
+        component: "shop",
+        environment: "eu",
+        production: None,
+        at: time(33),
+        release: "sha256:1.2",
+        source: origin(33).as_source(),
+    }));
+    facts
+}
+
+#[test]
+fn lag_of_releases_by_hand() {
+    let lag = figure(&releases(), &Flow::new(), &week(), "production-lag");
+    // 1.0 within 2 hours, 1.1 within 6 (lab has no users), 1.2 is not in us.
+    assert_eq!(
+        (lag.value("releases"), lag.value("median")),
+        (Some(2.0), Some(hours(4.0)))
+    );
+    assert_eq!(lag.left_out_for("not everywhere yet"), 1);
+    let counted: Vec<_> = lag.counted.iter().map(|item| &*item.what).collect();
+    assert_eq!(counted, ["release shop 1.0", "release shop 1.1"]);
+}
+
+#[test]
+fn versions_by_hand() {
+    let removal = FlowFact::Removal(Removal {
+        component: "shop".into(),
+        environment: "lab".into(),
+        at: time(50),
+        origin: origin(1),
+    });
+    let flow: Flow = [removal].into_iter().collect();
+    let at = |hour: i64| {
+        let options = FigureOptions::new(Window::new(time(0), time(100)).unwrap()).as_of(time(hour));
+        figure(&releases(), &flow, &options, "versions")
+    };
+    // 1.2 came and went; eu has 1.1 again since 33, which has been around since 9.
+    insta::assert_snapshot!(rows(&at(40), "What is live"), @"
+    shop eu yes 1.1 2025-01-07T09:00:00Z 31h 1
+    shop lab no 1.1 2025-01-06T09:00:00Z 31h 1
+    shop us yes 1.1 2025-01-06T16:00:00Z 31h 1
+    ");
+    insta::assert_snapshot!(rows(&at(32), "What is live"), @"
+    shop eu yes 1.2 2025-01-07T06:00:00Z 2h 0
+    shop lab no 1.1 2025-01-06T09:00:00Z 23h 1
+    shop us yes 1.1 2025-01-06T16:00:00Z 23h 1
+    ");
+    let end = at(100);
+    insta::assert_snapshot!(rows(&end, "What is live"), @"
+    shop eu yes 1.1 2025-01-07T09:00:00Z 91h 1
+    shop us yes 1.1 2025-01-06T16:00:00Z 91h 1
+    ");
+    assert_eq!(
+        (end.value("versions"), end.value("oldest")),
+        (Some(1.0), Some(hours(91.0)))
+    );
+    assert_eq!(at(15).value("versions"), Some(2.0));
+}
+
+#[test]
+fn a_rollback_without_an_incident_is_downtime_too() {
+    let downtime = figure(&releases(), &Flow::new(), &week(), "downtime");
+    // d7 was live from 30 to 33.
+    assert_eq!(downtime.value("downtime"), Some(hours(3.0)));
+    assert_eq!(downtime.counted[0].what, "rollback b1");
+    // An incident tells more.
+    let mut facts = releases();
+    facts.add(Fact::Incident(Incident {
+        id: "i1",
+        component: "shop",
+        environment: None,
+        opened: time(31),
+        deployment: Some("d7"),
+        changes: Vec::new(),
+        source: origin(31).as_source(),
+    }));
+    facts.add(Fact::Recovery(Recovery {
+        incident: "i1",
+        at: time(36),
+        source: origin(36).as_source(),
+    }));
+    let downtime = figure(&facts, &Flow::new(), &week(), "downtime");
+    assert_eq!(downtime.value("downtime"), Some(hours(5.0)));
 }

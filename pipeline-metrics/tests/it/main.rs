@@ -7,9 +7,18 @@
 mod benchmarks;
 #[cfg(feature = "report")]
 mod browser;
+mod cdevents;
+#[cfg(feature = "csv")]
+mod csv_tables;
 mod devlake_runs;
 mod figures;
 mod fixture;
+#[cfg(feature = "journal")]
+mod flow_journal;
+mod flow_properties;
+mod git_history;
+#[cfg(feature = "git")]
+mod git_repository;
 #[cfg(feature = "report")]
 mod page;
 mod statistics;

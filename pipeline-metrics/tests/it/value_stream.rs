@@ -19,8 +19,10 @@ fn working(text: &str) -> SignedDuration {
     let unit = match words.next().unwrap().trim_end_matches('s') {
         "week" => week.week(),
         "day" => week.day(),
-        "hour" => SignedDuration::from_hours(1),
-        other => panic!("{other}"),
+        hour => {
+            assert_eq!(hour, "hour");
+            SignedDuration::from_hours(1)
+        }
     };
     unit * count
 }

@@ -50,9 +50,12 @@ proptest! {
 #[test]
 fn it_says_what_counts() {
     let texts = [WorkingTime::Calendar, WorkingTime::Week(week())].map(|time| time.to_string());
-    insta::assert_snapshot!(texts.join("\n"), @"");
+    insta::assert_snapshot!(texts.join("\n"), @"
+    Time is calendar time: 24 hours on every day.
+    Time is working time: Mon Tue Fri Sun, 08:30 to 16:15 (local), without 3 holidays.
+    ");
     let wrong = WorkingWeek::office().hours(time(17, 0, 0, 0), time(9, 0, 0, 0));
-    insta::assert_snapshot!(wrong.unwrap_err(), @"");
+    insta::assert_snapshot!(wrong.unwrap_err(), @"a working day must end after it starts, and 09:00:00 is not after 17:00:00");
     let back = WorkingTime::Week(WorkingWeek::office());
     let (monday, tuesday) = (
         Timestamp::constant(1_736_121_600, 0),

@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pipeline_core::{ChainDisplay, DecodeError, EnvironmentEvent, Event, RunEvent, StageResult, Timestamp};
+use pipeline_core::{
+    ChainDisplay, DecodeError, EnvironmentEvent, Event, Failure, RunEvent, StageResult, Timestamp,
+};
 
 use super::environment::{self, EnvironmentMark};
 use super::run::{self, RunHead, RunMark};
@@ -121,6 +123,7 @@ impl JournalFlow {
                 attempt: finished.attempt,
                 yes: match &finished.result {
                     StageResult::Completed { outcome } => Some(outcome.is_success()),
+                    StageResult::Failed { failure, .. } if *failure == Failure::Failed => Some(false),
                     _ => None,
                 },
                 retry: finished.retry_at.is_some(),

@@ -161,11 +161,11 @@ impl<'r> RunFold<'r> {
             stream: format!("run/{}", self.run).into(),
             position,
         };
-        if !matches!(mark, RunMark::Created(_)) {
-            if let Some(queue) = self.queue.take() {
-                self.close(queue, at);
-                self.queue_ended = Some(at);
-            }
+        if !matches!(mark, RunMark::Created(_))
+            && let Some(queue) = self.queue.take()
+        {
+            self.close(queue, at);
+            self.queue_ended = Some(at);
         }
         match mark {
             RunMark::Created(head) => {

@@ -7,9 +7,8 @@ use super::text::{self, Piece, PieceError, Texts};
 use crate::source::{RecordError, SourceError, SourceErrorKind, SourceSummary};
 use crate::{Facts, Flow, Origin};
 
-/// What a reader of CDEvents does where the vocabulary leaves a choice.
+/// What a reader of `CDEvents` does where the vocabulary leaves a choice.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct CdEventsOptions {
     /// Whether it stops at the first event that does not fit.
     pub strict: bool,
@@ -19,8 +18,8 @@ pub struct CdEventsOptions {
     pub component: Option<String>,
 }
 
-/// Reads [CDEvents](https://cdevents.dev), versions 0.3 to 0.5 and the draft of 0.6: events as JSON, one on a line, in
-/// an array or one after another, by themselves or as the data of CloudEvents.
+/// Reads [`CDEvents`](https://cdevents.dev), versions 0.3 to 0.5 and the draft of 0.6: events as JSON, one on a line, in
+/// an array or one after another, by themselves or as the data of `CloudEvents`.
 ///
 /// | event | what it becomes |
 /// |---|---|
@@ -117,11 +116,7 @@ impl CdEvents {
         for line in first.. {
             let text = bytes.trim_ascii();
             if !text.is_empty() {
-                let result = std::str::from_utf8(text).map_err(|_| RecordError::Value {
-                    field: "line".to_owned(),
-                    value: String::from_utf8_lossy(text).chars().take(40).collect(),
-                    expected: "no UTF-8",
-                });
+                let result = std::str::from_utf8(text).map_err(|_| RecordError::NotText);
                 self.take(&file, line, result.and_then(event::parse), &mut summary)?;
             }
             bytes.clear();

@@ -70,7 +70,7 @@ struct Subject<'a> {
     content: Option<&'a RawValue>,
 }
 
-/// An event by itself, or as the data of a CloudEvent.
+/// An event by itself, or as the data of a `CloudEvent`.
 #[derive(Deserialize)]
 struct Outer<'a> {
     #[serde(borrow)]

@@ -159,6 +159,13 @@ impl CdEvents {
             .filter(|event| event.kind == "taskrun")
             .filter_map(|event| event.content.pipeline_run.as_ref().map(|run| &*run.id))
             .collect();
+        // A start alone says nothing about a queue.
+        let queued: BTreeSet<(&str, &str)> = self
+            .events
+            .keys()
+            .filter(|event| event.predicate == "queued")
+            .map(|event| (&*event.kind, &*event.subject))
+            .collect();
         for (event, origin) in &self.events {
             let content = &event.content;
             let stage = match &*event.kind {
@@ -175,7 +182,8 @@ impl CdEvents {
             let own = (event.kind == "pipelinerun").then_some(&*event.subject);
             let item: Option<Arc<str>> = run.or(own).or(event.chain.as_deref()).map(Arc::from);
             let name = format!("{}/{}", event.kind, event.subject);
-            if matches!(&*event.predicate, "queued" | "started") {
+            let has_queue = queued.contains(&(&*event.kind, &*event.subject));
+            if has_queue && event.predicate != "finished" {
                 let mut wait = Wait::new(format!("{name}/queue"), WaitCause::Queue, origin.clone());
                 wait.item = item.clone();
                 wait.stage = stage.map(Arc::from);

@@ -1,4 +1,4 @@
-//! CDEvents: the vocabulary of the Continuous Delivery Foundation.
+//! `CDEvents`: the vocabulary of the Continuous Delivery Foundation.
 
 mod collector;
 mod event;

@@ -160,7 +160,7 @@ impl CsvReader {
         let mut table = csv::ReaderBuilder::new()
             .delimiter(u8::try_from(self.delimiter).unwrap_or(b','))
             .trim(csv::Trim::All)
-            .from_reader(input);
+            .from_reader(input.chain(&b"\n"[..]));
         let places = self.places(&mut table).map_err(|kind| CsvHeaderError {
             file: Arc::clone(&file),
             kind,
@@ -170,11 +170,15 @@ impl CsvReader {
         loop {
             let before = table.position().line();
             let result = table.read_record(&mut record);
-            let line = record.position().map_or(before, csv::Position::line);
-            let error = |line, kind| SourceError {
+            let line = first_line(before, table.position().line(), &record);
+            let error = |kind| SourceError {
                 file: Arc::clone(&file),
                 line,
                 kind,
+            };
+            let origin = Origin::Line {
+                file: Arc::clone(&file),
+                line,
             };
             let result = match result {
                 Ok(false) => return Ok(summary),
@@ -186,32 +190,26 @@ impl CsvReader {
                         time: self.time,
                         record: &record,
                     };
-                    let origin = Origin::Line {
-                        file: Arc::clone(&file),
-                        line,
-                    };
                     row.add(&origin, facts, flow)
                 }
-                Err(problem) => {
-                    let line = problem.position().map_or(line, csv::Position::line);
-                    if let csv::ErrorKind::Io(_) = problem.kind() {
-                        let kind = SourceErrorKind::Read(io::Error::from(problem));
-                        return Err(error(line, kind).into());
-                    }
-                    Err(RecordError::Row(problem))
-                }
+                Err(problem) => match problem.kind() {
+                    csv::ErrorKind::UnequalLengths {
+                        expected_len, len, ..
+                    } => Err(RecordError::Fields {
+                        found: *len,
+                        expected: *expected_len,
+                    }),
+                    csv::ErrorKind::Utf8 { .. } => Err(RecordError::NotText),
+                    _ => return Err(error(SourceErrorKind::Read(io::Error::from(problem))).into()),
+                },
             };
             match result {
                 Ok(()) => summary.used += 1,
                 Err(problem) if self.strict => {
-                    return Err(error(line, SourceErrorKind::Record(problem)).into());
+                    return Err(error(SourceErrorKind::Record(problem)).into());
                 }
                 Err(problem) => {
                     summary.bad += 1;
-                    let origin = Origin::Line {
-                        file: Arc::clone(&file),
-                        line,
-                    };
                     facts.add_problem(origin.as_source(), &problem);
                 }
             }
@@ -276,6 +274,12 @@ impl CsvReader {
             Err(CsvHeaderProblem::Missing(missing))
         }
     }
+}
+
+/// The line on which a row begins: the reader counts the empty lines before it as a part of it.
+fn first_line(before: u64, after: u64, record: &csv::StringRecord) -> u64 {
+    let breaks: usize = record.iter().map(|field| field.matches('\n').count()).sum();
+    before + (after - before).saturating_sub(1 + breaks as u64)
 }
 
 /// A table that could not be read to its end.
