@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::stats::interpolated_quantile;
 
-/// The values of something over time, and whether they say that it changed: a process behaviour chart, XmR.
+/// The values of something over time, and whether they say that it changed: a process behaviour chart, `XmR`.
 ///
 /// Shewhart's chart of individual values and moving ranges, with the constants and rules of Wheeler,
 /// "Understanding Variation: The Key to Managing Chaos", 2nd edition, 2000, chapters 3 and 4 and page 60: natural

@@ -1,6 +1,6 @@
 /// Numbers that look random and follow from a seed.
 ///
-/// SplitMix64: Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014. Good enough
+/// `SplitMix64`: Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014. Good enough
 /// for resampling, of no use for secrets.
 #[derive(Debug, Clone)]
 pub(crate) struct Random(u64);

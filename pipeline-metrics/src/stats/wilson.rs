@@ -3,7 +3,7 @@ use crate::stats::{Confidence, Interval};
 /// The interval of a rate: `part` of `whole` were seen; in which range does the true rate plausibly lie?
 ///
 /// The score interval without continuity correction: Wilson, "Probable Inference, the Law of Succession, and
-/// Statistical Inference", JASA 22 (1927), 209-212; recommended over the textbook one by Brown, Cai and DasGupta,
+/// Statistical Inference", JASA 22 (1927), 209-212; recommended over the textbook one by Brown, Cai and `DasGupta`,
 /// "Interval Estimation for a Binomial Proportion", Statistical Science 16 (2001), 101-133. It never leaves 0 to 1,
 /// and says something even of 0 of 10.
 ///

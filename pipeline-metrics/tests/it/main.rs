@@ -1,6 +1,7 @@
 //! What the crate promises, tested from outside.
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     reason = "helpers of tests; the lint allows it in tests only"
 )]
 

@@ -67,7 +67,7 @@ proptest! {
         prop_assert_eq!(&survival, &of(other));
         let median = survival.median(Confidence::P95);
         let known = |time: Option<f64>| time.unwrap_or(f64::INFINITY);
-        prop_assert!(known(median.low) <= known(median.value) && known(median.value) <= known(median.high));
+        prop_assert!(median.low.unwrap_or(0.0) <= known(median.value) && known(median.value) <= known(median.high));
         let mut before = 1.0;
         for step in survival.steps() {
             let band = survival.band(step, Confidence::P95);
