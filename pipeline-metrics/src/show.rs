@@ -5,8 +5,11 @@ use jiff::Timestamp;
 use crate::Unit;
 
 const SECOND: f64 = 1000.0;
+#[cfg(any(test, feature = "report"))]
 const MINUTE: f64 = 60.0 * SECOND;
+#[cfg(any(test, feature = "report"))]
 const HOUR: f64 = 60.0 * MINUTE;
+#[cfg(any(test, feature = "report"))]
 const DAY: f64 = 24.0 * HOUR;
 
 /// What stands where nothing was observed.

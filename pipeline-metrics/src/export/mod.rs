@@ -6,5 +6,7 @@ mod text;
 
 pub use json::json_schema;
 pub use prometheus::prometheus_text;
-pub(crate) use text::{pace, recovery, value};
+#[cfg(feature = "report")]
+pub(crate) use text::pace;
+pub(crate) use text::{recovery, value};
 pub use text::{render_explanation, render_text};
