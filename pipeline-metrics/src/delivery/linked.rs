@@ -182,6 +182,34 @@ impl<'f> Delivery<'f> {
         })
     }
 
+    /// Every successful deployment with the one before it of the same component and environment, where there is one;
+    /// with or without users.
+    pub fn previous_successes(&self) -> impl Iterator<Item = (Deployment<'f>, Deployment<'f>)> + '_ {
+        let facts = self.facts;
+        self.lines.iter().flat_map(move |line| {
+            let mut last: Vec<(u32, u32)> = Vec::new();
+            line.runs.iter().filter_map(move |run| {
+                let row = facts.deployments.get(run.row);
+                if row.result == DeploymentResult::Failure {
+                    return None;
+                }
+                match last
+                    .iter_mut()
+                    .find(|(environment, _)| *environment == row.environment)
+                {
+                    Some((_, before)) => {
+                        let before = std::mem::replace(before, run.row);
+                        Some((facts.deployment(run.row), facts.deployment(before)))
+                    }
+                    None => {
+                        last.push((row.environment, run.row));
+                        None
+                    }
+                }
+            })
+        })
+    }
+
     /// Every incident, in no particular order, with the deployment that it is the fault of, or why there is none.
     pub fn blames(&self) -> impl Iterator<Item = (Incident<'f>, Result<Deployment<'f>, Reason>)> + '_ {
         let rows = (0..).zip(&self.facts.incidents.rows).zip(&self.incidents);
