@@ -8,7 +8,7 @@ use super::standing::Standing;
 use super::{Measures, Reason, Scope};
 use crate::calendar::{Calendar, Piece};
 use crate::facts::{Facts, NEVER, NONE, RollbackRow};
-use crate::{
+use crate::{DeploymentResult, 
     Bucket, CalendarError, Change, Deployment, FailShare, Incident, Options, Partial, Reach, Window,
 };
 
