@@ -8,7 +8,7 @@ use super::standing::Standing;
 use super::{Measures, Reason, Scope};
 use crate::calendar::{Calendar, Piece};
 use crate::facts::{Facts, NEVER, NONE, RollbackRow};
-use crate::{
+use crate::{DeploymentResult, 
     Bucket, CalendarError, Change, Deployment, FailShare, Incident, Options, Partial, Reach, Window,
 };
 
@@ -178,6 +178,34 @@ impl<'f> Delivery<'f> {
                     let change = facts.change(revision, facts.revisions.get(revision));
                     (change, facts.deployment(run.row))
                 })
+            })
+        })
+    }
+
+    /// Every successful deployment with the one before it of the same component and environment, where there is one;
+    /// with or without users.
+    pub fn previous_successes(&self) -> impl Iterator<Item = (Deployment<'f>, Deployment<'f>)> + '_ {
+        let facts = self.facts;
+        self.lines.iter().flat_map(move |line| {
+            let mut last: Vec<(u32, u32)> = Vec::new();
+            line.runs.iter().filter_map(move |run| {
+                let row = facts.deployments.get(run.row);
+                if row.result == DeploymentResult::Failure {
+                    return None;
+                }
+                match last
+                    .iter_mut()
+                    .find(|(environment, _)| *environment == row.environment)
+                {
+                    Some((_, before)) => {
+                        let before = std::mem::replace(before, run.row);
+                        Some((facts.deployment(run.row), facts.deployment(before)))
+                    }
+                    None => {
+                        last.push((row.environment, run.row));
+                        None
+                    }
+                }
             })
         })
     }

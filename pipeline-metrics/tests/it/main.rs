@@ -11,6 +11,7 @@ mod browser;
 mod cdevents;
 #[cfg(feature = "csv")]
 mod csv_tables;
+mod devlake;
 mod devlake_runs;
 mod figures;
 mod fixture;
@@ -20,12 +21,20 @@ mod flow_properties;
 mod git_history;
 #[cfg(feature = "git")]
 mod git_repository;
+#[cfg(feature = "journal")]
+mod journal;
+mod log;
+mod middleware;
 #[cfg(feature = "report")]
 mod page;
+mod presets;
+mod properties;
 mod statistics;
 mod synthetic;
 mod table;
 mod value_stream;
 mod week;
+mod window;
+mod worked;
 mod working_time;
 mod year;
