@@ -56,6 +56,7 @@
 //! | [`Options`], [`Preset`] | what is chosen where definitions differ |
 //! | [`Delivery`], [`Selection`] | facts with their links; a part of them in a [`Window`] |
 //! | [`Measures`], [`Explained`] | the five numbers; one with every fact that was counted or left out |
+//! | [`Tally`] | the numbers kept up to date, fact by fact |
 //! | [`Flow`], [`Figure`] | how work flows, and further numbers of it |
 //! | [`Report`] | the numbers of a window with their intervals: [`render_text`], [`prometheus_text`], JSON |
 //! | [`MetricTrend`] | a number over time, and whether it says that something changed |

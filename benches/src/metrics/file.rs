@@ -42,17 +42,20 @@ fn on_threads(log: &Log, name: &str, threads: usize, sink: &mut dyn Sink) -> Res
     let mut duckdb = Peer::start("duckdb", threads, &log.path)?;
     let mut polars = Peer::start("polars", threads, &log.path)?;
     let mut samples = Samples::of(6);
+    let mut peaks = Vec::new();
     for round in ROUNDS.iter() {
         let (read, facts) = whole::read(&log.path, threads)?;
         let (compute, numbers) = whole::compute(&facts)?;
         drop(facts);
         let (read, compute) = (read.as_secs_f64(), compute.as_secs_f64());
         let mut values = vec![read + compute, compute];
+        peaks.clear();
         for peer in [&mut duckdb, &mut polars] {
             match peer {
                 Some(peer) => {
                     let round = peer.round()?;
                     same(&numbers, &round)?;
+                    peaks.push(round.peak);
                     values.extend([round.load + round.compute, round.compute]);
                 }
                 None => values.extend([f64::NAN, f64::NAN]),
@@ -101,6 +104,12 @@ fn on_threads(log: &Log, name: &str, threads: usize, sink: &mut dyn Sink) -> Res
             f64::NAN,
             "x",
         ))?;
+    }
+    for (peer, peak) in [&duckdb, &polars].into_iter().flatten().zip(&peaks) {
+        if let Some(peak) = peak {
+            let name = format!("{name}: peak memory, {}", peer.version);
+            sink.figure(Figure::told(name, *peak as f64 / MIB, "MiB"))?;
+        }
     }
     let peak = alone::run(&log.path, threads)?.peak;
     let name = format!("{name}: peak memory");

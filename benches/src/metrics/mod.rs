@@ -3,6 +3,7 @@
 mod alone;
 mod file;
 mod peers;
+mod stepwise;
 mod whole;
 pub mod year;
 
@@ -17,6 +18,10 @@ pub const AREA: Area = Area {
         Measure {
             name: "file",
             run: file::measure,
+        },
+        Measure {
+            name: "stepwise",
+            run: stepwise::measure,
         },
         Measure {
             name: "growth",

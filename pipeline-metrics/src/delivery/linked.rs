@@ -8,8 +8,9 @@ use super::standing::Standing;
 use super::{Measures, Reason, Scope};
 use crate::calendar::{Calendar, Piece};
 use crate::facts::{Facts, NEVER, NONE, RollbackRow};
-use crate::{DeploymentResult, 
-    Bucket, CalendarError, Change, Deployment, FailShare, Incident, Options, Partial, Reach, Window,
+use crate::{
+    Bucket, CalendarError, Change, Deployment, DeploymentResult, FailShare, Incident, Options, Partial,
+    Reach, Window,
 };
 
 /// Facts with their links: which deployment delivered a change, and which one an incident is the fault of.

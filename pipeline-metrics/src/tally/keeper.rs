@@ -140,18 +140,7 @@ impl Keeper {
         if standing.is_live() {
             let timeline = self.timelines.entry(row.component).or_default();
             let at = timeline.add(facts, row.finished, number);
-            let next = timeline.live[at + 1..].iter();
-            let there =
-                |&&(_, other): &&(i64, u32)| facts.deployments.get(other).environment == row.environment;
-            let until = next.clone().find(there).map_or(i64::MAX, |&(at, _)| at);
-            let from = timeline
-                .incidents
-                .partition_point(|&(opened, _)| opened < row.finished);
-            let to = timeline.incidents.partition_point(|&(opened, _)| opened <= until);
-            let affected: Vec<u32> = timeline.incidents[from..to]
-                .iter()
-                .map(|&(_, incident)| incident)
-                .collect();
+            let affected = timeline.affected(facts, &row, at + 1);
             if standing == Standing::Counted {
                 self.count(Way::In, &row);
                 for &revision in facts.deployments.revisions(&row) {
@@ -179,9 +168,11 @@ impl Keeper {
         }
         let faults = self.take_faults(number, before);
         let standing = self.standing(facts, before);
+        let mut affected = Vec::new();
         if standing.is_live() {
             let timeline = self.timelines.entry(before.component).or_default();
-            timeline.remove(before.finished, number);
+            let at = timeline.remove(before.finished, number);
+            affected = timeline.affected(facts, before, at);
         }
         if standing == Standing::Counted {
             self.count(Way::Out, before);
@@ -189,6 +180,9 @@ impl Keeper {
         }
         for (incident, _) in faults.incidents {
             self.blamed[incident as usize] = NONE;
+            affected.push(incident);
+        }
+        for incident in affected {
             self.blame(facts, incident);
         }
         for (id, _) in faults.rollbacks {

@@ -1,6 +1,6 @@
 use std::cmp::Ordering;
 
-use crate::facts::{Facts, natural};
+use crate::facts::{DeploymentRow, Facts, natural};
 
 /// What users had of one component, and the incidents that name no deployment.
 #[derive(Debug, Clone, Default)]
@@ -36,11 +36,33 @@ impl Timeline {
         at
     }
 
-    pub(super) fn remove(&mut self, finished: i64, row: u32) {
+    /// Takes out a deployment; gives the place where it was.
+    pub(super) fn remove(&mut self, finished: i64, row: u32) -> usize {
         let from = self.live.partition_point(|&(at, _)| at < finished);
-        if let Some(at) = self.live[from..].iter().position(|&(_, other)| other == row) {
-            self.live.remove(from + at);
+        let found = self.live[from..].iter().position(|&(_, other)| other == row);
+        let at = from + found.unwrap_or(0);
+        if found.is_some() {
+            self.live.remove(at);
         }
+        at
+    }
+
+    /// The incidents for which it matters that a deployment comes or goes: opened after it, and not after the next one
+    /// of its environment, which is looked for from a place on.
+    pub(super) fn affected(&self, facts: &Facts, row: &DeploymentRow, next: usize) -> Vec<u32> {
+        let there = |&&(_, other): &&(i64, u32)| facts.deployments.get(other).environment == row.environment;
+        let until = self.live[next..]
+            .iter()
+            .find(there)
+            .map_or(i64::MAX, |&(at, _)| at);
+        let from = self
+            .incidents
+            .partition_point(|&(opened, _)| opened < row.finished);
+        let to = self.incidents.partition_point(|&(opened, _)| opened <= until);
+        self.incidents[from..to]
+            .iter()
+            .map(|&(_, incident)| incident)
+            .collect()
     }
 
     pub(super) fn add_incident(&mut self, opened: i64, row: u32) {
