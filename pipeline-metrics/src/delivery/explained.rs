@@ -209,7 +209,7 @@ impl<'d, 'f> Selection<'d, 'f> {
         let rollbacks = rollbacks
             .filter_map(|(number, (.., blamed))| Some((blamed.ok()?, self.delivery.rollback_ref(number))));
         let mut failures: Vec<_> = incidents.chain(rollbacks).collect();
-        failures.sort_by_key(|(row, fact)| (*row, fact.at(), fact.kind()));
+        failures.sort_by_key(|(row, fact)| (*row, fact.at(), fact.kind(), fact.id));
         failures.dedup_by_key(|(row, _)| *row);
         failures
     }
