@@ -80,7 +80,7 @@ impl Measured {
             options.calendar.time_zone.clone_from(zone);
         }
         if !args.production.is_empty() {
-            options.deployments.production = args.production.iter().cloned().collect();
+            options.deployments.production = args.production.to_vec();
         }
         let (mut facts, mut flow) = (Facts::new(), Flow::default());
         let (as_of, source) = match (&args.log, host) {
