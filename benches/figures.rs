@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use pipeline_benches::Failure;
 use pipeline_benches::areas::{self, Settings};
+use pipeline_benches::metrics;
 use pipeline_benches::report::Report;
 use pipeline_benches::scheduler::million;
 use pipeline_benches::threads::Threads;
@@ -43,6 +44,11 @@ fn run() -> Result<ExitCode, Failure> {
             }
             million::CHILD => {
                 million::child(args.next().unwrap_or_default().parse()?)?;
+                return Ok(ExitCode::SUCCESS);
+            }
+            metrics::CHILD => {
+                let (log, threads) = (args.next().unwrap_or_default(), args.next().unwrap_or_default());
+                metrics::child(&log, &threads)?;
                 return Ok(ExitCode::SUCCESS);
             }
             option if option.starts_with('-') => {

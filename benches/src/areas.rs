@@ -1,6 +1,7 @@
 //! What `figures` can measure, area by area.
 
 use crate::Failure;
+use crate::metrics;
 use crate::report::Sink;
 use crate::scheduler;
 use crate::threads::Threads;
@@ -40,7 +41,7 @@ impl Settings<'_> {
 }
 
 /// All areas.
-pub const ALL: &[Area] = &[scheduler::AREA];
+pub const ALL: &[Area] = &[scheduler::AREA, metrics::AREA];
 
 /// The measures that some words choose, `AREA` or `AREA/MEASURE`; all of them when there are none.
 ///

@@ -11,6 +11,7 @@
 //! | [`shapes`] | the graphs |
 //! | [`bare`], [`peers`] | the floor, and other crates, on these graphs |
 //! | [`ours`] | runs of our own on these graphs |
+//! | [`metrics`], [`memory`] | a year of deliveries beside databases; how much memory this process takes |
 //! | [`scratch`] | directories for files that are measured |
 //! | [`areas`] | what `figures` can measure, area by area |
 //!
@@ -18,6 +19,8 @@
 
 pub mod areas;
 pub mod bare;
+pub mod memory;
+pub mod metrics;
 pub mod ours;
 pub mod peers;
 pub mod report;

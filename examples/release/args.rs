@@ -3,6 +3,9 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::metrics::MetricsArgs;
+use crate::page::{ReportArgs, ReviewArgs};
+
 /// A release pipeline in one program: from a commit to production, with a journal that is the truth.
 #[derive(Debug, Parser)]
 #[command(
@@ -166,16 +169,11 @@ pub enum Command {
         run: String,
     },
     /// Show the delivery metrics, from the store or from a delivery log.
-    Metrics {
-        /// A delivery log: JSON lines.
-        log: Option<PathBuf>,
-        /// Stop at the first bad line.
-        #[arg(long)]
-        strict: bool,
-        /// The columns of a spreadsheet, one line for each service and week.
-        #[arg(long)]
-        weekly_csv: bool,
-    },
+    Metrics(MetricsArgs),
+    /// Write the delivery metrics as a page to look at.
+    Report(ReportArgs),
+    /// Write the operations review of a month, as Markdown.
+    Review(ReviewArgs),
 }
 
 /// The languages of drawings.
@@ -211,7 +209,9 @@ impl Command {
             Self::Verify { .. } => "verify",
             Self::Checkpoint { .. } => "checkpoint",
             Self::Change { .. } => "change",
-            Self::Metrics { .. } => "metrics",
+            Self::Metrics(_) => "metrics",
+            Self::Report(_) => "report",
+            Self::Review(_) => "review",
         }
     }
 }

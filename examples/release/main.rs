@@ -10,7 +10,10 @@ mod commands;
 mod graph;
 mod host;
 mod live;
+mod measuring;
+mod metrics;
 mod pace;
+mod page;
 mod progress;
 mod reports;
 mod revisions;
@@ -21,6 +24,7 @@ mod signals;
 mod snapshot;
 mod story;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::process::ExitCode;
@@ -35,7 +39,7 @@ use crate::args::{Args, Command};
 use crate::commands::Consent;
 use crate::host::Host;
 use crate::live::Live;
-use crate::reports::MetricsRequest;
+use crate::measuring::FactsArgs;
 use crate::session::Session;
 use crate::signals::Signals;
 
@@ -109,13 +113,18 @@ fn say(args: &Args, answer: Option<Answer>) -> ExitCode {
     };
     let exit = answer.exit;
     if args.json {
-        println!("{:#}", document(args, exit as u8, answer.data));
+        print(&format!("{:#}", document(args, exit as u8, answer.data)));
     } else if exit == answer::Exit::BadInput {
         eprintln!("{}", answer.text.trim_end());
     } else {
-        println!("{}", answer.text.trim_end());
+        print(answer.text.trim_end());
     }
     exit.into()
+}
+
+/// Whoever reads may have read enough, as `head` does: that is no failure.
+fn print(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 /// A command line that says nothing to do: a mistake, or a question for help.
@@ -213,18 +222,17 @@ async fn perform(args: &Args, session: &Arc<Session>) -> Result<Answer, Problem>
         Command::Verify { checkpoint } => checks::verify(&store, checkpoint.as_deref()).await,
         Command::Checkpoint { output } => checks::checkpoint(&look()?, output.as_deref()).await,
         Command::Change { run } => reports::change(&existing()?, run).await,
-        Command::Metrics {
-            log,
-            strict,
-            weekly_csv,
-        } => {
-            let request = MetricsRequest {
-                log: log.as_deref(),
-                strict: *strict,
-                weekly_csv: *weekly_csv,
-            };
-            let host = if log.is_some() { None } else { Some(look()?) };
-            reports::metrics(host.as_ref(), &request).await
-        }
+        Command::Metrics(args) => metrics::metrics(for_log(&args.facts, look)?.as_ref(), args).await,
+        Command::Report(args) => page::report(for_log(&args.facts, look)?.as_ref(), args).await,
+        Command::Review(args) => page::review(for_log(&args.facts, look)?.as_ref(), args).await,
+    }
+}
+
+/// A log needs no store.
+fn for_log(facts: &FactsArgs, look: impl FnOnce() -> Result<Host, Problem>) -> Result<Option<Host>, Problem> {
+    if facts.log.is_some() {
+        Ok(None)
+    } else {
+        look().map(Some)
     }
 }

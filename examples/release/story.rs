@@ -6,9 +6,9 @@ use serde_json::json;
 use crate::answer::{Answer, Exit, Problem};
 use crate::commands::{self, Consent};
 use crate::host::Host;
-use crate::reports::{self, MetricsRequest};
+use crate::metrics::{self, MetricsArgs};
 use crate::session::Session;
-use crate::{checks, runs, show};
+use crate::{checks, reports, runs, show};
 
 /// The definition of the bundled sample.
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/infra/pipeline.toml");
@@ -72,15 +72,7 @@ pub async fn tell(store: &Path, session: &Arc<Session>, json: bool) -> Result<An
     let change = reports::change(&host, &run).await?;
     say(&change.text);
     say("8. The delivery metrics:");
-    let metrics = reports::metrics(
-        Some(&host),
-        &MetricsRequest {
-            log: None,
-            strict: false,
-            weekly_csv: false,
-        },
-    )
-    .await?;
+    let metrics = metrics::metrics(Some(&host), &MetricsArgs::default()).await?;
     say(&metrics.text);
     say("9. The journal and the artifacts, verified:");
     let verified = checks::verify(store, None).await?;

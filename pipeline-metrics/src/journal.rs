@@ -4,8 +4,8 @@ use pipeline_core::{
 };
 
 use crate::{
-    Change, Deployment, DeploymentKind, DeploymentResult, Fact, FactId, FactSource, Facts, Incident,
-    Recovery, Rollback,
+    Change, Deployment, DeploymentKind, DeploymentResult, Fact, FactSource, Facts, Incident, Phases,
+    Recovery, Rollback, Sha,
 };
 
 impl Facts {
@@ -21,18 +21,11 @@ impl Facts {
     ///
     /// An event of these families that cannot be read, because it was erased or a newer program wrote it,
     /// becomes a [`Problem`](crate::Problem). An event that was read before changes nothing, so a caller may
-    /// read a journal again from any cursor. Facts are named by the event alone: journals of several hosts
-    /// whose environments have equal names need a [`Facts`] each.
+    /// read a journal again from any cursor. Facts are named by the event alone, as `stream#position`, and incidents
+    /// by their stream: journals of several hosts whose environments have equal names need a [`Facts`] each.
     pub fn add_event(&mut self, event: &Event) {
-        let added = match &*event.kind {
-            // They say nothing about delivery, so it does not matter whether they can be read.
-            "environment.locked" | "environment.released" | "environment.verified" => Ok(()),
-            kind if kind.starts_with("environment.") => self.add_environment_event(event),
-            kind if kind.starts_with("incident.") => self.add_incident_event(event),
-            _ => Ok(()),
-        };
-        if let Err(error) = added {
-            self.add_problem(FactSource::Event(event.reference()), &error);
+        if let Err(error) = facts_of(event, |fact| self.add(fact)) {
+            self.add_problem(source(event), &error);
         }
     }
 
@@ -42,43 +35,71 @@ impl Facts {
             self.add_event(event);
         }
     }
+}
 
-    fn add_environment_event(&mut self, event: &Event) -> Result<(), DecodeError> {
-        match event.read::<EnvironmentEvent>()?.as_deref() {
-            Some(EnvironmentEvent::Deployed(deployed)) if !deployed.unchanged => {
-                self.extend(changes(event, deployed));
-                self.add(Fact::Deployment(succeeded(event, deployed)));
-            }
-            Some(EnvironmentEvent::DeploymentFailed(attempt)) => {
-                self.add(Fact::Deployment(failed(event, attempt)));
-            }
-            Some(EnvironmentEvent::RolledBack(back)) => self.add(Fact::Rollback(rolled_back(event, back))),
-            _ => {}
-        }
-        Ok(())
+fn source(event: &Event) -> FactSource<'_> {
+    FactSource::Event {
+        stream: event.stream.as_str(),
+        position: event.position,
     }
+}
 
-    fn add_incident_event(&mut self, event: &Event) -> Result<(), DecodeError> {
-        let id = FactId::Text(event.stream.as_str().into());
-        let source = FactSource::Event(event.reference());
-        match event.read::<IncidentEvent>()?.as_deref() {
-            Some(IncidentEvent::Opened(opened)) => self.add(Fact::Incident(Incident {
+/// Hands out what an event says.
+pub(crate) fn facts_of(event: &Event, mut add: impl FnMut(Fact<'_>)) -> Result<(), DecodeError> {
+    match &*event.kind {
+        // They say nothing about delivery, so it does not matter whether they can be read.
+        "environment.locked" | "environment.released" | "environment.verified" => Ok(()),
+        kind if kind.starts_with("environment.") => environment(event, &mut add),
+        kind if kind.starts_with("incident.") => incident(event, &mut add),
+        _ => Ok(()),
+    }
+}
+
+fn environment(event: &Event, add: &mut impl FnMut(Fact<'_>)) -> Result<(), DecodeError> {
+    let id = event.reference().to_string();
+    match event.read::<EnvironmentEvent>()?.as_deref() {
+        Some(EnvironmentEvent::Deployed(deployed)) if !deployed.unchanged => {
+            for revision in revisions(deployed) {
+                add(Fact::Change(Change {
+                    component: deployed.release.component.as_str(),
+                    sha: Sha::new(revision.id.as_str()),
+                    at: revision.at,
+                    phases: Phases::default(),
+                    source: source(event),
+                }));
+            }
+            succeeded(event, &id, deployed, add);
+        }
+        Some(EnvironmentEvent::DeploymentFailed(attempt)) => failed(event, &id, attempt, add),
+        Some(EnvironmentEvent::RolledBack(back)) => rolled_back(event, &id, back, add),
+        _ => {}
+    }
+    Ok(())
+}
+
+fn incident(event: &Event, add: &mut impl FnMut(Fact<'_>)) -> Result<(), DecodeError> {
+    let id = event.stream.as_str();
+    match event.read::<IncidentEvent>()?.as_deref() {
+        Some(IncidentEvent::Opened(opened)) => {
+            let deployment = opened.deployment.as_ref().map(ToString::to_string);
+            add(Fact::Incident(Incident {
                 id,
-                component: opened.component.as_str().into(),
-                environment: opened.environment.as_ref().map(|name| name.as_str().into()),
+                component: opened.component.as_str(),
+                environment: opened.environment.as_ref().map(|name| name.as_str()),
                 opened: event.at,
-                deployment: opened.deployment.clone().map(FactId::Event),
-                source,
-            })),
-            Some(IncidentEvent::Resolved(_)) => self.add(Fact::Recovery(Recovery {
-                incident: id,
-                at: event.at,
-                source,
-            })),
-            _ => {}
+                deployment: deployment.as_deref(),
+                changes: Vec::new(),
+                source: source(event),
+            }));
         }
-        Ok(())
+        Some(IncidentEvent::Resolved(_)) => add(Fact::Recovery(Recovery {
+            incident: id,
+            at: event.at,
+            source: source(event),
+        })),
+        _ => {}
     }
+    Ok(())
 }
 
 /// The revisions that a deployment brought. That of the run is mostly one of the list; not where the host
@@ -89,66 +110,62 @@ fn revisions(deployed: &Deployed) -> impl Iterator<Item = &Revision> {
     own.chain(&deployed.revisions)
 }
 
-fn changes<'d>(event: &'d Event, deployed: &'d Deployed) -> impl Iterator<Item = Fact> + 'd {
-    revisions(deployed).map(|revision| {
-        Fact::Change(Change {
-            component: deployed.release.component.as_str().into(),
-            sha: revision.id.as_str().into(),
-            at: revision.at,
-            source: FactSource::Event(event.reference()),
-        })
-    })
-}
-
-fn succeeded(event: &Event, deployed: &Deployed) -> Deployment {
-    Deployment {
-        id: FactId::Event(event.reference()),
-        component: deployed.release.component.as_str().into(),
-        environment: event.stream.name().into(),
-        production: deployed.tier == Tier::Production,
-        finished: event.at,
+fn succeeded(event: &Event, id: &str, deployed: &Deployed, add: &mut impl FnMut(Fact<'_>)) {
+    let (version, release) = (
+        deployed.release.version.to_string(),
+        deployed.release_digest.to_string(),
+    );
+    add(Fact::Deployment(Deployment {
+        id,
+        component: deployed.release.component.as_str(),
+        environment: event.stream.name(),
+        production: Some(deployed.tier == Tier::Production),
         started: Some(deployed.started_at),
+        finished: event.at,
         result: DeploymentResult::Success,
         kind: match deployed.purpose {
             Purpose::Planned => DeploymentKind::Planned,
             Purpose::Rework => DeploymentKind::Rework,
         },
-        revisions: revisions(deployed)
-            .map(|revision| revision.id.as_str().into())
+        version: Some(&version),
+        release: Some(&release),
+        team: None,
+        changes: revisions(deployed)
+            .map(|revision| Sha::new(revision.id.as_str()))
             .collect(),
-        release: Some(deployed.release_digest.to_string().into()),
-        source: FactSource::Event(event.reference()),
-    }
+        source: source(event),
+    }));
 }
 
-fn failed(event: &Event, attempt: &DeploymentFailed) -> Deployment {
-    Deployment {
-        id: FactId::Event(event.reference()),
-        component: attempt.component.as_str().into(),
-        environment: event.stream.name().into(),
-        production: attempt.tier == Tier::Production,
-        finished: event.at,
+fn failed(event: &Event, id: &str, attempt: &DeploymentFailed, add: &mut impl FnMut(Fact<'_>)) {
+    let release = attempt.release_digest.as_ref().map(ToString::to_string);
+    add(Fact::Deployment(Deployment {
+        id,
+        component: attempt.component.as_str(),
+        environment: event.stream.name(),
+        production: Some(attempt.tier == Tier::Production),
         started: Some(attempt.started_at),
+        finished: event.at,
         result: DeploymentResult::Failure,
-        // The event does not say why it was tried, and a failed attempt is in no rate.
+        // The event does not say why it was tried, and a failed attempt is in no rate of rework.
         kind: DeploymentKind::Planned,
-        revisions: Vec::new(),
-        release: attempt
-            .release_digest
-            .as_ref()
-            .map(|digest| digest.to_string().into()),
-        source: FactSource::Event(event.reference()),
-    }
+        version: None,
+        release: release.as_deref(),
+        team: None,
+        changes: Vec::new(),
+        source: source(event),
+    }));
 }
 
-fn rolled_back(event: &Event, back: &RolledBack) -> Rollback {
-    Rollback {
-        id: FactId::Event(event.reference()),
-        component: back.component.as_str().into(),
-        environment: event.stream.name().into(),
-        production: back.tier == Tier::Production,
+fn rolled_back(event: &Event, id: &str, back: &RolledBack, add: &mut impl FnMut(Fact<'_>)) {
+    let release = back.from.to_string();
+    add(Fact::Rollback(Rollback {
+        id,
+        component: back.component.as_str(),
+        environment: event.stream.name(),
+        production: Some(back.tier == Tier::Production),
         at: event.at,
-        release: back.from.to_string().into(),
-        source: FactSource::Event(event.reference()),
-    }
+        release: &release,
+        source: source(event),
+    }));
 }

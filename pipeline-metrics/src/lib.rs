@@ -1,13 +1,13 @@
-//! Delivery metrics out of release journals, every number with the events behind it.
+//! Delivery metrics out of release journals and logs, every number with the events behind it.
 //!
-//! A [`Facts`] collects what happened, out of the events of a journal or the lines of a delivery log. A
-//! [`Delivery`] links it: which deployment brought a change to users, which one an incident is the fault of.
-//! A [`Report`] tells the five numbers of DORA for a window of time, by component.
+//! A [`Facts`] collects what happened. A [`Delivery`] links it: which deployment brought a change to users, which one
+//! an incident is the fault of. A [`Report`] tells the five numbers of DORA for a window of time, how far each can be
+//! trusted, and what is behind it.
 //!
 //! # A week, worked by hand
 //!
 //! ```
-//! use pipeline_metrics::{Delivery, Facts, LogReader, Ratio, Reason, ReportOptions, Window};
+//! use pipeline_metrics::{Delivery, Facts, LogReader, Metric, Options, Ratio, Reason, Report, ReportOptions, Scope};
 //!
 //! let log = r#"
 //! {"type":"change","ts":"2025-01-06T08:00:00Z","service":"shop","sha":"a"}
@@ -22,31 +22,29 @@
 //! let mut facts = Facts::new();
 //! LogReader::new("events.jsonl").read(log.as_bytes(), &mut facts)?;
 //!
-//! let delivery = Delivery::of(&facts);
-//! let week = Window::week_of("2025-01-06T00:00:00Z".parse()?);
-//! let report = delivery.report(&ReportOptions::new(week));
-//! let shop = report.component("shop").ok_or("no shop")?;
+//! let delivery = Delivery::of(&facts, &Options::default())?;
+//! let week = delivery.everything().ok_or("nothing went live")?;
+//! let report = Report::of(&delivery, &ReportOptions::new(week));
+//! let shop = report.part("shop").ok_or("no shop")?;
 //!
 //! // Two deployments, on Monday and on Tuesday.
-//! let frequency = shop.deployment_frequency.value.ok_or("nothing went live")?;
-//! assert_eq!((frequency.deployments, frequency.days), (2, 2));
+//! assert_eq!((shop.measures.deployments, shop.measures.deployment_days), (2, 2));
 //! // 4 hours for a, 2 for b, 1 for c: the one in the middle is 2 hours.
-//! assert_eq!(shop.lead_time.value.map(|time| time.median_ms), Some(2.0 * 3_600_000.0));
+//! assert_eq!(shop.measures.lead_time.map(|time| time.median_ms), Some(2.0 * 3_600_000.0));
 //! // d1 failed, as i1 came after it: 1 of 2; users waited from Monday, 12:00, to Tuesday, 15:00.
-//! assert_eq!(shop.change_fail_rate.value, Ratio::new(1, 2));
-//! assert_eq!(shop.recovery_time.value.map(|time| time.median_ms), Some(27.0 * 3_600_000.0));
-//! // d2 was a hotfix: 1 of 2.
-//! assert_eq!(shop.rework_rate.value, Ratio::new(1, 2));
+//! assert_eq!(shop.measures.change_fail_rate, Ratio::new(1, 2));
+//! assert_eq!(shop.measures.recovery_time.map(|time| time.median_ms), Some(27.0 * 3_600_000.0));
+//! // d2 was a hotfix: 1 of 2. So few tell little: anything from 9 % to 91 % would often look like this.
+//! assert_eq!(shop.measures.rework_rate, Ratio::new(1, 2));
+//! assert_eq!(shop.intervals.rework_rate.map(|rate| (rate.low * 100.0).round()), Some(9.0));
 //!
 //! // What is behind a number, and what is not.
-//! let first = shop.lead_time.counted.first().ok_or("no change")?;
+//! let lead_time = delivery.select(&Scope::Component("shop"), week).explain(Metric::LeadTime);
+//! let first = lead_time.counted.first().ok_or("no change")?;
 //! assert_eq!(first.fact.to_string(), "change a (events.jsonl:2)");
-//! assert_eq!(shop.lead_time.left_out_for(&Reason::NotDelivered), 1);
+//! assert_eq!(lead_time.left_out_for(Reason::NotDelivered), 1);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
-//!
-//! From a journal, the facts come with [`Facts::add_events`]: follow
-//! [`read_all`](pipeline_core::Journal) and add each page; to read an event twice does no harm.
 //!
 //! # The nouns
 //!
@@ -54,59 +52,124 @@
 //! |---|---|
 //! | [`Change`], [`Deployment`], [`Incident`], [`Recovery`], [`Rollback`] | what is counted; each knows its [`FactSource`] |
 //! | [`Facts`] | a set of them, whatever their order, with the [`Problem`]s of what could not be read |
-//! | [`LogReader`] | reads the delivery log of another system |
-//! | [`Delivery`] | facts with their links |
-//! | [`Window`] | a half-open span of time; an ISO week is one |
-//! | [`Report`], [`Week`] | the [`Measures`] of a window, of a week |
-//! | [`Explained`] | a number, what was counted, what was [left out](LeftOut) with the [`Reason`], and the definition |
-//! | [`render_text`], [`weekly_csv`] | for a terminal, for a spreadsheet; a [`Report`] is also JSON |
+//! | [`LogReader`], [`CdEvents`] | read the delivery log, the `CDEvents` of other systems |
+//! | [`Options`], [`Preset`] | what is chosen where definitions differ |
+//! | [`Delivery`], [`Selection`] | facts with their links; a part of them in a [`Window`] |
+//! | [`Measures`], [`Explained`] | the five numbers; one with every fact that was counted or left out |
+//! | [`Tally`] | the numbers kept up to date, fact by fact |
+//! | [`Flow`], [`Figure`] | how work flows, and further numbers of it |
+//! | [`Report`] | the numbers of a window with their intervals: [`render_text`], [`prometheus_text`], JSON |
+//! | [`MetricTrend`] | a number over time, and whether it says that something changed |
+//! | [`render_review`] | a month as Markdown |
+//! | `page` (feature `report`) | one HTML file that a person looks at |
+//! | [`stats`], [`benchmark`] | how far to trust a number; what others answered in DORA's survey |
 //!
 //! # Definitions
 //!
-//! They are in [`definitions`], with formulas, units and sources.
+//! They are in [`definitions`], with formulas, units and sources; [`reports`] says what reports hold.
+//!
+//! # Features
+//!
+//! | | |
+//! |---|---|
+//! | `journal` (on) | facts out of the journal of `pipeline-core` |
+//! | `csv` (on) | tables with named columns |
+//! | `report` | the page, with charts by plotters (SVG alone) |
+//! | `git` | reads real repositories |
+//! | `zones` | time zones by name |
 //!
 //! # What it does not do
 //!
-//! - It reads no clock and no files, starts no task and needs no async runtime.
-//! - It rates nobody: DORA's clusters describe survey answers, and a number has no level.
+//! - It reads no clock, starts no task and needs no async runtime.
+//! - It rates nobody: DORA's clusters describe survey answers, and a number may be in none.
 //! - It blends no components, unless [asked](ReportOptions::with_overall).
 //! - It stores nothing: facts are rebuilt from the journal or the logs.
 #![forbid(unsafe_code)]
 
-mod change_fail_rate;
+pub mod benchmark;
+mod calendar;
 mod delivery;
-mod deployment_frequency;
-mod explained;
+mod export;
 mod fact;
 mod facts;
-mod history;
+mod figure;
+mod figure_text;
+mod figures;
+mod flow;
+mod git;
+#[cfg(feature = "journal")]
 mod journal;
-mod lead_time;
 mod log;
-mod median;
-mod recovery_time;
+mod metric_trend;
+mod moment;
+mod options;
+#[cfg(feature = "report")]
+pub mod page;
+mod pipeline_runs;
+mod reduce;
 mod report;
-mod rework_rate;
-mod text;
-mod weekly;
+mod review;
+mod show;
+mod source;
+mod spread;
+pub mod stats;
+mod tally;
+mod value_stream;
 mod window;
+mod working_time;
 
-pub use delivery::{Delivery, Measures, Week};
-pub use deployment_frequency::Frequency;
-pub use explained::{Counted, Durations, Explained, LeftOut, Ratio, Reason};
+pub use calendar::Bucket;
+pub use delivery::{
+    Counted, Delivery, Explained, Frequency, LeftOut, Measures, Metric, PhaseTimes, Phased, Ratio, Reason,
+    Scope, Selection, Spell, Week, weekly_csv,
+};
+pub use export::{json_schema, prometheus_text, render_explanation, render_text};
 pub use fact::{
-    Change, Deployment, DeploymentKind, DeploymentResult, Fact, FactId, FactRef, FactSource, Incident,
-    Recovery, Rollback,
+    Change, Deployment, DeploymentKind, DeploymentResult, Fact, FactRef, FactSource, Incident, Phases,
+    Recovery, Rollback, Sha,
 };
 pub use facts::{Facts, Problem};
+pub use figure::{Cell, Figure, FigureColumn, FigureItem, FigureLeftOut, FigureTable, FigureValue, Unit};
+pub use figures::{FigureOptions, LagBy, figures};
+#[cfg(feature = "journal")]
+pub use flow::JournalFlow;
+pub use flow::{
+    ChangeKind, EnvironmentChange, EnvironmentFact, Flow, FlowFact, Hold, ManualWork, Origin, Removal,
+    StageTime, Wait, WaitCause,
+};
+pub use git::{
+    Commit, CommitGraph, CommitTime, GitHistory, GitOptions, Reverted, Tag, TaggedRelease, revert_in_message,
+};
+#[cfg(feature = "git")]
+pub use git::{ReadGitError, read_history};
 pub use log::{LineError, LogError, LogErrorKind, LogReader, LogSummary};
-pub use report::{ComponentReport, Report, ReportOptions};
-pub use text::render_text;
-pub use weekly::weekly_csv;
+pub use metric_trend::MetricTrend;
+pub use options::{
+    Aggregate, Attribution, Blend, Bound, CalendarError, CalendarOptions, Choice, Deliveries,
+    DeploymentOptions, FailShare, FailedOf, FailedRuns, FailureOptions, FrequencyOptions, LeadTimeOptions,
+    Named, Options, Pace, Partial, Preset, Reach, RecoveredBy, RecoveryFrom, RecoveryOptions, Rounding, Skew,
+    Span, Start, UnknownPreset, WeekStart,
+};
+pub use pipeline_runs::{PipelineRun, RunDeployment, RunResult, TaskRun, deployments_of_runs};
+pub use reduce::Durations;
+pub use report::{Confident, LeftOutCount, Report, ReportOptions, ReportPart};
+pub use review::{ReviewOptions, render_review};
+pub use source::{CdEvents, CdEventsOptions, RecordError, SourceError, SourceErrorKind, SourceSummary};
+#[cfg(feature = "csv")]
+pub use source::{
+    CsvError, CsvField, CsvHeaderError, CsvHeaderProblem, CsvReader, CsvRows, CsvTime, MissingColumn,
+};
+pub use tally::Tally;
+pub use value_stream::{Block, ObservedStream, Totals, ValueStream};
 pub use window::{Window, WindowError};
+pub use working_time::{WorkingHoursError, WorkingTime, WorkingWeek};
 
 #[doc = include_str!("../docs/definitions.md")]
+#[doc = include_str!("../docs/figures.md")]
 pub mod definitions {}
+
+#[doc = include_str!("../docs/report.md")]
+pub mod reports {}
 
 /// Compiles and runs what the README shows.
 #[cfg(doctest)]

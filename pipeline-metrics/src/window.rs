@@ -1,10 +1,10 @@
 use std::fmt;
 
-use pipeline_core::Timestamp;
+use jiff::Timestamp;
 use serde::Serialize;
 
-pub(crate) const DAY: i64 = 86_400;
-const WEEK: i64 = 7 * DAY;
+use crate::calendar::DAY;
+use crate::moment::{micros, timestamp};
 
 /// A span of time: `start` belongs to it, `end` does not. Never empty.
 ///
@@ -42,11 +42,21 @@ impl Window {
     /// At the two ends of what a [`Timestamp`] can express, the week is cut short there.
     pub fn week_of(at: Timestamp) -> Self {
         // The first of January 1970 was a Thursday, three days after a Monday.
-        let start = (day_of(at) - (day_of(at) + 3).rem_euclid(7)) * DAY;
+        let day = micros(at).div_euclid(DAY);
+        let monday = day - (day + 3).rem_euclid(7);
+        Self::of_micros(monday * DAY, (monday + 7) * DAY)
+    }
+
+    /// At the two ends of what a [`Timestamp`] can express, it is cut short there.
+    pub(crate) fn of_micros(start: i64, end: i64) -> Self {
         Self {
-            start: Timestamp::from_second(start).unwrap_or(Timestamp::MIN),
-            end: Timestamp::from_second(start + WEEK).unwrap_or(Timestamp::MAX),
+            start: timestamp(start),
+            end: timestamp(end),
         }
+    }
+
+    pub(crate) fn micros(&self) -> (i64, i64) {
+        (micros(self.start), micros(self.end))
     }
 
     /// The first moment that belongs to it.
@@ -66,14 +76,7 @@ impl Window {
 
     /// How long it is, in days of 24 hours.
     pub fn days(&self) -> f64 {
-        self.end.duration_since(self.start).as_secs_f64() / DAY as f64
-    }
-
-    /// Those of some items, sorted by time, that lie within.
-    pub(crate) fn slice<'a, T>(&self, sorted: &'a [T], at: impl Fn(&T) -> Timestamp) -> &'a [T] {
-        let from = sorted.partition_point(|item| at(item) < self.start);
-        let to = sorted.partition_point(|item| at(item) < self.end);
-        &sorted[from..to]
+        self.end.duration_since(self.start).as_secs_f64() / 86_400.0
     }
 }
 
@@ -81,13 +84,6 @@ impl fmt::Display for Window {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} up to {}", self.start, self.end)
     }
-}
-
-/// The number of the UTC day with this moment, from 1970-01-01.
-pub(crate) fn day_of(at: Timestamp) -> i64 {
-    // Before 1970 a fraction of a second counts downwards, and belongs to the second below.
-    let second = at.as_second() - i64::from(at.subsec_nanosecond() < 0);
-    second.div_euclid(DAY)
 }
 
 /// A window that holds no moment.

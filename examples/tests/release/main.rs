@@ -23,6 +23,7 @@ mod pools;
 mod progress;
 mod queues;
 mod repetition;
+mod reports;
 mod revisions;
 mod rollback;
 mod rules;

@@ -1,14 +1,19 @@
-//! The metrics of a delivery log that two databases agree on.
+//! The numbers of a delivery log that two databases agree on, as a program tells them.
 
 use std::fs;
+use std::path::PathBuf;
 
 use crate::support::{TestSpace, fixtures};
 
+fn year() -> Option<(PathBuf, String)> {
+    let folder = fixtures()?.join("dora/synthetic");
+    let log = folder.join("events.jsonl").display().to_string();
+    Some((folder, log))
+}
+
 #[test]
 fn the_weeks_of_the_synthetic_year_are_as_expected_byte_for_byte() {
-    let Some(folder) = fixtures() else { return };
-    let folder = folder.join("dora/synthetic");
-    let log = folder.join("events.jsonl").display().to_string();
+    let Some((folder, log)) = year() else { return };
     let expected = fs::read_to_string(folder.join("expected_weekly.csv")).unwrap();
     let space = TestSpace::new();
     let csv = space
@@ -28,11 +33,136 @@ fn the_weeks_of_the_synthetic_year_are_as_expected_byte_for_byte() {
 }
 
 #[test]
+fn the_year_is_told_in_every_form() {
+    let Some((folder, log)) = year() else { return };
+    let expected: serde_json::Value =
+        serde_json::from_slice(&fs::read(folder.join("expected_overall.json")).unwrap()).unwrap();
+    let space = TestSpace::new();
+    let said = space.json(&["metrics", &log, "--overall"]).expect(0);
+    let report = &said.document["report"];
+    assert_eq!(report["format"], 2);
+    assert_eq!(report["parts"].as_array().unwrap().len(), 10);
+    let measures = &report["overall"]["measures"];
+    assert_eq!(measures["deployments"], expected["deployments"]);
+    assert_eq!(measures["lead_time"]["median_ms"], expected["lt_median"]);
+    assert_eq!(measures["recovery_time"]["median_ms"], expected["fdrt_median"]);
+    assert_eq!(measures["open_incidents"], expected["open_incidents"]);
+    assert!(
+        report["overall"].get("explained").is_none(),
+        "facts come when asked for"
+    );
+
+    let table = space
+        .release(&["metrics", &log, "--service", "svc-000"])
+        .expect(0)
+        .stdout;
+    assert!(table.contains("svc-000") && !table.contains("svc-001"), "{table}");
+    let prometheus = space
+        .release(&["metrics", &log, "--prometheus", "--service", "svc-000"])
+        .expect(0)
+        .stdout;
+    assert!(
+        prometheus.contains("delivery_deployments{scope=\"component\",name=\"svc-000\"} 268\n"),
+        "{prometheus}"
+    );
+    let explained = space
+        .release(&["metrics", &log, "--explain", "--service", "svc-001"])
+        .expect(0)
+        .stdout;
+    assert!(
+        explained.contains("svc-001, change fail rate: 0.0 % (0 of 4)"),
+        "{explained}"
+    );
+    assert!(
+        explained.contains("events.jsonl:"),
+        "each fact tells where it was read: {explained}"
+    );
+    let said = space
+        .json(&["metrics", &log, "--explain", "--service", "svc-001"])
+        .expect(0);
+    assert_eq!(
+        said.document["report"]["parts"][0]["explained"]
+            .as_array()
+            .unwrap()
+            .len(),
+        5
+    );
+}
+
+#[test]
+fn a_part_a_time_and_a_way_to_count_can_be_chosen() {
+    let Some((_, log)) = year() else { return };
+    let space = TestSpace::new();
+    let count = |more: &[&str]| {
+        let args = [&["metrics", &log, "--overall"], more].concat();
+        let said = space.json(&args).expect(0);
+        said.document["report"]["overall"]["measures"]["deployments"]
+            .as_u64()
+            .unwrap()
+    };
+    let all = count(&[]);
+    let march = count(&["--from", "2025-03-01", "--to", "2025-04-01"]);
+    assert!(0 < march && march < all);
+    // On the day before, by the clock of another zone.
+    assert_ne!(
+        march,
+        count(&[
+            "--from",
+            "2025-03-01",
+            "--to",
+            "2025-04-01",
+            "--time-zone",
+            "Asia/Shanghai"
+        ])
+    );
+    let nothing = space
+        .json(&["metrics", &log, "--production", "nowhere"])
+        .expect(0);
+    assert!(nothing.document["report"].is_null(), "{nothing}");
+    let said = space
+        .json(&["metrics", &log, "--preset", "devlake", "--overall"])
+        .expect(0);
+    let devlake = &said.document["report"]["overall"];
+    assert_ne!(
+        devlake["measures"]["lead_time"]["ms"],
+        devlake["measures"]["lead_time"]["mean_ms"]
+    );
+    assert!(
+        devlake["definitions"][1]
+            .as_str()
+            .unwrap()
+            .contains("lower median"),
+        "{devlake:#}"
+    );
+    let environment = space
+        .json(&["metrics", &log, "--environment", "staging"])
+        .expect(0);
+    assert_eq!(environment.document["report"]["parts"][0]["scope"], "environment");
+    for bad in [
+        &["--preset", "nobody"][..],
+        &["--service", "nobody"],
+        &["--team", "nobody"],
+        &["--time-zone", "Nowhere/Else"],
+        &["--from", "yesterday"],
+        &["--from", "2025-04-01", "--to", "2025-03-01"],
+        &["--prometheus", "--weekly-csv"],
+    ] {
+        let args = [&["metrics", &log], bad].concat();
+        let refused = space.json(&args).expect(2);
+        assert!(!refused.error().is_empty(), "{bad:?}");
+    }
+}
+
+#[test]
 fn a_bad_line_is_left_out_and_told_or_stops_when_asked() {
     let space = TestSpace::new();
     space.write("log.jsonl", "{\"nonsense\": true}\nnot json\n");
     let log = space.source().join("log.jsonl").display().to_string();
-    space.json(&["metrics", &log]).expect(0);
+    let told = space.release(&["metrics", &log]).expect(0);
+    assert!(
+        told.stdout.contains("log.jsonl:1: ") && told.stdout.contains("log.jsonl:2: "),
+        "{told}"
+    );
     let refused = space.json(&["metrics", &log, "--strict"]).expect(2);
     assert!(refused.error().contains("log.jsonl"), "{refused}");
     let refused = space.json(&["metrics", "/nowhere/log.jsonl"]).expect(2);

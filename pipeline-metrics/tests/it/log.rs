@@ -1,7 +1,7 @@
 use std::error::Error as _;
 use std::io::{self, BufRead, BufReader, Read};
 
-use pipeline_metrics::{Facts, LogReader, LogSummary};
+use pipeline_metrics::{Delivery, Facts, LogReader, LogSummary, Options};
 
 const MIXED: &[u8] = b"\
 {\"type\":\"change\",\"ts\":\"2025-01-06T08:00:00Z\",\"service\":\"shop\",\"sha\":\"a\"}\n\
@@ -42,7 +42,7 @@ fn bad_lines_are_reported_with_file_line_and_reason() {
     log.jsonl:11: not a JSON object
     "#);
     // The last line has no end, an escape and a field more, and is a good one.
-    let mut components: Vec<_> = facts.changes().map(|change| &*change.component).collect();
+    let mut components: Vec<_> = facts.changes().map(|change| change.component).collect();
     components.sort_unstable();
     assert_eq!(components, ["shop", "shöp"]);
 }
@@ -70,13 +70,50 @@ fn a_strict_reader_stops_at_the_first_bad_line() {
 }
 
 #[test]
-fn the_caller_says_which_environments_have_users() {
-    let line = r#"{"type":"deployment","ts":"2025-01-06T09:00:00Z","service":"shop","id":"d1","environment":"eu","result":"success","kind":"planned"}"#;
-    for (environments, live) in [(&["eu", "us"][..], true), (&["production"], false), (&[], false)] {
-        let reader = LogReader::new("log.jsonl").production(environments.iter().copied());
+fn options_say_which_environments_have_users() {
+    let line = r#"{"type":"deployment","ts":"2025-01-06T09:00:00Z","service":"shop","id":"d1","environment":"EU","result":"success","kind":"planned"}"#;
+    let mut facts = Facts::new();
+    LogReader::new("log.jsonl")
+        .read(line.as_bytes(), &mut facts)
+        .unwrap();
+    for (environments, live) in [(&["eu", "us"][..], 1), (&["production"], 0), (&[], 0)] {
+        let mut options = Options::default();
+        options.deployments.production = environments.iter().map(ToString::to_string).collect();
+        let delivery = Delivery::of(&facts, &options).unwrap();
+        assert_eq!(
+            delivery
+                .weeks()
+                .map(|week| week.measures.deployments)
+                .sum::<usize>(),
+            live
+        );
+    }
+}
+
+#[test]
+fn a_line_without_end_is_bad_and_the_next_one_is_read() {
+    let good = r#"{"type":"change","ts":"2025-01-06T08:00:00Z","service":"shop","sha":"a"}"#;
+    // 64 MiB and a bit.
+    let log = format!(
+        "{good}\n{}\n{}",
+        "x".repeat((64 << 20) + 10),
+        good.replace("\"a\"", "\"b\"")
+    );
+    for threads in [1, 2] {
         let mut facts = Facts::new();
-        reader.read(line.as_bytes(), &mut facts).unwrap();
-        assert_eq!(facts.deployments().next().unwrap().is_live(), live);
+        let reader = LogReader::new("log.jsonl").threads(threads);
+        let summary = reader.read(log.as_bytes(), &mut facts).unwrap();
+        assert_eq!((summary.facts, summary.bad_lines), (2, 1));
+        let problem = facts.problems().next().unwrap();
+        assert_eq!(problem.source.to_string(), "log.jsonl:2");
+        assert_eq!(
+            facts
+                .changes()
+                .map(|change| change.source.to_string())
+                .max()
+                .unwrap(),
+            "log.jsonl:3"
+        );
     }
 }
 

@@ -1,38 +1,18 @@
 //! The synthetic year of `fixtures/dora/synthetic`, whose numbers two databases agree on.
 
 use std::fs::{self, File};
-use std::io::BufReader;
-use std::path::PathBuf;
+use std::path::Path;
 
-use pipeline_metrics::{Delivery, Facts, LogReader, LogSummary, Reason, ReportOptions, weekly_csv};
+use pipeline_metrics::{Delivery, Facts, LogReader, LogSummary, Metric, Options, Reason, Scope, weekly_csv};
 use serde_json::Value;
 
-/// The folder with the fixture; `None` where it is absent.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "where the fixtures are depends on the machine"
-)]
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
-fn folder() -> Option<PathBuf> {
-    let fixtures = match std::env::var_os("PIPELINE_FIXTURES") {
-        Some(fixtures) => PathBuf::from(fixtures),
-        None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures"),
-    };
-    let folder = fixtures.join("dora/synthetic");
-    if !folder.is_dir() {
-        eprintln!("SKIPPED: there is no {}; set PIPELINE_FIXTURES", folder.display());
-        return None;
-    }
-    Some(folder)
-}
+use crate::fixture::folder;
 
-fn year(folder: &std::path::Path) -> Facts {
-    let log = BufReader::new(File::open(folder.join("events.jsonl")).unwrap());
+pub(crate) fn year(folder: &Path, threads: usize) -> Facts {
+    let log = File::open(folder.join("events.jsonl")).unwrap();
     let mut facts = Facts::new();
-    let read = LogReader::new("events.jsonl")
-        .strict()
-        .read(log, &mut facts)
-        .unwrap();
+    let reader = LogReader::new("events.jsonl").strict().threads(threads);
+    let read = reader.read(log, &mut facts).unwrap();
     // 5,000 changes, 1,000 deployments, 100 incidents opened, 94 of them over.
     let expected = LogSummary {
         facts: 6_194,
@@ -44,30 +24,33 @@ fn year(folder: &std::path::Path) -> Facts {
 
 #[test]
 fn every_week_of_every_service_is_as_expected() {
-    let Some(folder) = folder() else { return };
-    let facts = year(&folder);
+    let Some(folder) = folder("synthetic") else { return };
     let expected = fs::read_to_string(folder.join("expected_weekly.csv")).unwrap();
-    let computed = weekly_csv(&Delivery::of(&facts));
     assert_eq!(expected.lines().count(), 1 + 272);
-    for (number, (computed, expected)) in computed.lines().zip(expected.lines()).enumerate() {
-        assert_eq!(computed, expected, "line {}", number + 1);
+    for threads in [1, 2] {
+        let facts = year(&folder, threads);
+        let computed = weekly_csv(&Delivery::of(&facts, &Options::default()).unwrap());
+        for (number, (computed, expected)) in computed.lines().zip(expected.lines()).enumerate() {
+            assert_eq!(computed, expected, "line {}", number + 1);
+        }
+        assert_eq!(computed, expected);
     }
-    assert_eq!(computed, expected);
 }
 
 #[test]
 fn the_year_over_all_services_is_as_expected() {
-    let Some(folder) = folder() else { return };
-    let facts = year(&folder);
+    let Some(folder) = folder("synthetic") else { return };
+    let facts = year(&folder, 1);
     let expected = fs::read(folder.join("expected_overall.json")).unwrap();
     let expected: Value = serde_json::from_slice(&expected).unwrap();
     let expected = |name: &str| expected[name].as_f64().unwrap();
-    let options = ReportOptions::new(facts.weeks().unwrap()).with_overall();
-    let report = Delivery::of(&facts).report(&options);
-    assert_eq!(report.components.len(), 10);
-    let overall = report.overall.unwrap();
+    let delivery = Delivery::of(&facts, &Options::default()).unwrap();
+    assert_eq!(delivery.components().len(), 10);
+    let overall = delivery
+        .select(&Scope::Overall, delivery.everything().unwrap())
+        .measures();
 
-    let frequency = overall.deployment_frequency.value.unwrap();
+    let frequency = overall.deployment_frequency.unwrap();
     assert_eq!(frequency.deployments as f64, expected("deployments"));
     assert_eq!(frequency.days as f64, expected("deploy_days"));
     // The file has the shares rounded to 6 digits, and the mean to 5.
@@ -75,34 +58,42 @@ fn the_year_over_all_services_is_as_expected() {
         let scale = 10_f64.powi(digits);
         (number * scale).round() / scale
     };
-    let failed = overall.change_fail_rate.value.unwrap();
+    let failed = overall.change_fail_rate.unwrap();
     assert_eq!(failed.part() as f64, expected("failed"));
     assert_eq!(rounded(failed.value(), 6), expected("cfr"));
-    let rework = overall.rework_rate.value.unwrap();
-    assert_eq!(rounded(rework.value(), 6), expected("rework"));
-    let lead_time = &overall.lead_time;
-    assert_eq!(lead_time.counted.len() as f64, expected("changes"));
-    assert_eq!(lead_time.left_out_for(&Reason::Skewed) as f64, expected("skewed"));
-    assert_eq!(lead_time.value.unwrap().median_ms, expected("lt_median"));
-    assert_eq!(rounded(lead_time.value.unwrap().mean_ms, 5), expected("lt_mean"));
-    let recovery = &overall.recovery_time;
-    let open = recovery.left_out_for(&Reason::Open);
-    assert_eq!(open as f64, expected("open_incidents"));
-    assert_eq!((recovery.counted.len() + open) as f64, expected("incidents"));
-    assert_eq!(recovery.value.unwrap().median_ms, expected("fdrt_median"));
+    assert_eq!(
+        rounded(overall.rework_rate.unwrap().value(), 6),
+        expected("rework")
+    );
+    assert_eq!(overall.changes as f64, expected("changes"));
+    assert_eq!(overall.skewed_changes as f64, expected("skewed"));
+    let lead_time = overall.lead_time.unwrap();
+    assert_eq!(lead_time.ms, expected("lt_median"));
+    assert_eq!(rounded(lead_time.mean_ms, 5), expected("lt_mean"));
+    assert_eq!(overall.incidents as f64, expected("incidents"));
+    assert_eq!(overall.open_incidents as f64, expected("open_incidents"));
+    assert_eq!(overall.recovery_time.unwrap().ms, expected("fdrt_median"));
 }
 
 #[test]
 fn every_fact_of_the_year_is_counted_or_left_out() {
-    let Some(folder) = folder() else { return };
-    let facts = year(&folder);
-    let report = Delivery::of(&facts).report(&ReportOptions::new(facts.weeks().unwrap()));
-    let (mut deployments, mut incidents) = (0, 0);
-    for each in &report.components {
-        let frequency = &each.measures.deployment_frequency;
-        deployments += frequency.counted.len() + frequency.left_out.len();
-        let recovery = &each.measures.recovery_time;
-        incidents += recovery.counted.len() + recovery.left_out.len();
-    }
-    assert_eq!((deployments, incidents), (1_000, 100));
+    let Some(folder) = folder("synthetic") else { return };
+    let facts = year(&folder, 1);
+    let delivery = Delivery::of(&facts, &Options::default()).unwrap();
+    // From before the first change, so that every incident and change lies within.
+    let window = pipeline_metrics::Window::new(
+        "2024-01-01T00:00:00Z".parse().unwrap(),
+        "2027-01-01T00:00:00Z".parse().unwrap(),
+    );
+    let overall = delivery.select(&Scope::Overall, window.unwrap());
+    let frequency = overall.explain(Metric::DeploymentFrequency);
+    assert_eq!(frequency.counted.len() + frequency.left_out.len(), 1_000);
+    let recovery = overall.explain(Metric::RecoveryTime);
+    assert_eq!(recovery.counted.len() + recovery.left_out.len(), 100);
+    let lead_time = overall.explain(Metric::LeadTime);
+    let unknown = lead_time.left_out_for(Reason::UnknownRevision);
+    assert_eq!(
+        lead_time.counted.len() + lead_time.left_out.len() - unknown,
+        5_000
+    );
 }

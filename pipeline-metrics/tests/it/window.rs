@@ -1,4 +1,4 @@
-use pipeline_core::Timestamp;
+use jiff::Timestamp;
 use pipeline_metrics::Window;
 
 fn at(text: &str) -> Timestamp {

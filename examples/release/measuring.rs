@@ -1,0 +1,215 @@
+//! What the commands about delivery are asked for, and the facts that they look at.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
+use pipeline_core::{Clock, JournalExt, SystemClock};
+use pipeline_metrics::{
+    Bucket, Delivery, Facts, Flow, JournalFlow, LogReader, Options, Preset, ReportOptions, Scope, Window,
+};
+
+use crate::answer::Problem;
+use crate::host::Host;
+
+/// Which facts, and how they are counted.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct FactsArgs {
+    /// A delivery log: JSON lines. Without it, the journal of the store.
+    pub log: Option<PathBuf>,
+    /// Stop at the first bad line.
+    #[arg(long)]
+    pub strict: bool,
+    /// Count as another tool does: dora, four_keys, devlake, gitlab, metrik, pelorus, middleware, redgate.
+    #[arg(long, value_name = "NAME", default_value = "dora", value_parser = preset)]
+    pub preset: Option<Preset>,
+    /// The zone of days, weeks and months: UTC, +08:00, Europe/Berlin.
+    #[arg(long, value_name = "ZONE")]
+    pub time_zone: Option<String>,
+    /// An environment with users; may be said several times. Without it, `production`.
+    #[arg(long, value_name = "NAME")]
+    pub production: Vec<String>,
+}
+
+/// Which part of the whole, and which time.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct PartArgs {
+    /// Only this service; may be said several times.
+    #[arg(long, value_name = "NAME")]
+    pub service: Vec<String>,
+    /// The deployments of this team; may be said several times.
+    #[arg(long, value_name = "NAME")]
+    pub team: Vec<String>,
+    /// This environment; may be said several times.
+    #[arg(long, value_name = "NAME")]
+    pub environment: Vec<String>,
+    /// All services together, too. DORA advises against it: blending hides which one it is.
+    #[arg(long)]
+    pub overall: bool,
+    /// The first day, such as 2025-01-01. Without it, the first week with a deployment.
+    #[arg(long, value_name = "DAY")]
+    pub from: Option<Date>,
+    /// The day after the last one. Without it, the end of the last week with a deployment.
+    #[arg(long, value_name = "DAY")]
+    pub to: Option<Date>,
+}
+
+fn preset(name: &str) -> Result<Preset, String> {
+    name.parse()
+        .map_err(|error: pipeline_metrics::UnknownPreset| error.to_string())
+}
+
+/// Facts, how they are counted, and how far they reach.
+pub struct Measured {
+    pub facts: Facts,
+    /// How work flows, as far as the journal tells it.
+    pub flow: Flow,
+    pub options: Options,
+    /// Now, or the last that a log tells of.
+    pub as_of: Timestamp,
+    /// Where the facts come from, for people.
+    pub source: String,
+}
+
+impl Measured {
+    /// Reads a log, or the journal of the store where none was given.
+    pub async fn read(args: &FactsArgs, host: Option<&Host>) -> Result<Self, Problem> {
+        let mut options = args.preset.unwrap_or(Preset::Dora).options();
+        if let Some(zone) = &args.time_zone {
+            options.calendar.time_zone.clone_from(zone);
+        }
+        if !args.production.is_empty() {
+            options.deployments.production = args.production.to_vec();
+        }
+        let (mut facts, mut flow) = (Facts::new(), Flow::default());
+        let (as_of, source) = match (&args.log, host) {
+            (Some(log), _) => {
+                read_log(log, args.strict, &mut facts)?;
+                (last(&facts), log.display().to_string())
+            }
+            (None, Some(host)) => {
+                let events = host.journal.read_everything(0).await?;
+                facts.add_events(&events);
+                let mut journal = JournalFlow::new();
+                journal.add_events(&events);
+                for fact in journal.facts() {
+                    flow.add(fact);
+                }
+                (SystemClock.now(), "the journal of this store".to_owned())
+            }
+            (None, None) => (Timestamp::MIN, "nothing".to_owned()),
+        };
+        Ok(Self {
+            facts,
+            flow,
+            options,
+            as_of,
+            source,
+        })
+    }
+
+    /// The facts with their links.
+    pub fn delivery(&self) -> Result<Delivery<'_>, Problem> {
+        Ok(Delivery::of(&self.facts, &self.options)?)
+    }
+}
+
+fn read_log(log: &Path, strict: bool, facts: &mut Facts) -> Result<(), Problem> {
+    let name = log.display().to_string();
+    let file = File::open(log).map_err(|error| Problem::input(format!("{name}: {error}")))?;
+    let reader = LogReader::new(&name).threads(2);
+    let reader = if strict { reader.strict() } else { reader };
+    reader.read(file, facts)?;
+    Ok(())
+}
+
+/// The last moment that the facts tell of.
+fn last(facts: &Facts) -> Timestamp {
+    let changes = facts.changes().map(|change| change.at);
+    let deployments = facts.deployments().map(|deployment| deployment.finished);
+    let incidents = facts.incidents().map(|incident| incident.opened);
+    let recoveries = facts.recoveries().map(|recovery| recovery.at);
+    let all = changes.chain(deployments).chain(incidents).chain(recoveries);
+    all.max().unwrap_or(Timestamp::MIN)
+}
+
+impl PartArgs {
+    /// The window that was asked for; `None` when nothing was deployed and none was asked for.
+    pub fn window(&self, delivery: &Delivery<'_>) -> Result<Option<Window>, Problem> {
+        let start_of = |day: Date| -> Result<Timestamp, Problem> {
+            let zone = delivery.options().calendar.zone()?;
+            Ok(day.to_zoned(zone)?.timestamp())
+        };
+        let everything = delivery.everything();
+        let start = self.from.map(start_of).transpose()?;
+        let end = self.to.map(start_of).transpose()?;
+        let start = start.or(everything.map(|window| window.start()));
+        let end = end.or(everything.map(|window| window.end()));
+        match start.zip(end) {
+            Some((start, end)) => Ok(Some(Window::new(start, end)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// The parts that were asked for; without any, all services, each for itself.
+    pub fn scopes(&self, delivery: &Delivery<'_>) -> Result<Vec<Scope<'_>>, Problem> {
+        let known = |kind: &str, name: &str, known: &[&str]| {
+            if known.contains(&name) {
+                return Ok(());
+            }
+            let hint = if known.is_empty() {
+                "none is known".to_owned()
+            } else {
+                known.join(", ")
+            };
+            Err(Problem::input(format!(
+                "no {kind} `{name}` in these facts: {hint}"
+            )))
+        };
+        let components: Vec<_> = delivery.components().collect();
+        let mut scopes = Vec::new();
+        for name in &self.service {
+            known("service", name, &components)?;
+            scopes.push(Scope::Component(name));
+        }
+        for name in &self.team {
+            known("team", name, &delivery.teams())?;
+            scopes.push(Scope::Team(name));
+        }
+        for name in &self.environment {
+            known("environment", name, &delivery.environments())?;
+            scopes.push(Scope::Environment(name));
+        }
+        Ok(scopes)
+    }
+
+    /// What a report of a window is about.
+    pub fn report<'a>(
+        &'a self,
+        delivery: &Delivery<'_>,
+        window: Window,
+        as_of: Timestamp,
+    ) -> Result<ReportOptions<'a>, Problem> {
+        let scopes = self.scopes(delivery)?;
+        let mut options = ReportOptions::new(window).as_of(as_of);
+        if !scopes.is_empty() {
+            options = options.only(scopes);
+        }
+        Ok(if self.overall {
+            options.with_overall()
+        } else {
+            options
+        })
+    }
+}
+
+/// The month with a day such as 2025-03-01, given as `2025-03`.
+pub fn month(text: &str, delivery: &Delivery<'_>) -> Result<Window, Problem> {
+    let middle: Date = format!("{text}-15")
+        .parse()
+        .map_err(|_| Problem::input(format!("`{text}` is no month: say it as 2025-03")))?;
+    let zone = delivery.options().calendar.zone()?;
+    let noon = middle.to_zoned(zone)?.timestamp() + SignedDuration::from_hours(12);
+    Ok(delivery.bucket(Bucket::Month, noon))
+}

@@ -1,0 +1,64 @@
+//! The numbers of delivery: for a terminal, for programs, for monitoring, for a spreadsheet.
+
+use pipeline_metrics::{Report, prometheus_text, render_explanation, render_text, weekly_csv};
+use serde_json::json;
+
+use crate::answer::{Answer, Exit, Problem};
+use crate::host::Host;
+use crate::measuring::{FactsArgs, Measured, PartArgs};
+
+/// What `release metrics` was asked for.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct MetricsArgs {
+    #[command(flatten)]
+    pub facts: FactsArgs,
+    #[command(flatten)]
+    pub part: PartArgs,
+    /// The columns of a spreadsheet, one line for each service and week.
+    #[arg(long, conflicts_with_all = ["prometheus", "explain"])]
+    pub weekly_csv: bool,
+    /// The text that Prometheus reads.
+    #[arg(long, conflicts_with = "explain")]
+    pub prometheus: bool,
+    /// Every fact behind each number, and those that were left out, with the reason.
+    #[arg(long)]
+    pub explain: bool,
+}
+
+/// `release metrics [LOG]`
+pub async fn metrics(host: Option<&Host>, args: &MetricsArgs) -> Result<Answer, Problem> {
+    let measured = Measured::read(&args.facts, host).await?;
+    let delivery = measured.delivery()?;
+    let answer = |data, text: String| Ok(Answer::new(Exit::Succeeded, data, text));
+    if args.weekly_csv {
+        let csv = weekly_csv(&delivery);
+        return answer(json!({ "weekly_csv": csv }), csv);
+    }
+    let Some(window) = args.part.window(&delivery)? else {
+        return answer(json!({ "report": null }), nothing(&measured));
+    };
+    let mut options = args.part.report(&delivery, window, measured.as_of)?;
+    if args.explain {
+        options = options.with_facts();
+    }
+    let report = Report::of(&delivery, &options);
+    if args.prometheus {
+        let text = prometheus_text(&report);
+        return answer(json!({ "prometheus": text }), text);
+    }
+    let mut text = render_text(&report);
+    if args.explain {
+        text.push('\n');
+        text.push_str(&render_explanation(&report));
+    }
+    answer(json!({ "report": report }), text)
+}
+
+/// What to say where nothing went live; what could not be read is said, too.
+fn nothing(measured: &Measured) -> String {
+    let mut text = "nothing was deployed yet\n".to_owned();
+    for problem in measured.facts.problems() {
+        text.push_str(&format!("not read: {}: {}\n", problem.source, problem.reason));
+    }
+    text
+}

@@ -1,0 +1,380 @@
+use std::ops::Range;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::line::{Line, Missing, RawSpell, Run};
+use super::measures::{Frequency, Gathered, Times};
+use super::standing::Standing;
+use super::{Delivery, Measures, PhaseTimes, Phased};
+use crate::calendar::DAY;
+use crate::facts::{IncidentRow, NONE};
+use crate::reduce::{Timed, aggregate_of};
+use crate::{Aggregate, Blend, Bucket, Durations, Pace, Partial, Rounding, Window};
+
+/// A part of the whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope<'a> {
+    /// One component.
+    Component(&'a str),
+    /// The deployments of one team, and what belongs to them.
+    Team(&'a str),
+    /// One environment, and what belongs to its deployments.
+    Environment(&'a str),
+    /// All components taken together. DORA advises against it: blending hides which one it is.
+    Overall,
+}
+
+/// Which deployments of the lines belong to a selection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Filter {
+    All,
+    Team(u32),
+    Environment(u32),
+    Nothing,
+}
+
+/// What happened to a part of the whole in a window of time.
+#[derive(Debug, Clone)]
+pub struct Selection<'d, 'f> {
+    pub(crate) delivery: &'d Delivery<'f>,
+    pub(crate) window: Window,
+    pub(crate) lines: Range<usize>,
+    pub(crate) filter: Filter,
+}
+
+/// How long a failure lasted, or that it lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Spell {
+    /// Where the clock started.
+    pub since: Timestamp,
+    /// The time in milliseconds, neither rounded nor checked for clock skew; `None` while it is not over.
+    pub ms: Option<f64>,
+}
+
+impl<'d, 'f> Selection<'d, 'f> {
+    /// The window.
+    pub fn window(&self) -> Window {
+        self.window
+    }
+
+    /// The five numbers, without the facts behind them.
+    pub fn measures(&self) -> Measures {
+        self.measures_with(&mut Gathered::default())
+    }
+
+    /// The lead times that count, in milliseconds, by component and deployment.
+    pub fn lead_times(&self) -> Vec<f64> {
+        let mut times = Times::default();
+        for line in self.lines() {
+            self.gather_lead_times(line, Blend::Values, &mut times, &mut 0);
+        }
+        times.plain.iter().map(|micros| *micros as f64 / 1000.0).collect()
+    }
+
+    /// The recoveries that belong to the window, over or not, by component and time.
+    pub fn recoveries(&self) -> Vec<Spell> {
+        let spells = self.lines().flat_map(|line| self.spells(line));
+        spells
+            .filter(|spell| !spell.told_by_incident)
+            .map(RawSpell::public)
+            .collect()
+    }
+
+    /// When each deployment that counts finished, by component and time.
+    pub fn deployments(&self) -> Vec<Timestamp> {
+        let runs = self.lines().flat_map(|line| self.runs(line));
+        let counted = runs.filter(|(_, run)| run.standing == Standing::Counted);
+        counted
+            .map(|(_, run)| crate::moment::timestamp(run.finished))
+            .collect()
+    }
+
+    /// The phases of the lead time, of the changes that have one.
+    pub fn phases(&self) -> Phased {
+        let options = &self.delivery.options.lead_time;
+        let mut parts: [Vec<i64>; 4] = Default::default();
+        for times in self.phase_times(options.round) {
+            for (part, time) in parts
+                .iter_mut()
+                .zip([times.coding, times.pickup, times.review, times.deploy])
+            {
+                part.extend(time);
+            }
+        }
+        let [coding, pickup, review, deploy] =
+            parts.map(|mut part| Durations::of(&mut part, options.aggregate));
+        Phased {
+            coding,
+            pickup,
+            review,
+            deploy,
+        }
+    }
+
+    /// The phases of each change that has a lead time, by component and deployment.
+    pub fn phase_times(&self, round: Rounding) -> impl Iterator<Item = PhaseTimes> + '_ {
+        let facts = self.delivery.facts;
+        self.delivered()
+            .filter(|(.., time)| Missing::is_time(*time))
+            .map(move |(_, run, revision, _)| {
+                let phases = facts.revisions.phases.get(&revision).copied().unwrap_or_default();
+                PhaseTimes::between(
+                    facts.revisions.get(revision).at,
+                    phases,
+                    Some(run.finished),
+                    round,
+                )
+            })
+    }
+
+    /// Every revision that a deployment of the window brought: the line, the deployment, the revision and the time.
+    pub(crate) fn delivered(&self) -> impl Iterator<Item = (&'d Line, Run, u32, i64)> + '_ {
+        self.lines().flat_map(move |line| {
+            self.runs(line).flat_map(move |(at, run)| {
+                let part = line.delivered(&(at..at + 1));
+                part.map(move |at| (line, *run, line.revisions[at], line.times[at]))
+            })
+        })
+    }
+
+    pub(crate) fn lines(&self) -> impl Iterator<Item = &'d Line> + use<'d, 'f> {
+        self.delivery.lines[self.lines.clone()].iter()
+    }
+
+    /// The deployments of a line that finished in the window, with their places.
+    pub(crate) fn runs(&self, line: &'d Line) -> impl Iterator<Item = (usize, &'d Run)> + '_ {
+        let (start, end) = self.window.micros();
+        let range = line.within(start, end);
+        range
+            .map(|at| (at, &line.runs[at]))
+            .filter(|(_, run)| self.has(run.row))
+    }
+
+    pub(crate) fn spells(&self, line: &'d Line) -> impl Iterator<Item = &'d RawSpell> + '_ {
+        let (start, end) = self.window.micros();
+        line.spells_within(start, end)
+            .iter()
+            .filter(|spell| self.has_spell(spell))
+    }
+
+    fn has_spell(&self, spell: &RawSpell) -> bool {
+        match (self.filter, spell.of) {
+            (Filter::All, _) => true,
+            (Filter::Environment(_), super::line::SpellOf::Incident(number)) if spell.deployment == NONE => {
+                self.has_incident(self.delivery.facts.incidents.get(number))
+            }
+            _ => spell.deployment != NONE && self.has(spell.deployment),
+        }
+    }
+
+    /// Whether a deployment belongs to the selection, whenever it finished.
+    pub(crate) fn has(&self, deployment: u32) -> bool {
+        let row = || self.delivery.facts.deployments.get(deployment);
+        match self.filter {
+            Filter::All => true,
+            Filter::Team(team) => row().team == team,
+            Filter::Environment(environment) => row().environment == environment,
+            Filter::Nothing => false,
+        }
+    }
+
+    pub(crate) fn has_incident(&self, incident: &IncidentRow) -> bool {
+        match self.filter {
+            Filter::All => true,
+            Filter::Environment(environment) => incident.environment == environment,
+            Filter::Team(_) | Filter::Nothing => false,
+        }
+    }
+
+    pub(crate) fn measures_with(&self, gathered: &mut Gathered) -> Measures {
+        gathered.clear();
+        let (start, end) = self.window.micros();
+        let options = &self.delivery.options;
+        for line in self.lines() {
+            let day_before = gathered.days.len();
+            for (_, run) in self.runs(line) {
+                let counts = &mut gathered.counts;
+                match run.standing {
+                    Standing::Counted => {
+                        counts.deployments += 1;
+                        counts.failed += usize::from(run.weight > 0);
+                        counts.weight += run.weight as usize;
+                        counts.unplanned += usize::from(run.unplanned);
+                        counts.with_changes += usize::from(run.with_changes);
+                        gathered.finished.push(run.finished);
+                        let day = self.delivery.calendar.day(run.finished);
+                        if gathered.days[day_before..].last() != Some(&day) {
+                            gathered.days.push(day);
+                        }
+                    }
+                    Standing::FailedRun => counts.failed_runs += 1,
+                    Standing::LeftOut(_) => {}
+                }
+            }
+            let opened = line.opened_within(start, end).iter();
+            let of_selection = opened.filter(|(_, incident)| {
+                self.filter == Filter::All || self.has_incident(self.delivery.facts.incidents.get(*incident))
+            });
+            gathered.counts.opened += of_selection.count();
+            let blend = options.lead_time.blend;
+            self.gather_lead_times(
+                line,
+                blend,
+                &mut gathered.lead_times,
+                &mut gathered.counts.skewed_changes,
+            );
+            self.gather_recoveries(line, gathered);
+        }
+        if self.lines.len() > 1 {
+            gathered.days.sort_unstable();
+            gathered.days.dedup();
+        }
+        gathered.counts.days = gathered.days.len();
+        let (lead_time, recovery) = (&options.lead_time, &options.recovery);
+        gathered.counts.changes = gathered.lead_times.plain.len();
+        gathered.counts.recoveries = gathered.recoveries.plain.len();
+        let lead_time = gathered
+            .lead_times
+            .durations(lead_time.aggregate, lead_time.blend);
+        let recovery = gathered.recoveries.durations(recovery.aggregate, recovery.blend);
+        let frequency = self.frequency(gathered);
+        gathered.counts.measures(options, frequency, lead_time, recovery)
+    }
+
+    fn gather_lead_times(&self, line: &'d Line, blend: Blend, times: &mut Times, skewed: &mut usize) {
+        let (start, end) = self.window.micros();
+        if self.filter == Filter::All && blend == Blend::Values {
+            let part = &line.times[line.delivered(&line.within(start, end))];
+            times
+                .plain
+                .extend(part.iter().filter(|time| Missing::is_time(**time)));
+            *skewed += part.iter().filter(|time| **time == Missing::SKEWED).count();
+            return;
+        }
+        for (at, run) in self.runs(line) {
+            for &time in &line.times[line.delivered(&(at..at + 1))] {
+                if Missing::is_time(time) {
+                    times.plain.push(time);
+                    if blend != Blend::Values {
+                        times.timed.push(self.timed(time, run.finished, line));
+                    }
+                } else {
+                    *skewed += usize::from(time == Missing::SKEWED);
+                }
+            }
+        }
+    }
+
+    fn gather_recoveries(&self, line: &'d Line, gathered: &mut Gathered) {
+        let options = &self.delivery.options.recovery;
+        for spell in self.spells(line).filter(|spell| !spell.told_by_incident) {
+            let Some(micros) = spell.micros() else {
+                gathered.counts.open += 1;
+                continue;
+            };
+            if options.skew.leaves_out(micros) {
+                gathered.counts.skewed_recoveries += 1;
+                continue;
+            }
+            let time = options.round.apply(micros);
+            gathered.recoveries.plain.push(time);
+            if options.blend != Blend::Values {
+                let timed = self.timed(time, spell.key, line);
+                gathered.recoveries.timed.push(timed);
+            }
+        }
+    }
+
+    fn timed(&self, micros: i64, at: i64, line: &Line) -> Timed {
+        Timed {
+            micros,
+            day: self.delivery.calendar.day(at),
+            component: line.component,
+        }
+    }
+
+    fn frequency(&self, gathered: &mut Gathered) -> Option<Frequency> {
+        let counts = gathered.counts;
+        let pace = self.delivery.options.frequency.pace;
+        let plain = Frequency::plain(pace, &counts, self.window)?;
+        let value = match pace {
+            Pace::PerDay | Pace::Total | Pace::PerStartedDay => Some(plain.value),
+            Pace::PerBucket { bucket, floor } => {
+                let mut buckets = self.per_bucket(bucket, &mut gathered.finished);
+                let mean = aggregate_of(&mut buckets, Aggregate::Mean);
+                mean.map(|mean| if floor { mean.floor() } else { mean })
+            }
+            Pace::MedianDays { bucket, lower } => {
+                let mut buckets = self.days_per_bucket(bucket, &gathered.days);
+                let median = if lower {
+                    Aggregate::LowerMedian
+                } else {
+                    Aggregate::Median
+                };
+                aggregate_of(&mut buckets, median)
+            }
+            Pace::MeanInterval => self.mean_interval(&mut gathered.finished),
+        };
+        Some(Frequency {
+            value: value?,
+            ..plain
+        })
+    }
+
+    fn buckets(&self, bucket: Bucket) -> Vec<(i64, i64)> {
+        let (start, end) = self.window.micros();
+        let kept = self.delivery.options.calendar.partial == Partial::Kept;
+        self.delivery
+            .calendar
+            .pieces(bucket, self.window)
+            .filter(|piece| kept || start <= piece.start && piece.end <= end)
+            .map(|piece| (piece.start, piece.end))
+            .collect()
+    }
+
+    fn per_bucket(&self, bucket: Bucket, finished: &mut [i64]) -> Vec<f64> {
+        finished.sort_unstable();
+        let count = |(start, end): (i64, i64)| {
+            let before = |moment| finished.partition_point(|&at| at < moment);
+            (before(end) - before(start)) as f64
+        };
+        self.buckets(bucket).into_iter().map(count).collect()
+    }
+
+    /// Days with a deployment, by bucket.
+    fn days_per_bucket(&self, bucket: Bucket, days: &[i64]) -> Vec<f64> {
+        let calendar = &self.delivery.calendar;
+        let count = |(start, end): (i64, i64)| {
+            // A bucket begins and ends with a day.
+            let (first, next) = (calendar.day(start), calendar.day(end));
+            let before = |day| days.partition_point(|&at| at < day);
+            (before(next) - before(first)) as f64
+        };
+        self.buckets(bucket).into_iter().map(count).collect()
+    }
+
+    /// The mean time from the deployment before, in days.
+    fn mean_interval(&self, finished: &mut [i64]) -> Option<f64> {
+        let (_, end) = self.window.micros();
+        let runs = self.lines().flat_map(|line| &line.runs);
+        let live = runs.filter(|run| run.finished < end && run.standing.is_live() && self.has(run.row));
+        let mut all: Vec<_> = live.map(|run| run.finished).collect();
+        all.sort_unstable();
+        finished.sort_unstable();
+        let (mut sum, mut count) = (0_i128, 0_u32);
+        for same in finished.chunk_by(|a, b| a == b) {
+            let at = same[0];
+            let before = all.partition_point(|&other| other < at);
+            // Of several at one moment, only the earliest has a time to the one before.
+            if let Some(before) = before.checked_sub(1) {
+                sum += i128::from(at - all[before]);
+                count += same.len() as u32;
+            } else {
+                count += same.len() as u32 - 1;
+            }
+        }
+        (count > 0).then(|| sum as f64 / f64::from(count) / DAY as f64)
+    }
+}

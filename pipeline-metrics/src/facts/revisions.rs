@@ -1,0 +1,132 @@
+use std::collections::HashMap;
+
+use super::hash::mix;
+use super::index::Index;
+use super::names::Names;
+use super::{NEVER, SourceId};
+use crate::fact::Form;
+use crate::{Phases, Sha};
+
+/// What names a revision: its component, and a sha as bytes or as the number of a kept text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Key {
+    sha: [u8; 20],
+    /// The component, and [`TEXT`].
+    component: u32,
+}
+
+/// Marks a sha that is the number of a text.
+const TEXT: u32 = 1 << 31;
+
+impl Key {
+    pub(crate) fn of_bytes(component: u32, sha: [u8; 20]) -> Self {
+        Self { sha, component }
+    }
+
+    pub(crate) fn new(component: u32, sha: Sha<'_>, names: &mut Names) -> Self {
+        match sha.form() {
+            Form::Bytes(sha) => Self::of_bytes(component, sha),
+            Form::Text(text) => {
+                let mut sha = [0; 20];
+                sha[..4].copy_from_slice(&names.intern(text).to_le_bytes());
+                Self {
+                    sha,
+                    component: component | TEXT,
+                }
+            }
+        }
+    }
+
+    pub(crate) fn component(self) -> u32 {
+        self.component & !TEXT
+    }
+
+    pub(crate) fn sha(self, names: &Names) -> Sha<'_> {
+        if self.component & TEXT == 0 {
+            return Sha::of_bytes(self.sha);
+        }
+        let [a, b, c, d, ..] = self.sha;
+        Sha::new(names.get(u32::from_le_bytes([a, b, c, d])))
+    }
+
+    pub(crate) fn hash(self) -> u64 {
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = self.sha;
+        let first = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+        let second = u64::from_le_bytes([i, j, k, l, m, n, o, p]);
+        mix(first ^ u64::from(self.component).rotate_left(32), second)
+    }
+}
+
+/// A revision that was committed or only listed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RevisionRow {
+    pub(crate) key: Key,
+    /// When it was committed, in microseconds; [`NEVER`] when it was only listed.
+    pub(crate) at: i64,
+    pub(crate) source: SourceId,
+}
+
+/// All revisions.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Revisions {
+    pub(crate) rows: Vec<RevisionRow>,
+    index: Index,
+    /// Of those that have any.
+    pub(crate) phases: HashMap<u32, Phases>,
+    /// How many have a commit.
+    pub(crate) known: usize,
+}
+
+impl Revisions {
+    pub(crate) fn intern(&mut self, key: Key) -> u32 {
+        self.intern_hashed(key.hash(), key)
+    }
+
+    pub(crate) fn intern_hashed(&mut self, hash: u64, key: Key) -> u32 {
+        let rows = &self.rows;
+        if let Some(row) = self.index.find(hash, |row| rows[row as usize].key == key) {
+            return row;
+        }
+        let row = self.rows.len() as u32;
+        self.rows.push(RevisionRow {
+            key,
+            at: NEVER,
+            source: SourceId::NOWHERE,
+        });
+        let rows = &self.rows;
+        self.index.insert(hash, row, |row| rows[row as usize].key.hash());
+        row
+    }
+
+    /// See [`Index::touch`]; and the row that is found there, if there is one.
+    pub(crate) fn touch(&self, hash: u64) -> u32 {
+        self.index.touch(hash)
+    }
+
+    /// Reads from the row that a [touched](Self::touch) place holds.
+    pub(crate) fn touch_row(&self, place: u32) -> u8 {
+        let row = place.checked_sub(1).and_then(|row| self.rows.get(row as usize));
+        row.map_or(0, |row| row.key.sha[0])
+    }
+
+    pub(crate) fn get(&self, row: u32) -> &RevisionRow {
+        &self.rows[row as usize]
+    }
+
+    /// Takes the earliest of each phase that was told.
+    pub(crate) fn add_phases(&mut self, row: u32, phases: Phases) -> bool {
+        if phases.is_empty() {
+            return false;
+        }
+        let kept = self.phases.entry(row).or_default();
+        let before = *kept;
+        let earliest = |kept: &mut Option<_>, new: Option<_>| {
+            *kept = [*kept, new].into_iter().flatten().min();
+        };
+        earliest(&mut kept.first_commit, phases.first_commit);
+        earliest(&mut kept.opened, phases.opened);
+        earliest(&mut kept.reviewed, phases.reviewed);
+        earliest(&mut kept.merged, phases.merged);
+        before != *kept
+    }
+}

@@ -1,0 +1,193 @@
+use std::hint::black_box;
+use std::sync::Arc;
+
+use super::batch::{Batch, Form, Text};
+use super::error::{LineError, LogError, LogErrorKind};
+use super::{LogSummary, chunks, general};
+use crate::facts::{DeploymentRow, IncidentRow, Key, NEVER, NONE, SourceId};
+use crate::{FactSource, Facts, Phases};
+
+/// Puts the rows of batches into the facts, in their order.
+pub(super) struct Inserter<'f> {
+    pub(super) facts: &'f mut Facts,
+    pub(super) file: Arc<str>,
+    pub(super) origin: u32,
+    pub(super) strict: bool,
+    /// How many lines there were in the batches before.
+    pub(super) lines: u64,
+    pub(super) summary: LogSummary,
+    /// The keys, hashes and rows of the batch's shas; kept for their memory.
+    keys: Vec<(Key, u64)>,
+    revisions: Vec<u32>,
+}
+
+/// How many rows of tables are asked for before the first of them is needed.
+const AHEAD: usize = 64;
+
+impl<'f> Inserter<'f> {
+    pub(super) fn new(facts: &'f mut Facts, file: &Arc<str>, strict: bool) -> Self {
+        Self {
+            origin: facts.names.intern(file),
+            facts,
+            file: Arc::clone(file),
+            strict,
+            lines: 0,
+            summary: LogSummary {
+                facts: 0,
+                bad_lines: 0,
+            },
+            keys: Vec::new(),
+            revisions: Vec::new(),
+        }
+    }
+
+    pub(super) fn insert(&mut self, batch: &Batch) -> Result<(), LogError> {
+        self.intern_shas(batch);
+        let mut from = 0;
+        for row in &batch.rows {
+            let shas = from..row.shas as usize;
+            from = shas.end;
+            let line = self.lines + u64::from(row.line) + 1;
+            let source = SourceId::line(self.origin, line);
+            match row.form {
+                Form::Change { at, .. } => {
+                    for &revision in &self.revisions[shas] {
+                        self.facts.set_change(revision, at, Phases::default(), source);
+                    }
+                }
+                Form::Deployment {
+                    service,
+                    id,
+                    environment,
+                    finished,
+                    started,
+                    result,
+                    kind,
+                } => {
+                    let facts = &mut *self.facts;
+                    let row = facts.deployments.intern(batch.text(id));
+                    let fresh = DeploymentRow {
+                        finished,
+                        started: started.unwrap_or(NEVER),
+                        source,
+                        component: facts.names.intern(batch.text(service)),
+                        environment: facts.names.intern(batch.text(environment)),
+                        first: facts.deployments.lists.len() as u32,
+                        count: shas.len() as u32,
+                        result,
+                        kind,
+                        ..DeploymentRow::NAMED
+                    };
+                    facts.deployments.lists.extend_from_slice(&self.revisions[shas]);
+                    facts.set_deployment(row, fresh);
+                }
+                Form::Opened {
+                    service,
+                    id,
+                    at,
+                    deployment,
+                } => {
+                    let facts = &mut *self.facts;
+                    let row = facts.incidents.intern(batch.text(id));
+                    let fresh = IncidentRow {
+                        opened: at,
+                        source,
+                        component: facts.names.intern(batch.text(service)),
+                        environment: NONE,
+                        deployment: deployment.map_or(NONE, |id| facts.deployments.intern(batch.text(id))),
+                        first: facts.deployments.lists.len() as u32,
+                        count: 0,
+                        ..*facts.incidents.get(row)
+                    };
+                    facts.set_incident(row, fresh);
+                }
+                Form::Resolved { id, at } => {
+                    let row = self.facts.incidents.intern(batch.text(id));
+                    self.facts.set_recovery(row, at, source);
+                }
+                Form::Other(text) => {
+                    self.insert_other(batch, text, line)?;
+                    continue;
+                }
+                Form::TooLong => {
+                    self.refuse(line, LineError::TooLong { limit: chunks::LIMIT })?;
+                    continue;
+                }
+            }
+            self.summary.facts += 1;
+        }
+        self.lines += batch.lines;
+        Ok(())
+    }
+
+    fn insert_other(&mut self, batch: &Batch, text: Text, line: u64) -> Result<(), LogError> {
+        let file = Arc::clone(&self.file);
+        let source = FactSource::Line { file: &file, line };
+        let parsed = match general::parse(batch.bytes(text)) {
+            Ok(parsed) => parsed,
+            Err(error) => return self.refuse(line, error),
+        };
+        match parsed.fact(source) {
+            Ok(fact) => {
+                self.summary.facts += 1;
+                self.facts.add(fact);
+                Ok(())
+            }
+            Err(error) => self.refuse(line, error),
+        }
+    }
+
+    fn refuse(&mut self, line: u64, error: LineError) -> Result<(), LogError> {
+        if self.strict {
+            return Err(self.error(line, LogErrorKind::BadLine(error)));
+        }
+        self.summary.bad_lines += 1;
+        let source = FactSource::Line {
+            file: &self.file,
+            line,
+        };
+        self.facts.add_problem(source, &error);
+        Ok(())
+    }
+
+    pub(super) fn error(&self, line: u64, kind: LogErrorKind) -> LogError {
+        LogError {
+            file: Arc::clone(&self.file),
+            line,
+            kind,
+        }
+    }
+
+    /// Finds the rows of all shas of a batch. Each is somewhere else in a large table, so that many are asked for
+    /// before the first is needed.
+    fn intern_shas(&mut self, batch: &Batch) {
+        self.keys.clear();
+        self.revisions.clear();
+        let mut from = 0;
+        for row in &batch.rows {
+            let shas = from..row.shas as usize;
+            from = shas.end;
+            if let Form::Change { service, .. } | Form::Deployment { service, .. } = row.form {
+                let component = self.facts.names.intern(batch.text(service));
+                for sha in &batch.shas[shas] {
+                    let key = Key::of_bytes(component, *sha);
+                    self.keys.push((key, key.hash()));
+                }
+            }
+        }
+        let revisions = &mut self.facts.revisions;
+        for keys in self.keys.chunks(AHEAD) {
+            let mut places = [0; AHEAD];
+            for (place, (_, hash)) in places.iter_mut().zip(keys) {
+                *place = revisions.touch(*hash);
+            }
+            let near = places
+                .iter()
+                .fold(0, |near, place| near ^ revisions.touch_row(*place));
+            black_box(near);
+            for (key, hash) in keys {
+                self.revisions.push(revisions.intern_hashed(*hash, *key));
+            }
+        }
+    }
+}

@@ -1,0 +1,206 @@
+use std::fmt;
+
+use jiff::tz::{Offset, TimeZone};
+use jiff::{Timestamp, civil};
+use serde::{Deserialize, Serialize};
+
+/// What the rows of a table are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum CsvRows {
+    /// Source changes.
+    Changes,
+    /// Deployments that ended.
+    Deployments,
+    /// Incidents, with their ends.
+    Incidents,
+    /// Passes through stages.
+    StageTimes,
+    /// Times in which work stood still.
+    Waits,
+    /// Exclusive uses of environments.
+    Holds,
+    /// Work by hand.
+    ManualWork,
+}
+
+/// A field of a row, which a column is mapped to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum CsvField {
+    /// Names the row's fact. Where it may be absent, what else there is names it.
+    Id,
+    /// The component.
+    Component,
+    /// The revision of a change.
+    Sha,
+    /// When a change was committed, or work by hand was done.
+    At,
+    /// When work on a change began.
+    FirstCommit,
+    /// When the review of a change was opened.
+    Opened,
+    /// When it was first reviewed.
+    Reviewed,
+    /// When it was merged.
+    Merged,
+    /// The environment.
+    Environment,
+    /// When something began: a deployment, a pass, a wait, a hold; when an incident was opened.
+    Started,
+    /// When it ended; of an incident, when it was over for users.
+    Finished,
+    /// When a stage could have begun.
+    Ready,
+    /// `success` or `failure`.
+    Result,
+    /// `planned`, `rework`, `hotfix` or `rollback`; planned, where there is no such column.
+    Kind,
+    /// The version that was deployed.
+    Version,
+    /// The digest of the release that was deployed.
+    Release,
+    /// The team.
+    Team,
+    /// The revisions that a deployment brought: separated by `;`, `,`, `|` or white space.
+    Changes,
+    /// The deployment that caused an incident.
+    Deployment,
+    /// The piece of work.
+    Item,
+    /// The stage.
+    Stage,
+    /// How much of a pass was work, or how long work by hand took: `1h 30m`, `PT90M`, or a number of hours.
+    Spent,
+    /// Who did it or has it; of a wait, who could end it.
+    By,
+    /// Whether what a stage handed off could be used as it was: `true` or `false`.
+    Accurate,
+    /// What a wait was for: `queue`, `approval`, `window`, `environment`, `decision`, `retry` or any other word.
+    Cause,
+    /// What was done by hand.
+    Task,
+    /// Whether a machine could do it: `true` or `false`.
+    Automatable,
+}
+
+impl CsvField {
+    /// The name, as in a stored mapping.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Id => "id",
+            Self::Component => "component",
+            Self::Sha => "sha",
+            Self::At => "at",
+            Self::FirstCommit => "first-commit",
+            Self::Opened => "opened",
+            Self::Reviewed => "reviewed",
+            Self::Merged => "merged",
+            Self::Environment => "environment",
+            Self::Started => "started",
+            Self::Finished => "finished",
+            Self::Ready => "ready",
+            Self::Result => "result",
+            Self::Kind => "kind",
+            Self::Version => "version",
+            Self::Release => "release",
+            Self::Team => "team",
+            Self::Changes => "changes",
+            Self::Deployment => "deployment",
+            Self::Item => "item",
+            Self::Stage => "stage",
+            Self::Spent => "spent",
+            Self::By => "by",
+            Self::Accurate => "accurate",
+            Self::Cause => "cause",
+            Self::Task => "task",
+            Self::Automatable => "automatable",
+        }
+    }
+}
+
+impl fmt::Display for CsvField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl CsvRows {
+    /// What a row has to have, and what it may have.
+    pub(super) fn fields(self) -> (&'static [CsvField], &'static [CsvField]) {
+        use CsvField::*;
+        match self {
+            Self::Changes => (&[Component, Sha, At], &[FirstCommit, Opened, Reviewed, Merged]),
+            Self::Deployments => (
+                &[Id, Component, Environment, Finished, Result],
+                &[Started, Kind, Version, Release, Team, Changes],
+            ),
+            Self::Incidents => (&[Id, Component, Started], &[Finished, Environment, Deployment]),
+            Self::StageTimes => (
+                &[Item, Stage, Started, Finished],
+                &[Id, Component, Ready, Spent, By, Accurate],
+            ),
+            Self::Waits => (&[Item, Cause, Started], &[Id, Component, Stage, By, Finished]),
+            Self::Holds => (&[Environment, Started], &[Id, By, Finished]),
+            Self::ManualWork => (&[Task, At], &[Id, Component, By, Spent, Automatable]),
+        }
+    }
+
+    /// What a row is, for people.
+    pub(super) fn noun(self) -> &'static str {
+        match self {
+            Self::Changes => "change",
+            Self::Deployments => "deployment",
+            Self::Incidents => "incident",
+            Self::StageTimes => "stage time",
+            Self::Waits => "wait",
+            Self::Holds => "hold",
+            Self::ManualWork => "work by hand",
+        }
+    }
+}
+
+/// How moments are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum CsvTime {
+    /// As RFC 3339, `2025-01-06T08:00:00Z`, with any offset and with a space for the `T`.
+    #[default]
+    Rfc3339,
+    /// Without an offset, `2025-01-06 08:00:00`, by clocks this many minutes before UTC.
+    Local {
+        /// Minutes; 60 in Berlin in winter.
+        offset_minutes: i16,
+    },
+    /// Seconds since 1970.
+    UnixSeconds,
+    /// Milliseconds since 1970.
+    UnixMilliseconds,
+}
+
+impl CsvTime {
+    pub(super) fn read(self, text: &str) -> Option<Timestamp> {
+        match self {
+            Self::Rfc3339 => text.parse().ok(),
+            Self::Local { offset_minutes } => {
+                let offset = Offset::from_seconds(i32::from(offset_minutes) * 60).ok()?;
+                let civil: civil::DateTime = text.parse().ok()?;
+                TimeZone::fixed(offset).to_timestamp(civil).ok()
+            }
+            Self::UnixSeconds => Timestamp::from_second(text.parse().ok()?).ok(),
+            Self::UnixMilliseconds => Timestamp::from_millisecond(text.parse().ok()?).ok(),
+        }
+    }
+
+    pub(super) fn expected(self) -> &'static str {
+        match self {
+            Self::Rfc3339 => "no moment such as `2025-01-06T08:00:00Z`",
+            Self::Local { .. } => "no moment such as `2025-01-06 08:00:00`",
+            Self::UnixSeconds => "no number of seconds since 1970",
+            Self::UnixMilliseconds => "no number of milliseconds since 1970",
+        }
+    }
+}

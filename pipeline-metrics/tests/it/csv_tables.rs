@@ -1,0 +1,192 @@
+//! Tables with named columns.
+
+use pipeline_metrics::{CsvField, CsvReader, CsvRows, CsvTime, Facts, Flow, FlowFact};
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!("\n  {error}");
+        cause = error.source();
+    }
+    text
+}
+
+fn refused(reader: &CsvReader, table: &str) -> String {
+    let (mut facts, mut flow) = (Facts::new(), Flow::new());
+    chain(
+        &reader
+            .read("t.csv", table.as_bytes(), &mut facts, &mut flow)
+            .unwrap_err(),
+    )
+}
+
+#[test]
+fn every_kind_of_row() {
+    let (mut facts, mut flow) = (Facts::new(), Flow::new());
+    let tables = [
+        (
+            CsvRows::Changes,
+            "component,sha,at,merged\nshop,a,2025-01-06T08:00:00Z,2025-01-06T09:00:00+01:00\n",
+        ),
+        (
+            CsvRows::Deployments,
+            "id,component,environment,started,finished,result,kind,version,team,changes\n\
+             d1,shop,production,,2025-01-06T12:00:00Z,success,hotfix,1.0,web,\"a; b,c\"\n",
+        ),
+        (
+            CsvRows::Incidents,
+            "id,component,started,finished\ni1,shop,2025-01-06T13:00:00Z,2025-01-06T14:00:00Z\ni2,shop,2025-01-06T13:00:00Z,\n",
+        ),
+        (
+            CsvRows::StageTimes,
+            "item,stage,started,finished,spent,by,accurate\nr1,build,2025-01-06T08:00:00Z,2025-01-06T09:00:00Z,0.5,ci,yes\n",
+        ),
+        (
+            CsvRows::Waits,
+            "item,cause,started,finished,by\nr1,approval,2025-01-06T08:00:00Z,,board\n",
+        ),
+        (
+            CsvRows::Holds,
+            "environment,started,by\nproduction,2025-01-06T08:00:00Z,shop\n",
+        ),
+        (
+            CsvRows::ManualWork,
+            "task,at,spent,automatable\ncopy logs,2025-01-06T08:00:00Z,1h 30m,true\n",
+        ),
+    ];
+    for (rows, table) in tables {
+        let read = CsvReader::new(rows)
+            .strict()
+            .read("t.csv", table.as_bytes(), &mut facts, &mut flow)
+            .unwrap();
+        assert_eq!(read.used, table.lines().count() as u64 - 1);
+    }
+    let change = facts.changes().next().unwrap();
+    assert_eq!(change.phases.merged.unwrap().to_string(), "2025-01-06T08:00:00Z");
+    let deployment = facts.deployments().next().unwrap();
+    assert_eq!(
+        (deployment.changes.len(), deployment.team, deployment.version),
+        (3, Some("web"), Some("1.0"))
+    );
+    assert_eq!((facts.incidents().count(), facts.recoveries().count()), (2, 1));
+    let stage = flow.stage_times().next().unwrap();
+    assert_eq!(
+        (stage.process.unwrap().as_mins(), stage.accurate),
+        (30, Some(true))
+    );
+    assert!(flow.waits().next().unwrap().until.is_none());
+    assert_eq!(&*flow.holds().next().unwrap().environment, "production");
+    assert_eq!(flow.manual_work().next().unwrap().spent.unwrap().as_mins(), 90);
+    // Once more changes nothing.
+    let before = flow.clone();
+    for (rows, table) in tables {
+        CsvReader::new(rows)
+            .read("t.csv", table.as_bytes(), &mut facts, &mut flow)
+            .unwrap();
+    }
+    assert_eq!(flow, before);
+    assert_eq!(facts.deployments().count(), 1);
+    flow.extend(flow.clone().waits().cloned().map(FlowFact::Wait));
+    assert_eq!(flow, before);
+}
+
+#[test]
+fn a_header_that_does_not_fit_says_what_is_missing_and_what_is_near() {
+    let reader = CsvReader::new(CsvRows::Deployments).column(CsvField::Finished, "finished_at");
+    insta::assert_snapshot!(refused(&reader, "id,Component,env,finishedAt,result\n"), @"
+    cannot read table `t.csv`
+      there is no column `component` for `component`; the nearest is `Component`, and there is no column `environment` for `environment`; the nearest is `env`, and there is no column `finished_at` for `finished`; the nearest is `finishedAt`
+    ");
+    let reader = CsvReader::new(CsvRows::Holds);
+    insta::assert_snapshot!(refused(&reader, "environment,started,environment\n"), @"
+    cannot read table `t.csv`
+      there are two columns `environment`
+    ");
+    insta::assert_snapshot!(refused(&reader, ""), @"
+    cannot read table `t.csv`
+      there is no header: the first row has to name the columns
+    ");
+    let reader = CsvReader::new(CsvRows::Holds).column(CsvField::Sha, "commit");
+    insta::assert_snapshot!(refused(&reader, "environment,started\n"), @"
+    cannot read table `t.csv`
+      a hold has no `sha`; it has `environment`, `started`, `id`, `by`, `finished`
+    ");
+}
+
+#[test]
+fn rows_that_do_not_fit_are_told_with_their_line() {
+    let table = "\
+id,component,environment,finished,result,kind
+d1,shop,production,2025-01-06T12:00:00Z,success,planned
+d2,,production,2025-01-06T12:00:00Z,success,planned
+d3,shop,production,noon,success,planned
+
+d4,shop,production,2025-01-06T12:00:00Z,great,planned
+d5,shop,production
+\"d6\nlong\",shop,production,2025-01-06T12:00:00Z,success,urgent
+d7,shop,production,2025-01-06T12:00:00Z,success,
+";
+    let (mut facts, mut flow) = (Facts::new(), Flow::new());
+    let reader = CsvReader::new(CsvRows::Deployments);
+    let read = reader
+        .read("t.csv", table.as_bytes(), &mut facts, &mut flow)
+        .unwrap();
+    assert_eq!((read.used, read.bad), (2, 5));
+    let problems: Vec<_> = facts
+        .problems()
+        .map(|one| format!("{}: {}", one.source, one.reason))
+        .collect();
+    insta::assert_snapshot!(problems.join("\n"), @"
+    t.csv:3: deployment without `component`
+    t.csv:4: `noon` in `finished` is no moment such as `2025-01-06T08:00:00Z`
+    t.csv:6: `great` in `result` is neither `success` nor `failure`
+    t.csv:7: row of 3 fields under a header of 6; a text with a delimiter in it needs quotes
+    t.csv:8: `urgent` in `kind` is none of `planned`, `rework`, `hotfix` and `rollback`
+    ");
+    insta::assert_snapshot!(refused(&reader.strict(), table), @"
+    cannot read `t.csv`, line 3
+      the record does not fit
+      deployment without `component`
+    ");
+}
+
+#[test]
+fn a_mapping_is_data() {
+    let text = r#"{"rows":"incidents","columns":{"id":"key","component":"app","started":"from"},
+        "constants":{"environment":"production"},"values":{"component":{"SHP":"shop"}},
+        "time":{"local":{"offset-minutes":60}},"delimiter":";","strict":true}"#;
+    let text = text.replace("offset-minutes", "offset_minutes");
+    let reader: CsvReader = serde_json::from_str(&text).unwrap();
+    let (mut facts, mut flow) = (Facts::new(), Flow::new());
+    reader
+        .read(
+            "t.csv",
+            &b"key;app;from\ni1;SHP;2025-01-06 08:00:00\n"[..],
+            &mut facts,
+            &mut flow,
+        )
+        .unwrap();
+    let incident = facts.incidents().next().unwrap();
+    assert_eq!(
+        (incident.component, incident.environment),
+        ("shop", Some("production"))
+    );
+    assert_eq!(incident.opened.to_string(), "2025-01-06T07:00:00Z");
+    let again: CsvReader = serde_json::from_str(&serde_json::to_string(&reader).unwrap()).unwrap();
+    assert_eq!(again, reader);
+    assert!(serde_json::from_str::<CsvReader>(r#"{"rows":"holds","column":{}}"#).is_err());
+
+    let unix = CsvReader::new(CsvRows::Holds).time(CsvTime::UnixMilliseconds);
+    unix.read(
+        "t.csv",
+        &b"environment,started\np,1736150400000\n"[..],
+        &mut facts,
+        &mut flow,
+    )
+    .unwrap();
+    assert_eq!(
+        flow.holds().next().unwrap().from.unwrap().to_string(),
+        "2025-01-06T08:00:00Z"
+    );
+}

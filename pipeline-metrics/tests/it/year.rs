@@ -1,0 +1,247 @@
+//! The synthetic year as people and programs see it.
+
+use std::path::Path;
+
+use pipeline_metrics::{
+    Bucket, Delivery, Facts, LogReader, Options, Report, ReportOptions, ReviewOptions, Scope,
+    prometheus_text, render_explanation, render_review, render_text,
+};
+use serde_json::Value;
+
+use crate::fixture::folder;
+use crate::synthetic::year;
+use crate::week::{WEEK, at};
+
+/// Lines as they are, ends of lines included.
+pub(crate) fn tidy(text: &str) -> String {
+    text.lines().map(|line| format!("|{line}\n")).collect()
+}
+
+pub(crate) fn facts(log: &str) -> Facts {
+    let mut facts = Facts::new();
+    LogReader::new("log").read(log.as_bytes(), &mut facts).unwrap();
+    facts
+}
+
+fn whole_year(folder: &Path) -> Facts {
+    year(folder, 1)
+}
+
+#[test]
+fn the_year_as_a_table() {
+    let Some(folder) = folder("synthetic") else { return };
+    let facts = whole_year(&folder);
+    let delivery = Delivery::of(&facts, &Options::default()).unwrap();
+    let window = delivery.everything().unwrap();
+    let report = Report::of(&delivery, &ReportOptions::new(window).with_overall());
+    let text = render_text(&report);
+    let head: Vec<_> = text.lines().take_while(|line| *line != "left out:").collect();
+    insta::assert_snapshot!("year_as_a_table", tidy(&head.join("\n")));
+}
+
+#[test]
+fn a_month_as_a_review() {
+    let Some(folder) = folder("synthetic") else { return };
+    let facts = whole_year(&folder);
+    let delivery = Delivery::of(&facts, &Options::default()).unwrap();
+    for (name, scope, day) in [
+        (
+            "review_of_a_service",
+            Scope::Component("svc-000"),
+            "2025-11-10T00:00:00Z",
+        ),
+        ("review_of_all", Scope::Overall, "2025-09-10T00:00:00Z"),
+        (
+            "review_of_the_first_month",
+            Scope::Component("svc-003"),
+            "2025-01-10T00:00:00Z",
+        ),
+        (
+            "review_of_nothing",
+            Scope::Component("svc-003"),
+            "2027-01-10T00:00:00Z",
+        ),
+    ] {
+        let month = delivery.bucket(Bucket::Month, at(day));
+        insta::assert_snapshot!(
+            name,
+            render_review(&delivery, &[], &ReviewOptions::new(month, scope))
+        );
+    }
+}
+
+#[test]
+fn a_week_as_a_table() {
+    let facts = facts(WEEK);
+    let delivery = Delivery::of(&facts, &Options::default()).unwrap();
+    let week = delivery.bucket(Bucket::Week, at("2025-01-06T00:00:00Z"));
+    let report = Report::of(&delivery, &ReportOptions::new(week).with_overall().with_facts());
+    insta::assert_snapshot!("week_as_a_table", tidy(&render_text(&report)));
+    insta::assert_snapshot!("week_explained", tidy(&render_explanation(&report)));
+    insta::assert_snapshot!("week_for_prometheus", prometheus_text(&report));
+}
+
+#[test]
+fn nothing_as_a_table() {
+    let facts = Facts::new();
+    let delivery = Delivery::of(&facts, &Options::default()).unwrap();
+    let week = delivery.bucket(Bucket::Week, at("2025-01-06T00:00:00Z"));
+    let report = Report::of(&delivery, &ReportOptions::new(week));
+    insta::assert_snapshot!(tidy(&render_text(&report)), @r"
+    |delivery from 2025-01-06T00:00:00Z up to 2025-01-13T00:00:00Z
+    |
+    |nothing was observed
+    ");
+    let prometheus = prometheus_text(&report);
+    assert!(!prometheus.contains("scope="), "no data is no line: {prometheus}");
+}
+
+#[test]
+fn an_open_incident_is_counted_and_censored() {
+    let log = r#"
+{"type":"deployment","ts":"2025-01-06T08:00:00Z","service":"shop","id":"d1","environment":"production","result":"success","kind":"planned"}
+{"type":"deployment","ts":"2025-01-07T08:00:00Z","service":"shop","id":"d2","environment":"production","result":"success","kind":"planned"}
+{"type":"incident_opened","ts":"2025-01-06T09:00:00Z","service":"shop","id":"i1"}
+{"type":"incident_resolved","ts":"2025-01-06T10:00:00Z","service":"shop","id":"i1"}
+{"type":"incident_opened","ts":"2025-01-07T09:00:00Z","service":"shop","id":"i2"}
+"#;
+    let facts = facts(log);
+    let delivery = Delivery::of(&facts, &Options::default()).unwrap();
+    let week = delivery.bucket(Bucket::Week, at("2025-01-06T00:00:00Z"));
+    let hour = 3_600_000.0;
+    let median = |as_of: &str| {
+        let report = Report::of(&delivery, &ReportOptions::new(week).as_of(at(as_of)));
+        let part = report.part("shop").unwrap();
+        assert_eq!(part.measures.open_incidents, 1);
+        // What is over took two hours; that is not all there is.
+        assert_eq!(part.measures.recovery_time.map(|time| time.ms), Some(2.0 * hour));
+        part.intervals.recovery_time
+    };
+    // It has been open for an hour: when the other was over, this one told no more.
+    assert_eq!(median("2025-01-07T09:00:00Z").value, Some(2.0 * hour));
+    // It has been open for longer: of two, one was over after two hours.
+    let late = median("2025-01-10T09:00:00Z");
+    assert_eq!((late.value, late.high), (Some(2.0 * hour), None));
+}
+
+#[test]
+fn names_are_escaped_for_prometheus() {
+    let log = "{\"type\":\"deployment\",\"ts\":\"2025-01-06T08:00:00Z\",\"service\":\"a\\\"b\\\\c\\nd\",\"id\":\"d1\",\"environment\":\"production\",\"result\":\"success\",\"kind\":\"planned\"}\n";
+    let facts = facts(log);
+    let delivery = Delivery::of(&facts, &Options::default()).unwrap();
+    let report = Report::of(&delivery, &ReportOptions::new(delivery.everything().unwrap()));
+    let text = prometheus_text(&report);
+    assert!(
+        text.contains(r#"delivery_deployments{scope="component",name="a\"b\\c\nd"} 1"#),
+        "{text}"
+    );
+    for line in text.lines() {
+        assert!(line.starts_with("delivery_") || line.starts_with("# "), "{line}");
+    }
+}
+
+/// Every value of the document is described, and what is described as always there is.
+#[test]
+fn the_json_form_is_as_its_schema_says() {
+    let Some(folder) = folder("synthetic") else { return };
+    let facts = whole_year(&folder);
+    let delivery = Delivery::of(&facts, &Options::default()).unwrap();
+    let window = delivery.bucket(Bucket::Month, at("2025-03-10T00:00:00Z"));
+    let asked = ReportOptions::new(window).with_overall().with_facts();
+    let document = serde_json::to_value(Report::of(&delivery, &asked)).unwrap();
+    let schema: Value = serde_json::from_str(pipeline_metrics::json_schema()).unwrap();
+    check(&schema, &schema, &document, "$");
+    // The check can fail.
+    let mut wrong = document.clone();
+    wrong["parts"][0]["measures"]["deployments"] = Value::from("many");
+    assert!(std::panic::catch_unwind(|| check(&schema, &schema, &wrong, "$")).is_err());
+    let mut more = document;
+    more["parts"][0]["unheard_of"] = Value::Null;
+    assert!(std::panic::catch_unwind(|| check(&schema, &schema, &more, "$")).is_err());
+}
+
+/// As much of JSON Schema as ours uses; a keyword that it does not know fails.
+fn check(root: &Value, schema: &Value, value: &Value, path: &str) {
+    let schema = schema.as_object().unwrap_or_else(|| panic!("{path}: no schema"));
+    for (keyword, rule) in schema {
+        match keyword.as_str() {
+            "$schema" | "$id" | "$defs" | "title" | "description" | "format" => {}
+            "$ref" => {
+                let pointer = rule.as_str().unwrap().strip_prefix('#').unwrap();
+                let target = root
+                    .pointer(pointer)
+                    .unwrap_or_else(|| panic!("{pointer} leads nowhere"));
+                check(root, target, value, path);
+            }
+            "type" => {
+                let kind = match value {
+                    Value::Null => "null",
+                    Value::Bool(_) => "boolean",
+                    Value::Number(number) if number.is_u64() || number.is_i64() => "integer",
+                    Value::Number(_) => "number",
+                    Value::String(_) => "string",
+                    Value::Array(_) => "array",
+                    Value::Object(_) => "object",
+                };
+                let allowed = |name: &Value| name == kind || (name == "number" && kind == "integer");
+                let fits = rule
+                    .as_array()
+                    .map_or_else(|| allowed(rule), |names| names.iter().any(allowed));
+                assert!(fits, "{path}: {value} is not {rule}");
+            }
+            "const" => assert_eq!(value, rule, "{path}"),
+            "enum" => assert!(rule.as_array().unwrap().contains(value), "{path}: {value}"),
+            "minimum" => assert!(
+                value.as_f64().is_none_or(|value| value >= rule.as_f64().unwrap()),
+                "{path}"
+            ),
+            "maximum" => assert!(
+                value.as_f64().is_none_or(|value| value <= rule.as_f64().unwrap()),
+                "{path}"
+            ),
+            "items" => {
+                for (place, item) in value.as_array().into_iter().flatten().enumerate() {
+                    check(root, rule, item, &format!("{path}[{place}]"));
+                }
+            }
+            "minItems" | "maxItems" => {
+                let (length, limit) = (value.as_array().unwrap().len() as u64, rule.as_u64().unwrap());
+                assert!(
+                    if keyword == "minItems" {
+                        length >= limit
+                    } else {
+                        length <= limit
+                    },
+                    "{path}"
+                );
+            }
+            "required" => {
+                for name in rule.as_array().unwrap() {
+                    assert!(
+                        value
+                            .as_object()
+                            .is_none_or(|object| object.contains_key(name.as_str().unwrap())),
+                        "{path} has no {name}"
+                    );
+                }
+            }
+            "properties" => {
+                for (name, rule) in rule.as_object().unwrap() {
+                    if let Some(value) = value.get(name) {
+                        check(root, rule, value, &format!("{path}.{name}"));
+                    }
+                }
+            }
+            "additionalProperties" => {
+                assert_eq!(rule, false);
+                for name in value.as_object().into_iter().flatten().map(|(name, _)| name) {
+                    assert!(
+                        schema["properties"].get(name).is_some(),
+                        "{path}.{name} is not described"
+                    );
+                }
+            }
+            other => panic!("{path}: the check does not know `{other}`"),
+        }
+    }
+}
