@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -8,10 +8,10 @@ use crate::{Cell, Figure, FigureItem, FigureOptions, Flow, LagBy, Unit};
 
 const DEFINITION: &str = "Of the releases that arrived in their last production environment in the window: the time from the \
      first arrival in a production environment to the first arrival in the last one. A release has to arrive in \
-     every production environment that had the component when the release first arrived. Calendar time, for \
-     users wait at night too.";
+     every production environment that had the component when the release first arrived; one that gets the \
+     component later is not waited for. Calendar time, for users wait at night too.";
 
-const ONE: &str = "its component has one production environment";
+const ONE: &str = "no other production environment had its component";
 const NAMELESS: &str = "names no release";
 const OVERTAKEN: &str = "overtaken before it arrived everywhere";
 const UNDERWAY: &str = "not everywhere yet";
@@ -29,13 +29,6 @@ impl<'d> Spreading<'d> {
             .values()
             .copied()
             .min_by_key(|arrival| (arrival.at, &arrival.id))
-    }
-
-    fn end(&self) -> Option<&'d Arrival> {
-        self.arrivals
-            .values()
-            .copied()
-            .max_by_key(|arrival| (arrival.at, &arrival.id))
     }
 }
 
@@ -130,38 +123,43 @@ fn tally(
 ) -> Tallied {
     let mut tallied = Tallied::default();
     let all = spreading(arrivals, options, figure);
+    let newest = newest(&all);
+    let mut in_use = InUse::of(component, arrivals, flow);
+    let kind = match options.lag_by {
+        LagBy::Release => "release",
+        LagBy::Change => "change",
+    };
     for one in &all {
-        let (Some(start), Some(end)) = (one.start(), one.end()) else {
-            continue;
-        };
-        let item = FigureItem::new(
-            "release",
-            &format_args!("{component} {}", one.name),
-            &start.origin,
-        );
-        let missing: Vec<_> = in_use(component, arrivals, flow, start.at)
-            .filter(|environment| !one.arrivals.contains_key(environment))
+        let Some(start) = one.start() else { continue };
+        let item = FigureItem::new(kind, &format_args!("{component} {}", one.name), &start.origin);
+        let wanted = in_use.at(start.at);
+        let arrived: Vec<&Arrival> = wanted
+            .iter()
+            .filter_map(|name| one.arrivals.get(name).copied())
             .collect();
-        if !missing.is_empty() {
+        if arrived.len() < wanted.len() {
             if options.window.contains(start.at) {
-                let overtaken = missing
-                    .iter()
-                    .all(|environment| is_overtaken(&all, environment, start));
+                let mut missing = wanted.iter().filter(|name| !one.arrivals.contains_key(*name));
+                let overtaken = missing.all(|name| newest.get(name).is_some_and(|first| *first > start.at));
                 figure.leave_out(item, if overtaken { OVERTAKEN } else { UNDERWAY });
             }
             continue;
         }
+        let Some(end) = arrived.iter().max_by_key(|arrival| (arrival.at, &arrival.id)) else {
+            continue;
+        };
         if !options.window.contains(end.at) {
             continue;
         }
-        if one.arrivals.len() == 1 {
+        if arrived.len() == 1 {
             figure.leave_out(item, ONE);
             continue;
         }
         figure.count(item);
         tallied.lags.push(end.at.duration_since(start.at));
-        for (environment, arrival) in &one.arrivals {
-            let (after, last) = tallied.environments.entry((*environment).to_owned()).or_default();
+        for arrival in &arrived {
+            let environment = arrival.environment.to_string();
+            let (after, last) = tallied.environments.entry(environment).or_default();
             after.push(arrival.at.duration_since(start.at));
             *last += usize::from(arrival.id == end.id);
         }
@@ -197,35 +195,48 @@ fn spreading<'d>(
     releases
 }
 
-/// The production environments that have the component at a moment.
-fn in_use<'d>(
-    component: &str,
-    arrivals: &[&'d Arrival],
-    flow: &Flow,
-    at: Timestamp,
-) -> impl Iterator<Item = &'d str> {
-    let mut last: BTreeMap<&str, Timestamp> = BTreeMap::new();
-    for arrival in arrivals.iter().take_while(|arrival| arrival.at <= at) {
-        last.insert(&arrival.environment, arrival.at);
-    }
-    for removal in flow
-        .removals()
-        .filter(|one| *one.component == *component && one.at <= at)
-    {
-        if last
-            .get(&*removal.environment)
-            .is_some_and(|arrived| *arrived <= removal.at)
-        {
-            last.remove(&*removal.environment);
+/// For each environment, when the newest of the releases that came there first arrived anywhere: all that first
+/// arrived before it are overtaken there.
+fn newest<'d>(all: &[Spreading<'d>]) -> BTreeMap<&'d str, Timestamp> {
+    let mut newest = BTreeMap::new();
+    // By the first arrival, so the last one stays.
+    for one in all {
+        if let Some(start) = one.start() {
+            newest.extend(one.arrivals.keys().map(|environment| (*environment, start.at)));
         }
     }
-    last.into_keys()
+    newest
 }
 
-/// Whether something that first arrived anywhere later than this release is in the environment by now.
-fn is_overtaken(all: &[Spreading<'_>], environment: &str, start: &Arrival) -> bool {
-    let newer = |one: &&Spreading<'_>| one.start().is_some_and(|first| first.at > start.at);
-    all.iter()
-        .filter(newer)
-        .any(|one| one.arrivals.contains_key(environment))
+/// The production environments that have a component, as time goes on.
+struct InUse<'d> {
+    /// By time, at one moment a removal last: where the component comes, or whence it goes.
+    steps: std::iter::Peekable<std::vec::IntoIter<(Timestamp, bool, &'d str)>>,
+    now: BTreeSet<&'d str>,
+}
+
+impl<'d> InUse<'d> {
+    fn of(component: &str, arrivals: &[&'d Arrival], flow: &'d Flow) -> Self {
+        let come = arrivals.iter().map(|one| (one.at, false, &*one.environment));
+        let gone = flow.removals().filter(|one| *one.component == *component);
+        let gone = gone.map(|one| (one.at, true, &*one.environment));
+        let mut steps: Vec<_> = come.chain(gone).collect();
+        steps.sort_unstable();
+        Self {
+            steps: steps.into_iter().peekable(),
+            now: BTreeSet::new(),
+        }
+    }
+
+    /// Those at a moment; moments have to rise.
+    fn at(&mut self, at: Timestamp) -> &BTreeSet<&'d str> {
+        while let Some((_, gone, environment)) = self.steps.next_if(|(then, _, _)| *then <= at) {
+            if gone {
+                self.now.remove(environment);
+            } else {
+                self.now.insert(environment);
+            }
+        }
+        &self.now
+    }
 }

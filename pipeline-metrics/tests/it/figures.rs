@@ -128,17 +128,18 @@ fn lag_of_changes_by_hand() {
     let facts = facts(&lines);
     let options = week().lag_by(LagBy::Change);
     let lag = figure(&facts, &Flow::new(), &options, "production-lag");
-    // a: it was nowhere else when it came to eu, and went on to us within 4 hours; b: 20; d: 4.
-    assert_eq!(lag.value("releases"), Some(2.0 + 1.0));
+    // b: 20, d: 4. When a came to eu, there was nowhere else to go.
+    assert_eq!(lag.value("releases"), Some(2.0));
+    assert_eq!(lag.value("median"), Some(hours(12.0)));
     assert_eq!(
-        (lag.value("median"), lag.value("longest")),
-        (Some(hours(4.0)), Some(hours(20.0)))
+        lag.left_out_for("no other production environment had its component"),
+        1
     );
     assert_eq!(lag.left_out_for("overtaken before it arrived everywhere"), 1);
     assert_eq!(lag.left_out_for("not everywhere yet"), 1);
     insta::assert_snapshot!(rows(&lag, "By environment"), @"
     shop eu 0h 0
-    shop us 4h 3
+    shop us 12h 2
     ");
     // Without releases, there is nothing to tell of releases.
     let lag = figure(&facts, &Flow::new(), &week(), "production-lag");
@@ -168,8 +169,20 @@ fn an_environment_that_lost_the_component_is_waited_for_no_more() {
         origin: origin(1),
     });
     let flow: Flow = [removed].into_iter().collect();
-    assert_eq!(lag(&flow).value("releases"), Some(2.0));
+    assert_eq!(lag(&flow).value("releases"), Some(1.0));
     assert_eq!(lag(&flow).value("longest"), Some(hours(6.0)));
+    // Nor is one that gets it later: c is everywhere within 2 hours, and in asia again after 30.
+    let more = [
+        deployment("d6", 40, "eu", "success", &["c"]),
+        deployment("d7", 42, "us", "success", &["c"]),
+        deployment("d8", 70, "asia", "success", &["c"]),
+    ];
+    let facts = self::facts(&[&lines[..], &more].concat());
+    let lag = figure(&facts, &flow, &options, "production-lag");
+    assert_eq!(
+        (lag.value("releases"), lag.value("median")),
+        (Some(2.0), Some(hours(4.0)))
+    );
 }
 
 #[test]
@@ -470,14 +483,14 @@ fn releases() -> Facts {
 #[test]
 fn lag_of_releases_by_hand() {
     let lag = figure(&releases(), &Flow::new(), &week(), "production-lag");
-    // 1.0 within 2 hours, 1.1 within 6 (lab has no users), 1.2 is not in us.
+    // 1.1 within 6 hours (lab has no users), 1.2 is not in us, and 1.0 had nowhere else to go.
     assert_eq!(
         (lag.value("releases"), lag.value("median")),
-        (Some(2.0), Some(hours(4.0)))
+        (Some(1.0), Some(hours(6.0)))
     );
     assert_eq!(lag.left_out_for("not everywhere yet"), 1);
     let counted: Vec<_> = lag.counted.iter().map(|item| &*item.what).collect();
-    assert_eq!(counted, ["release shop 1.0", "release shop 1.1"]);
+    assert_eq!(counted, ["release shop 1.1"]);
 }
 
 #[test]
@@ -514,6 +527,10 @@ fn versions_by_hand() {
         (Some(1.0), Some(hours(91.0)))
     );
     assert_eq!(at(15).value("versions"), Some(2.0));
+    // Deployed once more at 20, and there since 10.
+    let then = at(25);
+    let eu = &then.table("What is live").unwrap().rows[0];
+    assert_eq!(eu[4], Cell::Time(time(10)));
 }
 
 #[test]

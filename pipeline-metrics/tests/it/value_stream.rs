@@ -184,3 +184,18 @@ fn working_time_is_said_and_counted() {
         ["Time is working time: Mon Tue Wed Thu Fri, 09:00 to 17:00 (UTC)."]
     );
 }
+
+#[test]
+fn stages_that_overlap_in_half_of_the_items_stand_one_after_another() {
+    let flow: Flow = [
+        pass("one", "build", [0, 0, 4], "ci", None),
+        pass("one", "test", [2, 2, 6], "ci", None),
+        pass("two", "build", [10, 10, 14], "ci", None),
+        pass("two", "test", [14, 14, 16], "ci", None),
+    ]
+    .into_iter()
+    .collect();
+    let options = FigureOptions::new(Window::new(time(0), time(100)).unwrap());
+    let observed = ObservedStream::of(&flow, &options);
+    assert!(observed.stream.blocks.iter().all(|block| block.group.is_none()));
+}
