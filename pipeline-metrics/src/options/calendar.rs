@@ -30,7 +30,7 @@ impl Default for CalendarOptions {
 pub enum WeekStart {
     /// As ISO 8601 has it.
     Monday,
-    /// As in North America, and in the `WEEK` of BigQuery.
+    /// As in North America, and in the `WEEK` of `BigQuery`.
     Sunday,
     /// As in much of the Arab world.
     Saturday,

@@ -27,10 +27,13 @@ pub(super) struct Keeper {
     /// Incidents that name a deployment, by its row.
     named: HashMap<u32, Vec<u32>>,
     /// Attempts and rollbacks, by component, environment and release.
-    releases: HashMap<(u32, u32, u32), Release>,
+    releases: HashMap<ReleaseKey, Release>,
     /// Where each rollback is in the above, and the deployment that it is the fault of.
-    rollbacks: HashMap<Box<str>, ((u32, u32, u32), u32)>,
+    rollbacks: HashMap<Box<str>, (ReleaseKey, u32)>,
 }
+
+/// A component, an environment and a release.
+type ReleaseKey = (u32, u32, u32);
 
 /// What was tried with one release in one environment.
 #[derive(Debug, Clone, Default)]
@@ -206,7 +209,8 @@ impl Keeper {
             .timelines
             .get(&before.component)
             .map_or(&[][..], |timeline| &timeline.live);
-        for (_, other) in live.to_vec() {
+        let live: Vec<u32> = live.iter().map(|&(_, other)| other).collect();
+        for other in live {
             let row = *facts.deployments.get(other);
             if lost.is_empty() || self.standing(facts, &row) != Standing::Counted {
                 continue;
@@ -331,7 +335,7 @@ impl Keeper {
         }
     }
 
-    fn blame_rollbacks(&mut self, facts: &Facts, key: (u32, u32, u32)) {
+    fn blame_rollbacks(&mut self, facts: &Facts, key: ReleaseKey) {
         let rollbacks = self.releases.get(&key).map(|release| release.rollbacks.clone());
         for id in rollbacks.unwrap_or_default() {
             let Some(row) = facts.rollbacks.get(&id) else {
@@ -353,13 +357,7 @@ impl Keeper {
         }
     }
 
-    fn attempt_before(
-        &mut self,
-        facts: &Facts,
-        key: (u32, u32, u32),
-        id: &str,
-        row: &RollbackRow,
-    ) -> Option<u32> {
+    fn attempt_before(&mut self, facts: &Facts, key: ReleaseKey, id: &str, row: &RollbackRow) -> Option<u32> {
         let counts = self.options.failures.rollbacks.counts();
         if !counts
             || !self

@@ -50,7 +50,7 @@ pub struct Tally {
 enum Numbers {
     Kept(Box<Keeper>),
     /// Computed when they are read; `None` after a change.
-    Computed(Option<Computed>),
+    Computed(Option<Box<Computed>>),
 }
 
 #[derive(Debug, Default)]
@@ -171,10 +171,10 @@ impl Tally {
 
     fn computed(&mut self) -> Option<&Computed> {
         if let Numbers::Computed(None) = self.numbers {
-            self.numbers = Numbers::Computed(Some(self.compute()));
+            self.numbers = Numbers::Computed(Some(Box::new(self.compute())));
         }
         match &self.numbers {
-            Numbers::Computed(computed) => computed.as_ref(),
+            Numbers::Computed(computed) => computed.as_deref(),
             Numbers::Kept(_) => None,
         }
     }

@@ -41,9 +41,7 @@ fn moment(text: &str) -> Option<Timestamp> {
         .split([' ', '-', ':'])
         .map(|part| part.parse().unwrap())
         .collect();
-    let [year, month, day, hour, minute, second] = numbers[..] else {
-        panic!("{text}")
-    };
+    let [year, month, day, hour, minute, second] = *<&[i16; 6]>::try_from(&numbers[..]).unwrap();
     let at = civil::datetime(
         year,
         month as i8,
