@@ -52,17 +52,30 @@
 #[cfg(not(unix))]
 compile_error!("pipeline-artifacts needs Unix: modes and symbolic links are part of an artifact");
 
+mod attach;
+mod compare;
+mod environment_free;
 mod form;
 #[doc = include_str!("../docs/format.md")]
 pub mod format {}
 pub mod limits;
 mod pack;
 mod package;
+mod rebuild;
 mod store;
 
+pub use attach::{
+    Attachment, AttachmentKind, AttachmentPart, NewAttachment, OriginReport, SbomForm, Unreadable,
+};
+pub use compare::{Change, ChangeKind, Comparison};
+pub use environment_free::{DEFAULT_MIN_LENGTH, EnvironmentFree, Finding, Findings, FoundIn, WhoseValue};
 pub use form::PathFault;
 pub use pack::{PackError, Packed, Packer, Progress, Refusal};
-pub use package::{Package, PackageError, PackageSettings, PackageSettingsError, VersionSource};
+pub use package::{
+    AttestError, Attestor, EnvironmentFreeSettings, JournalOrigin, Origin, Package, PackageError,
+    PackageSettings, PackageSettingsError, VersionSource,
+};
+pub use rebuild::{RebuildError, RebuildReport, Rebuilder, RecordedBuild, rebuild};
 pub use store::{LocalStore, Problem, ProblemKind, StoreReport, StoredArtifact};
 
 /// The README's program is a test.

@@ -2,7 +2,7 @@ use pipeline_core::{CanonicalError, Digest, canonical_json};
 use serde::{Deserialize, Serialize};
 
 /// What kind of OCI artifact ours is.
-const ARTIFACT_TYPE: &str = "application/vnd.release-pipeline.artifact.v1";
+pub(crate) const ARTIFACT_TYPE: &str = "application/vnd.release-pipeline.artifact.v1";
 /// The table of contents.
 const TOC_LAYER: &str = "application/vnd.release-pipeline.toc.v1+json";
 /// A tar, not compressed.
@@ -10,8 +10,8 @@ const TAR_LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 /// The content of the OCI empty descriptor.
 pub(crate) const EMPTY_CONFIG: &[u8] = b"{}";
 
-const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
-const EMPTY_TYPE: &str = "application/vnd.oci.empty.v1+json";
+pub(crate) const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(crate) const EMPTY_TYPE: &str = "application/vnd.oci.empty.v1+json";
 
 /// Points to a blob: an OCI content descriptor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -128,6 +128,19 @@ impl StoredArtifact {
         Ok(bytes)
     }
 
+    /// Copies the bytes of one file, verified.
+    ///
+    /// # Errors
+    ///
+    /// As [`file`](Self::file), and when they cannot be written.
+    pub fn copy_file(&self, path: &str, to: &mut impl std::io::Write) -> Result<(), StoreError> {
+        let bytes = self.file(path)?;
+        to.write_all(&bytes).map_err(|source| StoreError::Io {
+            what: format!("cannot write `{path}`"),
+            source,
+        })
+    }
+
     /// Writes everything into a directory that is empty or does not exist yet. Files get mode 644 or 755,
     /// directories 755, whatever the umask; each file is verified while it is written, and one with wrong
     /// bytes is removed. Nothing is flushed to disk.

@@ -52,7 +52,7 @@ pub(super) const MARK_FILE: &str = "store.json";
 pub(super) const MARK: &[u8] = br#"{"format":1}"#;
 
 /// What may lie in the root of a store; `lost+found` when it is a file system of its own.
-pub(super) const IN_ROOT: [&str; 5] = [MARK_FILE, "blobs", "catalog", "tmp", "lost+found"];
+pub(super) const IN_ROOT: [&str; 6] = [MARK_FILE, "blobs", "catalog", "referrers", "tmp", "lost+found"];
 
 impl LocalStore {
     /// Opens the store in a directory; makes one where there is nothing.

@@ -8,6 +8,7 @@ mod checkout;
 mod disk;
 mod local;
 mod record;
+mod referrer;
 mod report;
 mod temp;
 mod verify;

@@ -1,0 +1,16 @@
+//! What is attached to artifacts: where they come from, what is in them, who vouches for them.
+
+mod annotation;
+mod attached;
+mod kind;
+mod manifest;
+mod new;
+mod origin;
+mod recognise;
+
+pub use attached::{Attachment, AttachmentPart};
+pub use kind::{AttachmentKind, SbomForm};
+pub use new::NewAttachment;
+pub use origin::{OriginReport, Unreadable};
+
+pub(crate) use manifest::AttachmentManifest;
