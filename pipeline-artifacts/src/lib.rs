@@ -76,7 +76,10 @@ pub use package::{
     PackageSettings, PackageSettingsError, VersionSource,
 };
 pub use rebuild::{RebuildError, RebuildReport, Rebuilder, RecordedBuild, rebuild};
-pub use store::{LocalStore, Problem, ProblemKind, StoreReport, StoredArtifact};
+pub use store::{
+    BlobId, BlobSource, BlobStore, BytesSource, Lease, LocalStore, MAX_PIECE, Problem, ProblemKind, Recheck,
+    StoreReport, StoredArtifact,
+};
 
 /// The README's program is a test.
 #[cfg(doctest)]

@@ -4,10 +4,10 @@ use pipeline_core::{Digest, StoreError};
 use serde::Serialize;
 
 use super::annotation::PREDICATE_TYPE;
-use super::manifest::Part;
-use super::{AttachmentKind, AttachmentManifest, NewAttachment};
+use super::check::{artifact_type, check_attachment};
+use super::{AttachmentKind, NewAttachment};
 use crate::LocalStore;
-use crate::form::EMPTY_CONFIG;
+use crate::form::{Descriptor, EMPTY_CONFIG, Manifest, media};
 use crate::limits;
 
 /// Something that is attached to an artifact, as its manifest says.
@@ -39,8 +39,8 @@ pub struct AttachmentPart {
 }
 
 impl Attachment {
-    fn new(digest: Digest, subject: Digest, manifest: &AttachmentManifest) -> Self {
-        let part = |part: &Part| AttachmentPart {
+    fn new(digest: Digest, subject: Digest, manifest: &Manifest) -> Self {
+        let part = |part: &Descriptor| AttachmentPart {
             media_type: part.media_type.clone(),
             digest: part.digest,
             size: part.size,
@@ -48,8 +48,8 @@ impl Attachment {
         Self {
             digest,
             subject,
-            artifact_type: manifest.artifact_type().to_owned(),
-            parts: manifest.parts().iter().map(part).collect(),
+            artifact_type: artifact_type(manifest).to_owned(),
+            parts: manifest.layers.iter().map(part).collect(),
             annotations: manifest.annotations.clone(),
         }
     }
@@ -81,18 +81,19 @@ impl LocalStore {
     /// [`limits::MAX_ATTACHMENT_BYTES`], or it cannot be written.
     pub fn attach(&self, artifact: &Digest, new: &NewAttachment) -> Result<Attachment, StoreError> {
         new.check()?;
-        let subject = self.bounded_blob(artifact, limits::MAX_MANIFEST)?;
-        let size = new.bytes.len() as u64;
-        let part = Part::new(&new.media_type, Digest::of(&new.bytes), size);
-        let manifest = AttachmentManifest::new(
-            (*artifact, subject.len() as u64),
+        let subject = self.read_blob_up_to(artifact, limits::MAX_MANIFEST)?;
+        let part = Descriptor::new(&new.media_type, Digest::of(&new.bytes), new.bytes.len() as u64);
+        let manifest = Manifest::attachment(
             &new.artifact_type,
-            part,
+            Descriptor::new(media::MANIFEST, *artifact, subject.len() as u64),
+            vec![part],
             new.annotations.clone(),
         );
         let bytes = manifest
             .to_bytes()
             .map_err(|error| StoreError::Other(Box::new(error)))?;
+        // Nothing of it is collected before the last word is written.
+        let _lease = self.lease()?;
         self.add_blob(EMPTY_CONFIG)?;
         self.add_blob(&new.bytes)?;
         self.attach_manifest(artifact, &bytes)
@@ -104,8 +105,22 @@ impl LocalStore {
             what: format!("an attachment of {artifact}"),
             reason,
         };
-        let manifest = AttachmentManifest::parse(bytes, artifact).map_err(refused)?;
+        let manifest = check_attachment(bytes, artifact).map_err(refused)?;
         let digest = self.add_blob(bytes)?;
+        // Until it is noted, nothing is taken away of what it needs.
+        let _gate = self.commit_lock()?;
+        for (blob, size) in manifest.blobs().map(|blob| (&blob.digest, blob.size)) {
+            if self.blob_size(blob)? != Some(size) {
+                return Err(refused(format!(
+                    "blob {blob} of {size} bytes is not in the store"
+                )));
+            }
+        }
+        if self.blob_size(artifact)?.is_none() {
+            return Err(StoreError::NotFound {
+                what: format!("artifact {artifact}"),
+            });
+        }
         self.add_referrer(artifact, &digest)?;
         Ok(Attachment::new(digest, *artifact, &manifest))
     }
@@ -124,8 +139,8 @@ impl LocalStore {
     }
 
     pub(super) fn attachment(&self, artifact: &Digest, digest: &Digest) -> Result<Attachment, StoreError> {
-        let bytes = self.bounded_blob(digest, limits::MAX_MANIFEST)?;
-        match AttachmentManifest::parse(&bytes, artifact) {
+        let bytes = self.read_blob_up_to(digest, limits::MAX_MANIFEST)?;
+        match check_attachment(&bytes, artifact) {
             Ok(manifest) => Ok(Attachment::new(*digest, *artifact, &manifest)),
             Err(reason) => Err(StoreError::Damaged {
                 what: format!("attachment {digest}"),
@@ -142,7 +157,7 @@ impl LocalStore {
     pub fn read_attachment(&self, attachment: &Attachment) -> Result<Vec<u8>, StoreError> {
         let mut bytes = Vec::new();
         for part in &attachment.parts {
-            bytes.append(&mut self.bounded_blob(&part.digest, limits::MAX_ATTACHMENT)?);
+            bytes.append(&mut self.read_blob_up_to(&part.digest, limits::MAX_ATTACHMENT)?);
         }
         Ok(bytes)
     }

@@ -2,8 +2,8 @@
 
 mod annotation;
 mod attached;
+mod check;
 mod kind;
-mod manifest;
 mod new;
 mod origin;
 mod recognise;
@@ -13,4 +13,5 @@ pub use kind::{AttachmentKind, SbomForm};
 pub use new::NewAttachment;
 pub use origin::{OriginReport, Unreadable};
 
-pub(crate) use manifest::AttachmentManifest;
+#[cfg(feature = "oci")]
+pub(crate) use check::check_attachment;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::annotation::{self, PREDICATE_TYPE, is_media_type};
 use super::kind::{ENVELOPE, NOTE, TEST_RESULT};
 use super::recognise::recognise;
-use crate::form::ARTIFACT_TYPE;
+use crate::form::media;
 use crate::limits;
 
 /// Something to attach to an artifact.
@@ -119,7 +119,7 @@ impl NewAttachment {
                 return Err(refused(format!("{kind:?} is no media type such as `text/plain`")));
             }
         }
-        if self.artifact_type == ARTIFACT_TYPE {
+        if self.artifact_type == media::ARTIFACT {
             return Err(refused("it says to be an artifact of its own"));
         }
         if self.bytes.is_empty() {

@@ -2,12 +2,13 @@
 
 mod layer;
 mod manifest;
+pub(crate) mod media;
 mod path;
 mod tar;
 mod toc;
 
 pub(crate) use layer::{Discard, EntrySink, walk};
-pub(crate) use manifest::{ARTIFACT_TYPE, Descriptor, EMPTY_CONFIG, EMPTY_TYPE, MANIFEST_TYPE, Manifest};
+pub(crate) use manifest::{Descriptor, EMPTY_CONFIG, Manifest};
 pub use path::PathFault;
 pub(crate) use path::{Links, check_path, check_target, parent};
 pub(crate) use tar::{END, header, padding};

@@ -6,7 +6,6 @@ use pipeline_core::{Digest, StoreError};
 
 use super::LocalStore;
 use super::disk::{failed, make_dir};
-use crate::limits;
 
 /// That a manifest is attached to another is an empty file, created once: `referrers/<subject>/<attachment>`. What it is,
 /// its manifest says; so what is attached to one artifact is found without reading all manifests.
@@ -14,7 +13,6 @@ impl LocalStore {
     /// Notes that a manifest is attached to another, durably.
     pub(crate) fn add_referrer(&self, subject: &Digest, attachment: &Digest) -> Result<(), StoreError> {
         let dir = self.referrers_of(subject);
-        make_dir(&self.all_referrers())?;
         make_dir(&dir)?;
         self.write_new(b"", &dir.join(attachment.hex()))?;
         Ok(())
@@ -39,11 +37,6 @@ impl LocalStore {
         }
         found.sort();
         Ok(found)
-    }
-
-    /// The bytes of a blob that must not be larger than so much.
-    pub(crate) fn bounded_blob(&self, digest: &Digest, most: u64) -> Result<Vec<u8>, StoreError> {
-        self.read_blob_up_to(digest, most.min(limits::MAX_FILE))
     }
 
     pub(super) fn all_referrers(&self) -> PathBuf {

@@ -10,6 +10,8 @@
     reason = "`StoreError` is the core's; tests may move it"
 )]
 
+mod attach;
+mod compare;
 mod conformance;
 mod hostile;
 mod pack;
