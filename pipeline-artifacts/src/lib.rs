@@ -59,6 +59,8 @@ mod form;
 #[doc = include_str!("../docs/format.md")]
 pub mod format {}
 pub mod limits;
+#[cfg(feature = "oci")]
+pub mod oci;
 mod pack;
 mod package;
 mod rebuild;

@@ -39,3 +39,6 @@ pub const MAX_ATTACHMENT_PARTS: usize = 64;
 
 /// The most bytes that the annotations of an attachment may have together.
 pub const MAX_ANNOTATIONS: usize = 16 * 1024;
+
+/// The most attachments of one artifact that are pulled from a registry, where anybody may have attached some.
+pub const MAX_PULLED_ATTACHMENTS: usize = 1000;

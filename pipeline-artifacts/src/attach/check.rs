@@ -5,7 +5,7 @@ use crate::form::{Descriptor, Manifest};
 use crate::limits;
 
 /// What kind of thing is attached. Manifests from before the specification said where have it in the configuration.
-pub(super) fn artifact_type(manifest: &Manifest) -> &str {
+pub(crate) fn artifact_type(manifest: &Manifest) -> &str {
     manifest
         .artifact_type
         .as_deref()

@@ -14,6 +14,8 @@ mod attach;
 mod compare;
 mod conformance;
 mod hostile;
+#[cfg(feature = "oci")]
+mod oci;
 mod pack;
 mod package;
 mod process;
