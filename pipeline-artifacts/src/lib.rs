@@ -54,6 +54,7 @@ compile_error!("pipeline-artifacts needs Unix: modes and symbolic links are part
 
 mod attach;
 mod compare;
+mod crew;
 mod environment_free;
 mod form;
 #[doc = include_str!("../docs/format.md")]
@@ -72,7 +73,7 @@ pub use attach::{
 pub use compare::{Change, ChangeKind, Comparison};
 pub use environment_free::{DEFAULT_MIN_LENGTH, EnvironmentFree, Finding, Findings, FoundIn, WhoseValue};
 pub use form::PathFault;
-pub use pack::{PackError, Packed, Packer, Progress, Refusal};
+pub use pack::{Fineness, PackError, Packed, Packer, Progress, Refusal};
 pub use package::{
     AttestError, Attestor, EnvironmentFreeSettings, JournalOrigin, Origin, Package, PackageError,
     PackageSettings, PackageSettingsError, VersionSource,

@@ -82,7 +82,7 @@ pub async fn rebuild(
     };
     Ok(RebuildReport {
         rebuilt: after.reference().digest,
-        trees: (before.tree()?, after.tree()?),
+        trees: (before.tree(), after.tree()),
         comparison: Comparison::of(&before, &after),
         recorded,
     })
