@@ -16,6 +16,7 @@ mod conformance;
 mod hostile;
 #[cfg(feature = "oci")]
 mod oci;
+mod origin;
 mod pack;
 mod package;
 mod process;
