@@ -52,6 +52,7 @@
 #[cfg(not(unix))]
 compile_error!("pipeline-artifacts needs Unix: modes and symbolic links are part of an artifact");
 
+mod catalog;
 mod form;
 #[doc = include_str!("../docs/format.md")]
 pub mod format {}
@@ -60,6 +61,10 @@ mod pack;
 mod package;
 mod store;
 
+pub use catalog::{
+    ArtifactQuery, Because, Catalog, CatalogEntry, DigestPrefix, Mark, MarkKind, Publication,
+    QueryParseError, SelectError, Selection, Standing, Versions,
+};
 pub use form::PathFault;
 pub use pack::{PackError, Packed, Packer, Progress, Refusal};
 pub use package::{Package, PackageError, PackageSettings, PackageSettingsError, VersionSource};

@@ -12,6 +12,7 @@ use semver::Version;
 use super::blocking;
 use super::disk::{failed, make_dir, seal, sync_dir};
 use super::temp::Session;
+use crate::catalog::View;
 
 /// A store in a directory. Cloning is cheap; clones are the same store. Any number of threads and processes
 /// may use one directory at the same time.
@@ -44,6 +45,8 @@ struct Inner {
     /// The directory for what this store writes; begun by the first write, so that reading needs no right
     /// to write.
     session: Mutex<Option<Arc<Session>>>,
+    /// What is known of the catalog.
+    view: Arc<View>,
 }
 
 /// Names the form of the tree on disk.
@@ -52,7 +55,7 @@ pub(super) const MARK_FILE: &str = "store.json";
 pub(super) const MARK: &[u8] = br#"{"format":1}"#;
 
 /// What may lie in the root of a store; `lost+found` when it is a file system of its own.
-pub(super) const IN_ROOT: [&str; 5] = [MARK_FILE, "blobs", "catalog", "tmp", "lost+found"];
+pub(super) const IN_ROOT: [&str; 6] = [MARK_FILE, "blobs", "cache", "catalog", "tmp", "lost+found"];
 
 impl LocalStore {
     /// Opens the store in a directory; makes one where there is nothing.
@@ -66,6 +69,7 @@ impl LocalStore {
         let store = Self(Arc::new(Inner {
             root: root.to_owned(),
             session: Mutex::new(None),
+            view: Arc::new(View::open(root.join("catalog"), root.join("cache"))),
         }));
         let mark = root.join(MARK_FILE);
         match fs::read(&mark) {
@@ -95,7 +99,7 @@ impl LocalStore {
                 });
             }
         }
-        for dir in ["blobs", "blobs/sha256", "catalog", "tmp"] {
+        for dir in ["blobs", "blobs/sha256", "cache", "catalog", "tmp"] {
             make_dir(&root.join(dir))?;
         }
         self.write_new(MARK, &root.join(MARK_FILE))?;
@@ -112,6 +116,10 @@ impl LocalStore {
         fs::metadata(self.root()).is_ok_and(|own| (own.dev(), own.ino()) == (other.dev(), other.ino()))
     }
 
+    pub(crate) fn view(&self) -> &View {
+        &self.0.view
+    }
+
     pub(super) fn session(&self) -> Result<Arc<Session>, StoreError> {
         let mut session = self.0.session.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(session) = &*session {
@@ -124,7 +132,7 @@ impl LocalStore {
 
     /// Writes a file that is not there yet, whole and durable, and tells whether it did; `false` when there is
     /// one already, which stays as it is.
-    pub(super) fn write_new(&self, bytes: &[u8], path: &Path) -> Result<bool, StoreError> {
+    pub(crate) fn write_new(&self, bytes: &[u8], path: &Path) -> Result<bool, StoreError> {
         let session = self.session()?;
         let mut file = session.file()?;
         file.write_all(bytes)

@@ -10,6 +10,7 @@
     reason = "`StoreError` is the core's; tests may move it"
 )]
 
+mod catalog;
 mod conformance;
 mod hostile;
 mod pack;
