@@ -68,7 +68,10 @@ pub use catalog::{
 pub use form::PathFault;
 pub use pack::{PackError, Packed, Packer, Progress, Refusal};
 pub use package::{Package, PackageError, PackageSettings, PackageSettingsError, VersionSource};
-pub use store::{LocalStore, Problem, ProblemKind, StoreReport, StoredArtifact};
+pub use store::{
+    BlobId, BlobSource, BlobStore, BytesSource, Lease, LocalStore, MAX_PIECE, Problem, ProblemKind, Recheck,
+    StoreReport, StoredArtifact,
+};
 
 /// The README's program is a test.
 #[cfg(doctest)]

@@ -2,6 +2,7 @@
 
 mod layer;
 mod manifest;
+pub(crate) mod media;
 mod path;
 mod tar;
 mod toc;

@@ -7,7 +7,8 @@ use super::PackError;
 use super::scan::{Found, FoundKind, refuse_changed, scan};
 use super::stream::TarWriter;
 use crate::LocalStore;
-use crate::form::{EMPTY_CONFIG, Manifest, Toc};
+use crate::form::{Descriptor, EMPTY_CONFIG, Manifest, Toc, media};
+use crate::store::BlobWriter;
 
 /// Packs a directory tree into a store.
 ///
@@ -107,7 +108,7 @@ impl Packer {
         });
         let (files, total) = sizes.fold((0, 0_u64), |(n, sum), size| (n + 1, sum.saturating_add(size)));
 
-        let mut tar = TarWriter::new(store.blob_writer()?);
+        let mut tar = TarWriter::new(BlobWriter::new(store, &store.lease()?, Vec::new()), store);
         let mut entries = Vec::with_capacity(found.len());
         let mut done = 0_u64;
         for Found { path, kind, stamp } in &found {
@@ -139,7 +140,8 @@ impl Packer {
             reason,
         })?;
         let bytes = toc.to_bytes().map_err(other)?;
-        let manifest = Manifest::new((store.add_blob(&bytes)?, bytes.len() as u64), tar);
+        let toc_layer = Descriptor::new(media::TOC, store.add_blob(&bytes)?, bytes.len() as u64);
+        let manifest = Manifest::artifact(toc_layer, [Descriptor::new(media::TAR, tar.digest, tar.size)]);
         store.add_blob(EMPTY_CONFIG)?;
         Ok(Packed {
             digest: store.add_blob(&manifest.to_bytes().map_err(other)?)?,

@@ -1,28 +1,31 @@
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, Read};
 use std::path::Path;
 
 use pipeline_core::digest::DigestBuilder;
-use pipeline_core::{ArtifactEntry, Digest, EntryKind, StoreError};
+use pipeline_core::{ArtifactEntry, Digest, EntryKind};
 
 use super::PackError;
 use super::scan::{Stamp, changed, unreadable};
+use crate::LocalStore;
 use crate::form::{END, header, padding};
-use crate::store::BlobWriter;
+use crate::store::{BlobId, BlobWriter};
 
 /// How many bytes are read and written at once.
 const CHUNK: usize = 256 * 1024;
 
 /// Writes the entries of a tree to a blob, one after another, and never holds more than a piece of a file.
 pub(super) struct TarWriter {
-    blob: BufWriter<BlobWriter>,
+    blob: BlobWriter,
+    store: LocalStore,
     buffer: Vec<u8>,
 }
 
 impl TarWriter {
-    pub(super) fn new(blob: BlobWriter) -> Self {
+    pub(super) fn new(blob: BlobWriter, store: &LocalStore) -> Self {
         Self {
-            blob: BufWriter::with_capacity(CHUNK, blob),
+            blob,
+            store: store.clone(),
             buffer: vec![0; CHUNK],
         }
     }
@@ -33,7 +36,7 @@ impl TarWriter {
             path: path.to_owned(),
             kind,
         };
-        self.blob.write_all(&header(&entry)).map_err(full)?;
+        self.blob.write_all(&header(&entry))?;
         Ok(entry.kind)
     }
 
@@ -67,18 +70,18 @@ impl TarWriter {
                 Err(error) => return Err(unreadable(error)),
             };
             hasher.update(&self.buffer[..read]);
-            self.blob.write_all(&self.buffer[..read]).map_err(full)?;
+            self.blob.write_all(&self.buffer[..read])?;
             left -= read as u64;
         }
-        self.blob.write_all(&END[..padding(size)]).map_err(full)?;
+        self.blob.write_all(&END[..padding(size)])?;
         Ok(file_kind(size, hasher.finish(), executable))
     }
 
     /// Closes the tar and stores it; its digest and size.
-    pub(super) fn finish(mut self) -> Result<(Digest, u64), PackError> {
-        self.blob.write_all(&END).map_err(full)?;
-        let blob = self.blob.into_inner().map_err(|error| full(error.into_error()))?;
-        Ok(blob.finish()?)
+    pub(super) fn finish(mut self) -> Result<BlobId, PackError> {
+        self.blob.write_all(&END)?;
+        let (blob, _) = self.blob.finish()?;
+        Ok(self.store.place(blob)?)
     }
 }
 
@@ -87,12 +90,5 @@ fn file_kind(size: u64, digest: Digest, executable: bool) -> EntryKind {
         size,
         digest,
         executable,
-    }
-}
-
-fn full(source: io::Error) -> StoreError {
-    StoreError::Io {
-        what: "cannot write to the store".to_owned(),
-        source,
     }
 }

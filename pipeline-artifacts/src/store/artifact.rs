@@ -44,7 +44,8 @@ impl LocalStore {
             reason: format!("it is no {part} of an artifact: {reason}"),
         };
         let bytes = self.read_blob_up_to(digest, limits::MAX_MANIFEST)?;
-        let manifest = Manifest::parse(&bytes).map_err(|reason| damaged(digest, "manifest", reason))?;
+        let manifest =
+            Manifest::parse_artifact(&bytes).map_err(|reason| damaged(digest, "manifest", reason))?;
         for blob in manifest.blobs() {
             let (_, size) = self.open_blob(&blob.digest)?;
             if size != blob.size {
@@ -54,7 +55,7 @@ impl LocalStore {
                 });
             }
         }
-        let Some((toc, tar)) = manifest.parts() else {
+        let Some((toc, [tar])) = manifest.parts() else {
             return Err(damaged(digest, "manifest", "it has no layers".to_owned()));
         };
         let bytes = self.read_blob_up_to(&toc.digest, limits::MAX_TOC)?;

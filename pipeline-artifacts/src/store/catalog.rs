@@ -1,9 +1,12 @@
+use std::collections::BTreeSet;
+
 use pipeline_core::{ArtifactName, ArtifactRef, Digest, StoreError};
 use semver::{Version, VersionReq};
 
-use super::LocalStore;
-use crate::Publication;
-use crate::catalog::{SelectError, Selection};
+use super::{BlobId, LocalStore};
+use crate::catalog::{Layout, SelectError, Selection};
+use crate::form::Manifest;
+use crate::{Publication, limits};
 
 impl LocalStore {
     /// Lets a name and version stand for a manifest, for ever. Doing it twice is fine. When this returns, it
@@ -41,9 +44,60 @@ impl LocalStore {
     /// [`limits::MAX_VERSION`](crate::limits::MAX_VERSION), or the record larger than
     /// [`limits::MAX_RECORD`](crate::limits::MAX_RECORD).
     pub fn publish_with(&self, mut publication: Publication) -> Result<Publication, StoreError> {
-        let artifact = self.artifact(&publication.artifact)?;
-        publication.tree = Some(artifact.tree()?);
-        self.catalog().insert(&publication)
+        let digest = publication.artifact.digest;
+        let _lease = self.lease()?;
+        publication.tree = Some(self.artifact(&publication.artifact)?.tree()?);
+        let needed = self.needed(&digest)?;
+        publication.bytes = Some(needed.iter().map(|blob| blob.size).sum());
+        publication.manifest_bytes = self.blob_size(&digest)?;
+        let published = {
+            let _gate = self.commit_lock()?;
+            self.keep(&needed)?;
+            self.catalog().insert(&publication)?
+        };
+        Layout::of(self, &published.artifact.name).write()?;
+        Ok(published)
+    }
+
+    /// Every blob that a manifest needs, itself among them.
+    ///
+    /// # Errors
+    ///
+    /// When the manifest is missing, damaged, or none.
+    pub(crate) fn needed(&self, manifest: &Digest) -> Result<BTreeSet<BlobId>, StoreError> {
+        let bytes = self.read_blob_up_to(manifest, limits::MAX_MANIFEST)?;
+        let parsed = Manifest::parse(&bytes).map_err(|reason| self.damaged(manifest, reason))?;
+        let blobs = parsed.blobs().map(|blob| BlobId {
+            digest: blob.digest,
+            size: blob.size,
+        });
+        Ok(blobs.chain([BlobId::of(&bytes)]).collect())
+    }
+
+    /// Makes sure that blobs are there and count as new, so that something may refer to them: brings them back from
+    /// the trash where a collector moved them. Call it under the [commit lock](LocalStore::commit_lock).
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`] when one is gone, [`StoreError::Damaged`] when one has another size.
+    pub(crate) fn keep<'a>(&self, blobs: impl IntoIterator<Item = &'a BlobId>) -> Result<(), StoreError> {
+        for blob in blobs {
+            let path = self.blob_path(&blob.digest);
+            if !path.exists() && !self.restore(&blob.digest)? {
+                return Err(StoreError::NotFound {
+                    what: format!("blob {}", blob.digest),
+                });
+            }
+            self.refresh(&path)?;
+            match self.blob_size(&blob.digest)? {
+                Some(size) if size == blob.size => {}
+                found => {
+                    let reason = format!("it has {found:?} bytes instead of {}", blob.size);
+                    return Err(self.damaged(&blob.digest, reason));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The artifact that a name and version stand for, also when it was yanked. The blocking twin of

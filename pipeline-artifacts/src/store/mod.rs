@@ -2,17 +2,26 @@
 
 mod artifact;
 mod blob;
+mod blob_store;
+mod blob_writer;
 mod blocking;
 mod catalog;
 mod checkout;
 pub(crate) mod disk;
+mod gate;
+mod lease;
 mod local;
+mod local_blobs;
+mod referrers;
 mod report;
 mod temp;
+mod trash;
 mod verify;
 
 pub use artifact::StoredArtifact;
-pub(crate) use blob::BlobWriter;
+pub use blob_store::{BlobId, BlobSource, BlobStore, BytesSource, MAX_PIECE};
+pub(crate) use blob_writer::{BlobWriter, Unplaced};
 pub(crate) use blocking::blocking;
-pub use local::LocalStore;
+pub use lease::Lease;
+pub use local::{LocalStore, Recheck};
 pub use report::{Problem, ProblemKind, StoreReport};

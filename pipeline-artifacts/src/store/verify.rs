@@ -8,7 +8,7 @@ use pipeline_core::{ArtifactName, ArtifactRef, Digest, StoreError};
 use semver::Version;
 
 use super::disk::failed;
-use super::local::{IN_ROOT, MARK, MARK_FILE};
+use super::local::{MARK, MARK_FILE, in_root};
 use super::{LocalStore, Problem, ProblemKind, StoreReport};
 use crate::catalog::FileName;
 use crate::form::Manifest;
@@ -80,7 +80,7 @@ impl Check<'_> {
         let root = self.store.root();
         for file in list(root)? {
             let name = file.file_name();
-            if !IN_ROOT.iter().any(|known| name == **known) {
+            if !in_root(&name) {
                 self.unexpected(&file.path(), "it does not belong to the store");
             }
         }
@@ -90,7 +90,7 @@ impl Check<'_> {
             Ok(_) => self.problem(
                 &mark,
                 ProblemKind::Damaged,
-                "it does not say format 1",
+                "it does not say format 2",
                 &Broken::new(),
             ),
             Err(error) => self.unreadable(&mark, &error, &Broken::new()),
@@ -168,7 +168,7 @@ impl Check<'_> {
                 self.unexpected(&dir.path(), "only blobs by their SHA-256 are kept here");
             }
         }
-        for file in list(&self.store.blobs())? {
+        for file in list(&self.store.blobs_dir())? {
             let path = file.path();
             let name = file.file_name().into_string().ok();
             let digest = name.and_then(|hex| format!("sha256:{hex}").parse::<Digest>().ok());
@@ -233,7 +233,10 @@ impl Check<'_> {
 
     fn manifest(&mut self, digest: Digest, published: &Broken) {
         let path = self.store.blob_path(&digest);
-        let parsed = self.store.read_blob(&digest).map(|bytes| Manifest::parse(&bytes));
+        let parsed = self
+            .store
+            .read_blob(&digest)
+            .map(|bytes| Manifest::parse_artifact(&bytes));
         let manifest = match parsed {
             Ok(Ok(manifest)) => manifest,
             Ok(Err(reason)) => {

@@ -498,3 +498,69 @@ proptest! {
         }
     }
 }
+
+/// The tags of a name's OCI layout, with their digests.
+fn tags(bench: &Bench, name: &str) -> BTreeMap<String, String> {
+    let layout = bench.path("store/layouts").join(name);
+    let index: serde_json::Value =
+        serde_json::from_slice(&fs::read(layout.join("index.json")).unwrap()).unwrap();
+    assert_eq!(
+        fs::read_to_string(layout.join("oci-layout")).unwrap(),
+        r#"{"imageLayoutVersion":"1.0.0"}"#
+    );
+    let manifests = index["manifests"].as_array().unwrap().iter();
+    let tags = manifests.map(|found| {
+        let digest = found["digest"].as_str().unwrap().to_owned();
+        let blob = layout.join("blobs").join(digest.replace(':', "/"));
+        assert_eq!(fs::metadata(blob).unwrap().len(), found["size"].as_u64().unwrap());
+        let tag = found["annotations"]["org.opencontainers.image.ref.name"]
+            .as_str()
+            .unwrap();
+        (tag.to_owned(), digest)
+    });
+    tags.collect()
+}
+
+#[test]
+fn the_layout_of_a_name_shows_every_version() {
+    let bench = Bench::new();
+    let one = bench.publish(&bench.tree("one").file("a", "1"), "1.0.0");
+    let two = bench.publish(&bench.tree("two").file("a", "2"), "1.1.0-rc.1+build.7");
+    let expected = BTreeMap::from([
+        ("1.0.0".to_owned(), one.digest.to_string()),
+        ("1.1.0-rc.1".to_owned(), two.digest.to_string()),
+    ]);
+    assert_eq!(tags(&bench, "shop"), expected);
+    // A view: it can go, and be spoilt, and half written.
+    fs::write(bench.path("store/layouts/shop/index.json"), "{").unwrap();
+    fs::write(bench.path("store/layouts/shop/index.json.new"), "{").unwrap();
+    bench.store.write_layouts().unwrap();
+    assert_eq!(tags(&bench, "shop"), expected);
+    fs::remove_dir_all(bench.path("store/layouts/shop")).unwrap();
+    bench.store.publish(&shop(), &v("1.0.0"), &one.digest).unwrap();
+    assert_eq!(tags(&bench, "shop"), expected);
+}
+
+#[test]
+fn no_tag_is_lost_when_many_publish() {
+    let bench = Bench::new();
+    let digest = bench.pack(&bench.tree("one").file("a", "1")).digest;
+    thread::scope(|scope| {
+        for thread in 0..6 {
+            let store = LocalStore::open(bench.path("store")).unwrap();
+            scope.spawn(move || {
+                for version in 0..5 {
+                    store
+                        .publish(&shop(), &Version::new(thread, version, 0), &digest)
+                        .unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(tags(&bench, "shop").len(), 30);
+    assert_eq!(
+        bench.store.catalog().versions(&shop()).unwrap().entries().len(),
+        30
+    );
+    assert!(bench.store.verify().unwrap().is_good());
+}
