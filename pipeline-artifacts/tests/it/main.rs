@@ -11,12 +11,14 @@
 )]
 
 mod catalog;
+mod collect;
 mod conformance;
 mod hostile;
 mod pack;
 mod package;
 mod process;
 mod properties;
+mod retention;
 mod store;
 
 use std::error::Error;
