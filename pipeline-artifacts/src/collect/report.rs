@@ -35,10 +35,7 @@ impl Collected {
 
 impl fmt::Display for Collected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (is, was) = match self.dry_run {
-            true => ("would be ", "would be "),
-            false => ("", "was "),
-        };
+        let is = if self.dry_run { "would be " } else { "" };
         let moved = (self.moved.len(), self.moved_bytes());
         writeln!(f, "{} blobs are needed", self.live)?;
         writeln!(
@@ -51,7 +48,7 @@ impl fmt::Display for Collected {
         writeln!(f, "{} blobs {is}restored from the trash", self.restored)?;
         write!(
             f,
-            "{} blobs with {} bytes {is}deleted; nothing else {was}touched",
+            "{} blobs with {} bytes {is}deleted",
             self.deleted, self.freed
         )
     }
