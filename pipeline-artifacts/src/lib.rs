@@ -53,6 +53,8 @@
 compile_error!("pipeline-artifacts needs Unix: modes and symbolic links are part of an artifact");
 
 mod attach;
+mod catalog;
+mod collect;
 mod compare;
 mod crew;
 mod environment_free;
@@ -65,11 +67,17 @@ pub mod oci;
 mod pack;
 mod package;
 mod rebuild;
+mod retention;
 mod store;
 
 pub use attach::{
     Attachment, AttachmentKind, AttachmentPart, NewAttachment, OriginReport, SbomForm, Unreadable,
 };
+pub use catalog::{
+    ArtifactQuery, Because, Catalog, CatalogEntry, DigestPrefix, Mark, MarkKind, Publication,
+    QueryParseError, SelectError, Selection, Standing, Versions,
+};
+pub use collect::{CollectError, Collected, Collection, InUse};
 pub use compare::{Change, ChangeKind, Comparison};
 pub use environment_free::{DEFAULT_MIN_LENGTH, EnvironmentFree, Finding, Findings, FoundIn, WhoseValue};
 pub use form::PathFault;
@@ -79,6 +87,10 @@ pub use package::{
     PackageSettings, PackageSettingsError, VersionSource,
 };
 pub use rebuild::{RebuildError, RebuildReport, Rebuilder, RecordedBuild, rebuild};
+pub use retention::{
+    Age, AgeParseError, CarriedOut, CarryOutError, Fate, RetentionDecision, RetentionPlan, RetentionPolicy,
+    RetentionPolicyError, RetentionRules,
+};
 pub use store::{
     BlobId, BlobSource, BlobStore, BytesSource, Lease, LocalStore, MAX_PIECE, Problem, ProblemKind, Recheck,
     StoreReport, StoredArtifact,

@@ -42,3 +42,6 @@ pub const MAX_ANNOTATIONS: usize = 16 * 1024;
 
 /// The most attachments of one artifact that are pulled from a registry, where anybody may have attached some.
 pub const MAX_PULLED_ATTACHMENTS: usize = 1000;
+
+/// The largest record of a version, in bytes: some ten thousand revisions.
+pub const MAX_RECORD: usize = 4 * 1024 * 1024;

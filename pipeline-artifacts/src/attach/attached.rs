@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline_core::{Digest, StoreError};
 use serde::Serialize;
@@ -6,9 +6,9 @@ use serde::Serialize;
 use super::annotation::PREDICATE_TYPE;
 use super::check::{artifact_type, check_attachment};
 use super::{AttachmentKind, NewAttachment};
-use crate::LocalStore;
 use crate::form::{Descriptor, EMPTY_CONFIG, Manifest, media};
 use crate::limits;
+use crate::{BlobId, LocalStore};
 
 /// Something that is attached to an artifact, as its manifest says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -107,20 +107,19 @@ impl LocalStore {
         };
         let manifest = check_attachment(bytes, artifact).map_err(refused)?;
         let digest = self.add_blob(bytes)?;
+        let needs = |digest, size| BlobId { digest, size };
+        let mut needed: BTreeSet<_> = manifest
+            .blobs()
+            .map(|blob| needs(blob.digest, blob.size))
+            .collect();
+        needed.insert(needs(digest, bytes.len() as u64));
+        let subject = self.blob_size(artifact)?.ok_or_else(|| StoreError::NotFound {
+            what: format!("artifact {artifact}"),
+        })?;
+        needed.insert(needs(*artifact, subject));
         // Until it is noted, nothing is taken away of what it needs.
         let _gate = self.commit_lock()?;
-        for (blob, size) in manifest.blobs().map(|blob| (&blob.digest, blob.size)) {
-            if self.blob_size(blob)? != Some(size) {
-                return Err(refused(format!(
-                    "blob {blob} of {size} bytes is not in the store"
-                )));
-            }
-        }
-        if self.blob_size(artifact)?.is_none() {
-            return Err(StoreError::NotFound {
-                what: format!("artifact {artifact}"),
-            });
-        }
+        self.keep(&needed)?;
         self.add_referrer(artifact, &digest)?;
         Ok(Attachment::new(digest, *artifact, &manifest))
     }
@@ -131,7 +130,7 @@ impl LocalStore {
     ///
     /// When one of them is missing or damaged.
     pub fn attachments(&self, artifact: &Digest) -> Result<Vec<Attachment>, StoreError> {
-        let referrers = self.referrers(artifact)?;
+        let referrers = self.attached_to(artifact)?;
         referrers
             .iter()
             .map(|digest| self.attachment(artifact, digest))

@@ -57,7 +57,7 @@ impl LocalStore {
     pub fn check_origin(&self, artifact: &ArtifactRef, policy: &Policy, at: Timestamp) -> OriginReport {
         let (mut envelopes, mut from, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
         let mut note = |attachment, reason| unreadable.push(Unreadable { attachment, reason });
-        let referrers = self.referrers(&artifact.digest).unwrap_or_else(|error| {
+        let referrers = self.attached_to(&artifact.digest).unwrap_or_else(|error| {
             note(artifact.digest, ChainDisplay(&error).to_string());
             Vec::new()
         });
@@ -80,7 +80,7 @@ impl LocalStore {
 
     /// The envelopes that are attached to an artifact, whoever signed them; those that cannot be read are left out.
     pub(crate) fn envelopes(&self, artifact: &Digest) -> Vec<Envelope> {
-        let referrers = self.referrers(artifact).unwrap_or_default();
+        let referrers = self.attached_to(artifact).unwrap_or_default();
         let read = |digest: &Digest| self.read_envelope(artifact, digest).ok().flatten();
         referrers.iter().filter_map(read).collect()
     }

@@ -23,7 +23,7 @@ impl Remote {
         moved: &mut Transferred,
     ) -> Result<usize, OciError> {
         let (of, subject) = (store.clone(), artifact.digest);
-        let own = blocking(move || of.referrers(&subject)).await??;
+        let own = blocking(move || of.attached_to(&subject)).await??;
         if own.is_empty() {
             return Ok(0);
         }

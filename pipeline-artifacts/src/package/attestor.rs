@@ -2,10 +2,11 @@ use std::error::Error;
 use std::sync::Arc;
 
 use pipeline_core::attestation::{Built, Envelope, ProvenanceError, RunProvenance, SignError, Signer};
-use pipeline_core::{ArtifactRef, CanonicalError, Digest, RunId, StageContext, StoreError};
+use pipeline_core::{
+    ArtifactRef, CanonicalError, Digest, Revision, RunId, RunState, StageContext, StoreError,
+};
 
 use super::Origin;
-use crate::rebuild::RecordedBuild;
 use crate::store::blocking;
 use crate::{Attachment, LocalStore, NewAttachment};
 
@@ -76,19 +77,34 @@ impl Attestor {
         self
     }
 
-    /// Attaches to an artifact that the stage at work has just published where it comes from.
-    pub(super) async fn attest(
+    /// What is known of an artifact that the stage at work is about to publish.
+    pub(super) async fn facts(
         &self,
         store: &LocalStore,
         cx: &StageContext,
         artifact: &ArtifactRef,
-        tree: Digest,
-    ) -> Result<Attachment, AttestError> {
+    ) -> Result<Facts, AttestError> {
         let run = self.origin.run(cx.run()).await;
         let run = run.map_err(|source| AttestError::Run {
             run: cx.run().clone(),
             source,
         })?;
+        let (of, own) = (store.clone(), artifact.clone());
+        let before = blocking(move || before(&of, &own)).await??;
+        let before = before.and_then(|(before, since)| Some((before, self.origin.revisions(&run, &since)?)));
+        Ok(Facts { run, before })
+    }
+
+    /// Attaches to an artifact that the stage at work has just published where it comes from.
+    pub(super) async fn attest(
+        &self,
+        store: &LocalStore,
+        cx: &StageContext,
+        facts: Facts,
+        artifact: &ArtifactRef,
+        tree: Digest,
+    ) -> Result<Attachment, AttestError> {
+        let Facts { run, before } = facts;
         let mut provenance = RunProvenance::new(&run, &self.builder).at_work(cx.stage().clone(), cx.now());
         for (part, version) in &self.versions {
             provenance = provenance.builder_version(part, version);
@@ -99,10 +115,7 @@ impl Attestor {
         for tool in self.origin.tools(&run) {
             provenance = provenance.dependency(tool);
         }
-        let (of, own) = (store.clone(), artifact.clone());
-        if let Some((before, since)) = blocking(move || before(&of, &own)).await??
-            && let Some(revisions) = self.origin.revisions(&run, &since)
-        {
+        if let Some((before, revisions)) = before {
             provenance = provenance.since(before, revisions);
         }
         let statement = provenance.statement([Built::new(artifact.clone()).tree(tree)])?;
@@ -122,16 +135,23 @@ impl Attestor {
     }
 }
 
+/// What is known of an artifact before it is published.
+#[derive(Debug)]
+pub(super) struct Facts {
+    pub(super) run: RunState,
+    /// The version before it, and the revisions that are new since then.
+    pub(super) before: Option<(ArtifactRef, Vec<Revision>)>,
+}
+
 /// The version before an artifact's, and the revision that it was built from, where that is known.
 fn before(store: &LocalStore, artifact: &ArtifactRef) -> Result<Option<(ArtifactRef, String)>, StoreError> {
-    let versions = store.versions(&artifact.name)?;
-    let before = versions
-        .into_iter()
-        .filter(|found| found.version < artifact.version);
-    let Some(before) = before.max_by(|a, b| a.version.cmp(&b.version)) else {
+    let catalog = store.catalog();
+    let versions = catalog.versions(&artifact.name)?;
+    let Some(before) = versions.before(&artifact.version) else {
         return Ok(None);
     };
-    let builds = RecordedBuild::claimed(store, &before);
-    let revision = builds.into_iter().find_map(|build| build.revision);
-    Ok(revision.map(|revision| (before, revision)))
+    let before = before.reference(&artifact.name);
+    let record = catalog.record(&before.name, &before.version)?;
+    let revision = record.and_then(|record| record.revision);
+    Ok(revision.map(|revision| (before, revision.id)))
 }

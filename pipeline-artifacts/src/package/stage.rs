@@ -12,7 +12,7 @@ use serde::{Serialize, Serializer};
 
 use super::{AttestError, Attestor, PackageSettings, PackageSettingsError, VersionSource};
 use crate::store::blocking;
-use crate::{Findings, LocalStore, PackError, Packed, Packer};
+use crate::{Findings, LocalStore, PackError, Packed, Packer, Publication};
 
 /// The stage `package`: packs a directory of the source, stores it, and publishes it under a name and version.
 ///
@@ -156,6 +156,9 @@ impl Stage for Package {
     async fn run(&self, cx: &StageContext) -> Result<Outcome, PackageError> {
         let root = cx.source().root().ok_or(PackageError::NoSource)?.to_owned();
         let version = self.version(cx).await?;
+        // What is packed is kept until the record keeps it.
+        let store = Arc::clone(&self.store);
+        let _lease = blocking(move || store.lease()).await??;
         let (stage, context) = (self.clone(), cx.clone());
         let packed = blocking(move || {
             stage
@@ -188,13 +191,31 @@ impl Stage for Package {
                 places.join("; ")
             )));
         }
-        let (store, name) = (Arc::clone(&self.store), self.settings.name.clone());
-        let published = blocking(move || store.publish(&name, &version, &packed.digest)).await?;
+        let artifact = ArtifactRef {
+            name: self.settings.name.clone(),
+            version,
+            digest: packed.digest,
+        };
+        let mut publication = Publication::new(artifact.clone())
+            .at(cx.now())
+            .run(cx.run().clone());
+        let facts = match &self.attestor {
+            Some(attestor) => Some((attestor, attestor.facts(&self.store, cx, &artifact).await?)),
+            None => None,
+        };
+        if let Some((_, facts)) = &facts {
+            publication.revision = facts.run.revision().cloned();
+            publication.revisions = facts.before.iter().flat_map(|(_, new)| new).cloned().collect();
+        }
+        let store = Arc::clone(&self.store);
+        let published = blocking(move || store.publish_with(publication)).await?;
         let outcome = match published {
-            Ok(artifact) => {
+            Ok(Publication { artifact, .. }) => {
                 let mut outcome = Outcome::succeeded().artifact(artifact.clone());
-                if let Some(attestor) = &self.attestor {
-                    let attached = attestor.attest(&self.store, cx, &artifact, packed.tree).await?;
+                if let Some((attestor, facts)) = facts {
+                    let attached = attestor
+                        .attest(&self.store, cx, facts, &artifact, packed.tree)
+                        .await?;
                     outcome = outcome.fact("provenance", attached.digest.to_string());
                 }
                 outcome

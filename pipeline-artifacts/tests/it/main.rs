@@ -11,6 +11,8 @@
 )]
 
 mod attach;
+mod catalog;
+mod collect;
 mod compare;
 mod conformance;
 mod hostile;
@@ -21,6 +23,7 @@ mod pack;
 mod package;
 mod process;
 mod properties;
+mod retention;
 mod store;
 
 use std::error::Error;
