@@ -3,6 +3,8 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::artifact_args::ArtifactCommand;
+
 /// A release pipeline in one program: from a commit to production, with a journal that is the truth.
 #[derive(Debug, Parser)]
 #[command(
@@ -176,6 +178,10 @@ pub enum Command {
         #[arg(long)]
         weekly_csv: bool,
     },
+    /// Look at artifacts, check where they come from, and move them. ARTIFACT is a query: `shop` (the newest),
+    /// `shop@1.4.0`, `shop@^1.2`, `shop@sha256:9e37`, `revision:1f3a`.
+    #[command(subcommand)]
+    Artifact(ArtifactCommand),
 }
 
 /// The languages of drawings.
@@ -212,6 +218,7 @@ impl Command {
             Self::Checkpoint { .. } => "checkpoint",
             Self::Change { .. } => "change",
             Self::Metrics { .. } => "metrics",
+            Self::Artifact(_) => "artifact",
         }
     }
 }
