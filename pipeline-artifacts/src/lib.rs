@@ -54,6 +54,7 @@ compile_error!("pipeline-artifacts needs Unix: modes and symbolic links are part
 
 mod catalog;
 mod collect;
+mod crew;
 mod form;
 #[doc = include_str!("../docs/format.md")]
 pub mod format {}
@@ -69,7 +70,7 @@ pub use catalog::{
 };
 pub use collect::{CollectError, Collected, Collection, InUse};
 pub use form::PathFault;
-pub use pack::{PackError, Packed, Packer, Progress, Refusal};
+pub use pack::{Fineness, PackError, Packed, Packer, Progress, Refusal};
 pub use package::{Package, PackageError, PackageSettings, PackageSettingsError, VersionSource};
 pub use retention::{
     Age, AgeParseError, CarriedOut, CarryOutError, Fate, RetentionDecision, RetentionPlan, RetentionPolicy,

@@ -46,11 +46,7 @@ impl fmt::Display for Collected {
         writeln!(f, "{} blobs are too young to be moved", self.young)?;
         writeln!(f, "{} blobs are nobody's and stay", self.orphans)?;
         writeln!(f, "{} blobs {is}restored from the trash", self.restored)?;
-        write!(
-            f,
-            "{} blobs with {} bytes {is}deleted",
-            self.deleted, self.freed
-        )
+        write!(f, "{} blobs with {} bytes {is}deleted", self.deleted, self.freed)
     }
 }
 

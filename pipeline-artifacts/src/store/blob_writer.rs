@@ -129,6 +129,17 @@ impl BlobWriter {
     }
 }
 
+impl Write for BlobWriter {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.write_all(bytes).map_err(std::io::Error::other)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 impl LocalStore {
     /// Says of a blob that is there that it is needed now; `false` when it was taken away meanwhile.
     pub(super) fn renew(&self, blob: &BlobId) -> Result<bool, StoreError> {

@@ -9,6 +9,8 @@ mod catalog;
 mod checkout;
 pub(crate) mod disk;
 mod gate;
+mod large;
+mod layer;
 mod lease;
 mod local;
 mod local_blobs;
@@ -17,6 +19,9 @@ mod report;
 mod temp;
 mod trash;
 mod verify;
+mod verify_layer;
+#[cfg(feature = "zstd")]
+mod zstd_layer;
 
 pub use artifact::StoredArtifact;
 pub use blob_store::{BlobId, BlobSource, BlobStore, BytesSource, MAX_PIECE};
