@@ -48,12 +48,17 @@ impl Live {
     }
 
     /// What the removed versions had, whether others have it too or not. What is gone of it is no error: that is what
-    /// removing is for.
-    pub(super) fn once(store: &LocalStore) -> Result<Self, StoreError> {
+    /// removing is for. What somebody reads at this moment is needed as long.
+    pub(super) fn once(&mut self, store: &LocalStore) -> Result<Self, StoreError> {
         let mut once = Self::default();
         for versions in store.catalog().all()? {
             for entry in versions.entries().iter().filter(|entry| entry.removed) {
                 once.used(store, entry.digest, Damage::Ignore)?;
+                match store.claim_manifest(&entry.digest) {
+                    Ok(None) => self.used(store, entry.digest, Damage::Ignore)?,
+                    Ok(Some(_)) | Err(StoreError::NotFound { .. } | StoreError::Damaged { .. }) => {}
+                    Err(error) => return Err(error),
+                }
             }
         }
         Ok(once)
