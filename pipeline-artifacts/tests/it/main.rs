@@ -10,8 +10,10 @@
     reason = "`StoreError` is the core's; tests may move it"
 )]
 
+mod blobs;
 mod conformance;
 mod hostile;
+mod layers;
 mod pack;
 mod package;
 mod process;
