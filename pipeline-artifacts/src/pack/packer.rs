@@ -9,7 +9,7 @@ use pipeline_core::{ArtifactEntry, Digest, EntryKind, SourcePath, StoreError};
 
 use super::plan::Plan;
 use super::scan::{Scan, Tree};
-use super::work::{Made, Watch, Work};
+use super::work::{Form, Made, MadeLayer, Watch, Work};
 use super::{Fineness, PackError, ignore_file};
 use crate::LocalStore;
 use crate::crew::{crew, default_threads};
@@ -52,6 +52,10 @@ pub struct Packer {
     exclude: Vec<SourcePath>,
     fineness: Fineness,
     threads: usize,
+    #[cfg(feature = "chunking")]
+    chunking: bool,
+    #[cfg(feature = "zstd")]
+    level: Option<i32>,
 }
 
 /// A packed and stored tree.
@@ -88,7 +92,30 @@ impl Packer {
             exclude: Vec::new(),
             fineness: Fineness::default(),
             threads: default_threads(),
+            #[cfg(feature = "chunking")]
+            chunking: false,
+            #[cfg(feature = "zstd")]
+            level: None,
         }
+    }
+
+    /// Cuts files of 4 MiB or more where their content says (FastCDC 2020), so that a small change in one makes few new
+    /// bytes; but only when they have no more than about 300 MiB together, because the layers would be too many. Worth it
+    /// for data that is edited, hardly for programs that are compiled anew. It decides the digest, not the tree digest.
+    #[cfg(feature = "chunking")]
+    #[must_use]
+    pub fn chunking(mut self, chunking: bool) -> Self {
+        self.chunking = chunking;
+        self
+    }
+
+    /// Compresses each layer with Zstandard at a level from 1 to 22; 1 to 3 keep up with a disk. It decides the digest, not
+    /// the tree digest: and so does the version of the library, which may compress in another way.
+    #[cfg(feature = "zstd")]
+    #[must_use]
+    pub fn compress(mut self, level: i32) -> Self {
+        self.level = Some(level);
+        self
     }
 
     /// Leaves out a path below the tree, and everything below it. A path that is not there is fine.
@@ -152,6 +179,7 @@ impl Packer {
             plan: &plan,
             store,
             lease: &lease,
+            form: self.form(&plan, &tree),
             watch: Mutex::new(Watch {
                 call: watch,
                 done: 0,
@@ -177,13 +205,49 @@ impl Packer {
             placed?;
             after
         })?;
-        let (digest, tree) = store_lists(store, &lease, tree, &plan, made)?;
+        let (digest, tree) = store_lists(store, &lease, tree, &plan, made, self.media_type())?;
         Ok(Packed {
             digest,
             tree,
             files,
             bytes,
         })
+    }
+}
+
+impl Packer {
+    #[cfg_attr(
+        not(feature = "chunking"),
+        expect(unused_variables, reason = "only how large files are cut depends on the tree")
+    )]
+    #[cfg_attr(
+        not(any(feature = "chunking", feature = "zstd")),
+        expect(clippy::unused_self, reason = "there is no choice without features")
+    )]
+    fn form(&self, plan: &Plan, tree: &Tree) -> Form {
+        Form {
+            #[cfg(feature = "chunking")]
+            chunks: if self.chunking {
+                plan.chunks(&tree.entries)
+            } else {
+                None
+            },
+            #[cfg(feature = "zstd")]
+            level: self.level,
+        }
+    }
+
+    /// What the layers are.
+    #[cfg_attr(
+        not(feature = "zstd"),
+        expect(clippy::unused_self, reason = "there is no choice without features")
+    )]
+    fn media_type(&self) -> &'static str {
+        #[cfg(feature = "zstd")]
+        if self.level.is_some() {
+            return media::TAR_ZSTD;
+        }
+        media::TAR
     }
 }
 
@@ -207,9 +271,10 @@ fn store_lists(
     tree: Tree,
     plan: &Plan,
     made: Vec<Made>,
+    media_type: &str,
 ) -> Result<(Digest, Digest), PackError> {
     let mut entries = tree.entries;
-    let mut layers: Vec<(usize, BlobId)> = Vec::with_capacity(plan.layers.len());
+    let mut layers: Vec<MadeLayer> = Vec::with_capacity(plan.layers.len());
     for made in made {
         layers.extend(made.layers);
         for (index, found) in made.digests {
@@ -218,8 +283,8 @@ fn store_lists(
             }
         }
     }
-    layers.sort_by_key(|(number, _)| *number);
-    let sizes: Vec<u64> = layers.iter().map(|(_, blob)| blob.size).collect();
+    layers.sort_by_key(|layer| layer.number);
+    let sizes: Vec<u64> = layers.iter().map(|layer| layer.size).collect();
     // The scan refused what a reader would.
     let toc = Toc::new(entries, &plan.files, &sizes).map_err(|reason| StoreError::Refused {
         what: "the tree".to_owned(),
@@ -237,7 +302,7 @@ fn store_lists(
     let toc_layer = Descriptor::new(media::TOC, toc_blob.digest, toc_blob.size);
     let tar = layers
         .iter()
-        .map(|(_, blob)| Descriptor::new(media::TAR, blob.digest, blob.size));
+        .map(|MadeLayer { blob, .. }| Descriptor::new(media_type, blob.digest, blob.size));
     let manifest = Manifest::artifact(toc_layer, tar).to_bytes();
     let manifest = manifest.map_err(|error| StoreError::Other(Box::new(error)))?;
     let manifest = put(store, lease, &manifest)?;

@@ -47,9 +47,51 @@ pub(super) enum Piece {
     /// Header, content and padding.
     Whole(u32),
     Header(u32),
+    #[cfg(feature = "zstd")]
+    Content(u32),
     Padding(u32),
     /// The blocks that close the tar.
     End,
+}
+
+/// How large files are cut by their content: the least, the average and the most bytes of a piece.
+#[cfg(feature = "chunking")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Chunks {
+    pub(super) least: usize,
+    pub(super) average: usize,
+    pub(super) most: usize,
+}
+
+#[cfg(feature = "chunking")]
+impl Plan {
+    /// The smallest pieces with which the layers are not too many, whatever the content; `None` when the large files are
+    /// too large for that, about 300 MiB together.
+    pub(super) fn chunks(&self, entries: &[ArtifactEntry]) -> Option<Chunks> {
+        let large = self.layers.iter().filter_map(|layer| match layer {
+            LayerPlan::Large(index) => file_size(&entries[*index as usize]),
+            LayerPlan::Bundle(_) => None,
+        });
+        let sizes: Vec<u64> = large.collect();
+        let fits = |chunks: &Chunks| {
+            let most = |size: &u64| usize::try_from(size.div_ceil(chunks.least as u64)).unwrap_or(usize::MAX);
+            let pieces = sizes.iter().map(most).fold(0, usize::saturating_add);
+            self.layers.len().saturating_add(pieces) <= limits::MAX_LAYERS
+        };
+        let averages = (16..=20).map(|power| 1_usize << power);
+        let mut chunks = averages.map(|average| Chunks {
+            // Close to the average, so that few pieces are the worst case.
+            least: average / 4 * 3,
+            average,
+            most: average * 2,
+        });
+        let last = Chunks {
+            least: 1 << 20,
+            average: 1 << 21,
+            most: 1 << 22,
+        };
+        chunks.find(fits).or(Some(last).filter(fits))
+    }
 }
 
 /// How finely small files are cut into bundles.
@@ -203,4 +245,97 @@ fn tar_size(entry: &ArtifactEntry) -> u64 {
     header_len(entry)
         .saturating_add(size)
         .saturating_add(padding(size) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::form::{END, Layout};
+
+    fn entries() -> impl Strategy<Value = Vec<ArtifactEntry>> {
+        let size = prop_oneof![
+            8 => 0_u64..20_000,
+            4 => prop::sample::select(vec![0, 1, 511, 512, 513, 100_000, MIB, 4 * MIB - 1]),
+            1 => prop::sample::select(vec![4 * MIB, 5 * MIB + 1, 100 * MIB, 9 << 30]),
+        ];
+        let kind = prop_oneof![
+            1 => Just(EntryKind::Directory),
+            1 => Just(EntryKind::Symlink { target: "x".to_owned() }),
+            8 => (size, any::<bool>()).prop_map(|(size, executable)| EntryKind::File {
+                size,
+                digest: Digest::ZERO,
+                executable,
+            }),
+        ];
+        let long = prop::bool::weighted(0.1);
+        prop::collection::vec((kind, long), 0..700).prop_map(|kinds| {
+            let numbered = kinds.into_iter().enumerate();
+            let entry = |(number, (kind, long)): (usize, (EntryKind, bool))| ArtifactEntry {
+                path: format!("{number:05}{}", if long { "ü".repeat(90) } else { String::new() }),
+                kind,
+            };
+            numbered.map(entry).collect()
+        })
+    }
+
+    fn len(entries: &[ArtifactEntry], piece: Piece) -> u64 {
+        let entry = |index: u32| &entries[index as usize];
+        let size = |index| file_size(entry(index)).unwrap_or(0);
+        match piece {
+            Piece::Whole(index) => tar_size(entry(index)),
+            Piece::Header(index) => header_len(entry(index)),
+            #[cfg(feature = "zstd")]
+            Piece::Content(index) => size(index),
+            Piece::Padding(index) => padding(size(index)) as u64,
+            Piece::End => END.len() as u64,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_plan_is_the_tar_cut_into_few_layers(entries in entries(), fine: bool) {
+            let fineness = if fine { Fineness::Fine } else { Fineness::Coarse };
+            let plan = Plan::new(&entries, fineness);
+            prop_assert!(plan.layers.len() <= limits::MAX_LAYERS);
+            let sizes: Vec<u64> = plan.layers.iter().map(|layer| match layer {
+                LayerPlan::Bundle(pieces) => pieces.iter().map(|piece| len(&entries, *piece)).sum(),
+                LayerPlan::Large(index) => file_size(&entries[*index as usize]).unwrap(),
+            }).collect();
+            let layout = Layout::new(&entries, &plan.files, &sizes);
+            prop_assert!(layout.is_ok(), "{layout:?}");
+            let layout = layout.unwrap();
+            for (number, layer) in plan.layers.iter().enumerate() {
+                match layer {
+                    LayerPlan::Large(index) => {
+                        let index = *index as usize;
+                        prop_assert_eq!(layout.place(index), (number, 0));
+                        let parts: Vec<_> = layout.parts(index, sizes[number]).collect();
+                        prop_assert_eq!(parts.len(), 1);
+                        prop_assert_eq!(parts[0].len, sizes[number]);
+                    }
+                    LayerPlan::Bundle(pieces) => {
+                        // Each content lies where the plan puts it.
+                        let mut at = 0;
+                        for piece in pieces {
+                            if let Piece::Whole(index) = piece
+                                && file_size(&entries[*index as usize]).is_some_and(|size| size > 0)
+                            {
+                                let head = header_len(&entries[*index as usize]);
+                                prop_assert_eq!(layout.place(*index as usize), (number, at + head));
+                            }
+                            at += len(&entries, *piece);
+                        }
+                    }
+                }
+                let pieces = layout.pieces(&entries, number).map(|piece| match piece {
+                    crate::form::Piece::Header { len, .. }
+                    | crate::form::Piece::Content { len, .. }
+                    | crate::form::Piece::Zeros { len } => len,
+                });
+                prop_assert_eq!(pieces.sum::<u64>(), sizes[number]);
+            }
+        }
+    }
 }

@@ -25,9 +25,31 @@ pub(super) struct Work<'a, W> {
     pub(super) plan: &'a Plan,
     pub(super) store: &'a LocalStore,
     pub(super) lease: &'a Lease,
+    pub(super) form: Form,
     pub(super) watch: Mutex<Watch<W>>,
     pub(super) next: AtomicUsize,
     pub(super) stop: AtomicBool,
+}
+
+/// How the bytes of layers are stored.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Form {
+    /// How large files are cut, if they are.
+    #[cfg(feature = "chunking")]
+    pub(super) chunks: Option<super::plan::Chunks>,
+    /// The level of compression, if there is one.
+    #[cfg(feature = "zstd")]
+    pub(super) level: Option<i32>,
+}
+
+/// A layer that was made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct MadeLayer {
+    /// Which one of the plan.
+    pub(super) number: usize,
+    pub(super) blob: BlobId,
+    /// How many bytes it has before compression.
+    pub(super) size: u64,
 }
 
 /// Whoever watches, and what to tell next.
@@ -40,8 +62,8 @@ pub(super) struct Watch<W> {
 /// What one thread made.
 #[derive(Debug, Default)]
 pub(super) struct Made {
-    /// The blobs of each layer of the plan that it took.
-    pub(super) layers: Vec<(usize, BlobId)>,
+    /// The layers that it took; several of one number are the pieces of one file, in their order.
+    pub(super) layers: Vec<MadeLayer>,
     /// The digests of files, by the index of their entry.
     pub(super) digests: Vec<(u32, Digest)>,
 }
@@ -75,21 +97,43 @@ where
                 break;
             };
             taken = take + 1;
-            let unplaced = match layer {
+            let give = |unplaced: Unplaced, layers: &mut Vec<MadeLayer>| {
+                layers.push(MadeLayer {
+                    number,
+                    blob: unplaced.blob(),
+                    size: unplaced.plain(),
+                });
+                place.send(unplaced).is_ok()
+            };
+            let taken = match layer {
                 LayerPlan::Bundle(pieces) => {
                     let given = std::mem::take(&mut buffer);
                     let (unplaced, back) = self.bundle(pieces, given, &mut made.digests)?;
                     buffer = back;
-                    unplaced
+                    give(unplaced, &mut made.layers)
+                }
+                #[cfg(feature = "chunking")]
+                LayerPlan::Large(index) if self.form.chunks.is_some() => {
+                    let layers = &mut made.layers;
+                    let digest = self.chunked(*index, |unplaced| give(unplaced, layers))?;
+                    made.digests.push((*index, digest));
+                    true
+                }
+                #[cfg(feature = "zstd")]
+                LayerPlan::Large(index) if self.form.level.is_some() => {
+                    let given = std::mem::take(&mut buffer);
+                    let pieces = [Piece::Content(*index)];
+                    let (unplaced, back) = self.bundle(&pieces, given, &mut made.digests)?;
+                    buffer = back;
+                    give(unplaced, &mut made.layers)
                 }
                 LayerPlan::Large(index) => {
                     let unplaced = self.large(*index)?;
                     made.digests.push((*index, unplaced.blob().digest));
-                    unplaced
+                    give(unplaced, &mut made.layers)
                 }
             };
-            made.layers.push((number, unplaced.blob()));
-            if place.send(unplaced).is_err() {
+            if !taken {
                 break;
             }
         }
@@ -102,7 +146,7 @@ where
         buffer: Vec<u8>,
         digests: &mut Vec<(u32, Digest)>,
     ) -> Result<(Unplaced, Vec<u8>), PackError> {
-        let mut writer = BlobWriter::new(self.store, self.lease, buffer);
+        let mut writer = self.writer(buffer)?;
         for piece in pieces {
             match piece {
                 Piece::Whole(index) | Piece::Header(index) => {
@@ -113,6 +157,10 @@ where
                         writer.write_all(&END[..padding(*size)])?;
                     }
                 }
+                #[cfg(feature = "zstd")]
+                Piece::Content(index) => {
+                    digests.push((*index, self.file(*index, self.size(*index), &mut writer)?));
+                }
                 Piece::Padding(index) => {
                     let size = self.size(*index);
                     writer.write_all(&END[..padding(size)])?;
@@ -121,6 +169,15 @@ where
             }
         }
         Ok(writer.finish()?)
+    }
+
+    fn writer(&self, buffer: Vec<u8>) -> Result<BlobWriter, PackError> {
+        let writer = BlobWriter::new(self.store, self.lease, buffer);
+        #[cfg(feature = "zstd")]
+        if let Some(level) = self.form.level {
+            return Ok(writer.compressed(level)?);
+        }
+        Ok(writer)
     }
 
     /// Copies a file into a bundle, straight from the system into its buffer.
@@ -157,6 +214,34 @@ where
             left -= filled as u64;
             Ok(filled)
         })
+    }
+
+    /// Makes a layer of each piece of a large file, and tells the digest of the file.
+    #[cfg(feature = "chunking")]
+    fn chunked(&self, index: u32, mut give: impl FnMut(Unplaced) -> bool) -> Result<Digest, PackError> {
+        let Some(chunks) = self.form.chunks else {
+            return Err(PackError::Stopped);
+        };
+        let source = self.open(index)?;
+        let (path, size) = (source.path, self.size(index));
+        let full = self.root.join(path);
+        let mut hasher = DigestBuilder::new();
+        let mut found = 0;
+        let file = source.file.take(size);
+        for chunk in fastcdc::v2020::StreamCDC::new(file, chunks.least, chunks.average, chunks.most) {
+            let chunk = chunk.map_err(|error| unreadable(&full, error.into()))?;
+            hasher.update(&chunk.data);
+            found += chunk.data.len() as u64;
+            let mut writer = self.writer(Vec::new())?;
+            writer.write_all(&chunk.data)?;
+            if !give(writer.finish()?.0) {
+                break;
+            }
+        }
+        match found == size || self.stop.load(Ordering::Relaxed) {
+            true => Ok(hasher.finish()),
+            false => Err(changed(path, "it became shorter")),
+        }
     }
 
     fn size(&self, index: u32) -> u64 {

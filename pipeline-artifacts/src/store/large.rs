@@ -74,6 +74,7 @@ impl LocalStore {
         let known = self.is_intact(&blob) && self.renew(&blob)?;
         Ok(Unplaced {
             blob,
+            plain: blob.size,
             file: (!known).then_some(file),
             lease: lease.clone(),
         })

@@ -8,18 +8,23 @@ mod blocking;
 mod catalog;
 mod checkout;
 pub(crate) mod disk;
+#[cfg(feature = "export")]
+mod export;
 mod gate;
 mod large;
 mod layer;
 mod lease;
 mod local;
 mod local_blobs;
+mod quarantine;
 mod referrers;
 mod report;
 mod temp;
 mod trash;
 mod verify;
 mod verify_layer;
+#[cfg(feature = "export")]
+mod zip;
 #[cfg(feature = "zstd")]
 mod zstd_layer;
 

@@ -11,11 +11,13 @@
 )]
 
 mod attach;
+mod blobs;
 mod catalog;
 mod collect;
 mod compare;
 mod conformance;
 mod hostile;
+mod layers;
 #[cfg(feature = "oci")]
 mod oci;
 mod origin;
