@@ -69,7 +69,7 @@ pub enum ArtifactCommand {
         by: String,
         /// How long what is not needed stays in the trash, such as 24h.
         #[arg(long, value_name = "TIME")]
-        grace: Option<String>,
+        keep_trash: Option<String>,
     },
     /// Build an artifact again from its recorded revision, and say whether it is the same.
     Rebuild {

@@ -14,7 +14,7 @@ pub async fn gc(
     policy: Option<&Path>,
     yes: bool,
     by: &str,
-    grace: Option<&str>,
+    keep_trash: Option<&str>,
 ) -> Result<Answer, Problem> {
     let (store, now) = (&host.artifacts, SystemClock.now());
     let in_use = in_use(host).await?;
@@ -35,10 +35,10 @@ pub async fn gc(
         }
     }
     let mut collection = Collection::new(now).in_use(in_use);
-    if let Some(grace) = grace {
-        let grace: SignedDuration = grace.parse()?;
+    if let Some(time) = keep_trash {
+        let grace: SignedDuration = time.parse()?;
         if grace.is_negative() {
-            return Err(Problem::input("the grace must not be negative"));
+            return Err(Problem::input("--keep-trash must not be negative"));
         }
         collection = collection.grace(grace);
     }

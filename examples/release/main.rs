@@ -189,8 +189,8 @@ async fn artifact(args: &Args, store: &Path, command: &ArtifactCommand) -> Resul
             policy,
             yes,
             by,
-            grace,
-        } => artifact_gc::gc(&look()?, policy.as_deref(), *yes, by, grace.as_deref()).await,
+            keep_trash,
+        } => artifact_gc::gc(&look()?, policy.as_deref(), *yes, by, keep_trash.as_deref()).await,
         ArtifactCommand::Rebuild {
             artifact,
             source,

@@ -14,4 +14,5 @@ pub use new::NewAttachment;
 pub use origin::{OriginReport, Unreadable};
 
 #[cfg(feature = "oci")]
-pub(crate) use check::{artifact_type, check_attachment};
+pub(crate) use check::artifact_type;
+pub(crate) use check::check_attachment;

@@ -22,6 +22,7 @@ mod report;
 mod temp;
 mod trash;
 mod verify;
+mod verify_attachments;
 mod verify_layer;
 #[cfg(feature = "export")]
 mod zip;

@@ -49,6 +49,7 @@ impl LocalStore {
         check.catalog()?;
         check.list()?;
         check.artifacts();
+        check.attachments()?;
         check.rest();
         let mut report = check.report;
         report.problems = check.problems.into_values().collect();
@@ -56,10 +57,10 @@ impl LocalStore {
     }
 }
 
-type Broken = BTreeSet<(ArtifactName, Version)>;
+pub(super) type Broken = BTreeSet<(ArtifactName, Version)>;
 
-struct Check<'a> {
-    store: &'a LocalStore,
+pub(super) struct Check<'a> {
+    pub(super) store: &'a LocalStore,
     report: StoreReport,
     problems: BTreeMap<PathBuf, Problem>,
     /// Every blob that is there.
@@ -80,7 +81,13 @@ enum Blob {
 
 impl Check<'_> {
     /// Notes a problem; a path has one, the first, and breaks what any of them breaks.
-    fn problem(&mut self, path: &Path, kind: ProblemKind, what: impl Into<String>, breaks: &Broken) {
+    pub(super) fn problem(
+        &mut self,
+        path: &Path,
+        kind: ProblemKind,
+        what: impl Into<String>,
+        breaks: &Broken,
+    ) {
         let path = path.strip_prefix(self.store.root()).unwrap_or(path).to_owned();
         let problem = self.problems.entry(path.clone()).or_insert_with(|| Problem {
             path,
@@ -91,7 +98,7 @@ impl Check<'_> {
         problem.breaks.extend(breaks.iter().cloned());
     }
 
-    fn unexpected(&mut self, path: &Path, what: &str) {
+    pub(super) fn unexpected(&mut self, path: &Path, what: &str) {
         self.problem(path, ProblemKind::Unexpected, what, &Broken::new());
     }
 
@@ -368,7 +375,7 @@ impl Check<'_> {
     }
 
     /// Whether a blob is there and whole; a problem if not.
-    fn needs(&mut self, digest: &Digest, why: &str, published: &Broken) -> bool {
+    pub(super) fn needs(&mut self, digest: &Digest, why: &str, published: &Broken) -> bool {
         let path = self.store.blob_path(digest);
         match self.blobs.get(digest) {
             Some(Blob::Good | Blob::Unread) => return true,

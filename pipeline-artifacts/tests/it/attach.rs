@@ -261,6 +261,18 @@ fn attachments_survive_a_foreign_file_beside_them() {
     fs::write(dir.join(note.digest.hex()), "").unwrap();
     let error = bench.store.attachments(&artifact.digest).unwrap_err();
     assert!(error.to_string().contains("it is attached to"), "{error}");
+
+    // `verify` names all of that, and what an attachment lacks.
+    let first = bench.store.attachments(&other.digest).unwrap().remove(0);
+    fs::remove_file(bench.path(&format!("store/blobs/sha256/{}", first.parts[0].digest.hex()))).unwrap();
+    let report = bench.store.verify().unwrap().to_string();
+    for part in [
+        "it names nothing that is attached",
+        "it is no attachment of",
+        "missing blobs/sha256/",
+    ] {
+        assert!(report.contains(part), "{part}: {report}");
+    }
 }
 
 #[test]
