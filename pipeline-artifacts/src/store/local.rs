@@ -205,10 +205,10 @@ fn unknown_mark(found: &[u8]) -> String {
         format: u32,
     }
     match serde_json::from_slice(found) {
-        Ok(Mark { format: 1 }) => "it has format 1, of a version that was never released, with one tar for each artifact; this version \
+        Ok(Mark { format: 1 }) => "store.json says format 1, of a version that was never released, with one tar for each artifact; this version \
             reads format 2: pack into a new store"
             .to_owned(),
-        Ok(Mark { format }) => format!("it has format {format}; this version reads format 2"),
+        Ok(Mark { format }) => format!("{MARK_FILE} says format {format}; this version reads format 2"),
         Err(_) => format!("{MARK_FILE} does not say which format it has; this version reads format 2"),
     }
 }
