@@ -62,7 +62,7 @@ pub struct Answer {
     pub exit: Exit,
     /// For a program; an object.
     pub data: Value,
-    /// For a person.
+    /// For a person; nothing when everything was said already.
     pub text: String,
 }
 
@@ -74,6 +74,13 @@ impl Answer {
             data,
             text: text.into(),
         }
+    }
+}
+
+impl Answer {
+    /// The answer of a command that has printed what it had to say.
+    pub fn silent() -> Self {
+        Self::new(Exit::Succeeded, json!({}), "")
     }
 }
 

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::artifact_args::ArtifactCommand;
 use crate::metrics::MetricsArgs;
 use crate::page::{ReportArgs, ReviewArgs};
 
@@ -174,6 +175,10 @@ pub enum Command {
     Report(ReportArgs),
     /// Write the operations review of a month, as Markdown.
     Review(ReviewArgs),
+    /// Look at artifacts, check where they come from, and move them. ARTIFACT is a query: `shop` (the newest),
+    /// `shop@1.4.0`, `shop@^1.2`, `shop@sha256:9e37`, `revision:1f3a`.
+    #[command(subcommand)]
+    Artifact(ArtifactCommand),
 }
 
 /// The languages of drawings.
@@ -212,6 +217,7 @@ impl Command {
             Self::Metrics(_) => "metrics",
             Self::Report(_) => "report",
             Self::Review(_) => "review",
+            Self::Artifact(_) => "artifact",
         }
     }
 }

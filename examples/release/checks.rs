@@ -67,14 +67,29 @@ pub async fn verify(store: &Path, checkpoint: Option<&Path>) -> Result<Answer, P
         ));
     }
     if let Some(artifacts) = &artifacts {
-        for (digest, what) in &named.blobs {
+        // What retention removed by its policy is gone on purpose; the catalog keeps its record.
+        let removed = |one: &ArtifactRef| {
+            let versions = artifacts.catalog().versions(&one.name).ok();
+            versions.is_some_and(|versions| {
+                versions
+                    .get(&one.version)
+                    .is_some_and(|entry| entry.removed && entry.digest == one.digest)
+            })
+        };
+        let gone: BTreeSet<Digest> = named
+            .versions
+            .iter()
+            .filter(|one| removed(one))
+            .map(|one| one.digest)
+            .collect();
+        for (digest, what) in named.blobs.iter().filter(|(digest, _)| !gone.contains(digest)) {
             // Damage was found above; here it only matters whether it is there.
             if let Err(StoreError::NotFound { .. }) = artifacts.read_blob(digest) {
                 findings.push(format!("blob {digest} is missing: {what}"));
             }
         }
         // A version that was published stands for its bytes for ever.
-        for one in &named.versions {
+        for one in named.versions.iter().filter(|one| !gone.contains(&one.digest)) {
             if let Ok(None) = artifacts.find(&one.name, &one.version) {
                 findings.push(format!(
                     "the catalog has no record of {one}, which the journal says was published"

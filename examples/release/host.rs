@@ -1,8 +1,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use pipeline_artifacts::{LocalStore, Package};
+use pipeline_artifacts::{Attestor, LocalStore, Package};
 use pipeline_change::{ChangeEvidence, ChangeGate, ChangeLog, WindowGate};
+use pipeline_core::attestation::PrivateKey;
 use pipeline_core::{
     Checkpoint, Clock, Definition, DirectorySource, EnvironmentDescriptor, Estate, FileJournal, FileLeases,
     Journal, JournalExt, Lease, Leases, Observer, Pipeline, Registry, RunId, RunRequest, RunState, RunStatus,
@@ -14,6 +15,7 @@ use pipeline_stages::{
 };
 
 use crate::answer::Problem;
+use crate::origin::{self, BUILDER, HostOrigin, SourceOrigin};
 use crate::{revisions, snapshot};
 
 /// Everything that the program needs, in one directory:
@@ -22,6 +24,8 @@ use crate::{revisions, snapshot};
 /// STORE/journal/        the truth
 /// STORE/artifacts/      the bytes that the truth names
 /// STORE/runs/ID/source/ the code of a run that has not succeeded
+/// STORE/runs/ID/origin.json  where that code was taken from
+/// STORE/keys/           the key that signs provenance, and its public half
 /// STORE/leases/         which process drives which run; no truth
 /// STORE/environments/   where directory environments are whose path is relative
 /// ```
@@ -34,6 +38,8 @@ pub struct Host {
     /// The change records.
     pub changes: Arc<ChangeLog>,
     leases: FileLeases,
+    /// Signs where artifacts come from; none in a store that is only looked at and has none.
+    key: Option<Arc<PrivateKey>>,
 }
 
 impl Host {
@@ -49,7 +55,8 @@ impl Host {
                 cut.path.display()
             );
         }
-        Self::with(root, journal)
+        let key = origin::key(&root, true)?;
+        Self::with(root, journal, key)
     }
 
     /// Opens a store that is there, to write to it.
@@ -61,7 +68,8 @@ impl Host {
     pub fn look_at(root: &Path) -> Result<Self, Problem> {
         let root = existing(root)?;
         let journal = FileJournal::open_read_only(Self::journal_directory(&root))?;
-        Self::with(root, journal)
+        let key = origin::key(&root, false)?;
+        Self::with(root, journal, key)
     }
 
     /// Opens a store to look at it; if there is none, makes one in a place that does not last.
@@ -73,7 +81,7 @@ impl Host {
         }
     }
 
-    fn with(root: PathBuf, journal: FileJournal) -> Result<Self, Problem> {
+    fn with(root: PathBuf, journal: FileJournal, key: Option<Arc<PrivateKey>>) -> Result<Self, Problem> {
         let journal = Arc::new(journal);
         Ok(Self {
             artifacts: Arc::new(LocalStore::open(root.join("artifacts"))?),
@@ -81,6 +89,7 @@ impl Host {
             leases: FileLeases::new(root.join("leases")),
             journal,
             root,
+            key,
         })
     }
 
@@ -90,14 +99,17 @@ impl Host {
     }
 
     /// The types that definitions may use: each crate's own.
-    fn registry(&self) -> Registry {
+    pub fn registry(&self) -> Registry {
         let mut registry = Registry::new();
         registry
             .stage::<Command>()
             .stage::<Deploy>()
             .stage::<VerifyDeployment>();
         let store = Arc::clone(&self.artifacts);
-        registry.stage_with(move |settings| Package::new(Arc::clone(&store), settings));
+        let attestor = Arc::new(self.attestor());
+        registry.stage_with(move |settings| {
+            Package::new(Arc::clone(&store), settings).map(|stage| stage.attestor(Arc::clone(&attestor)))
+        });
         registry
             .gate::<ApprovalGate>()
             .gate::<ChangeGate>()
@@ -110,6 +122,17 @@ impl Host {
             },
         );
         registry
+    }
+
+    /// Says where packages come from.
+    fn attestor(&self) -> Attestor {
+        let journal = Arc::clone(&self.journal) as Arc<dyn Journal>;
+        let attestor = Attestor::new(BUILDER, Arc::new(HostOrigin::new(journal, &self.root)))
+            .version("release", env!("CARGO_PKG_VERSION"));
+        match &self.key {
+            Some(key) => attestor.signer(Arc::clone(key) as _),
+            None => attestor,
+        }
     }
 
     /// The pipeline that a file defines.
@@ -182,6 +205,9 @@ impl Host {
         let _lease = self.leases.take(&id)?;
         // First the source, then the event: a run in the journal has its code.
         self.copy_source(&root, &self.source(&id))?;
+        if let Some(origin) = revisions::origin(&root) {
+            origin.write(&self.directory(&id))?;
+        }
         request.source = Some(source_digest(&self.source(&id)).await?);
         request.id = Some(id.clone());
         Ok(self.clerk().create(&pipeline, request).await?)
@@ -210,6 +236,9 @@ impl Host {
         match source {
             Some(source) => self.copy_source(source, &own)?,
             None => snapshot::take_again(&kept, &own)?,
+        }
+        if let Some(origin) = SourceOrigin::read(&self.directory(old)) {
+            origin.write(&self.directory(&id))?;
         }
         let found = source_digest(&own).await?;
         if state.source().is_some_and(|expected| expected != found) {
@@ -346,7 +375,7 @@ fn new_id() -> RunId {
 }
 
 /// The digest of a whole source.
-async fn source_digest(root: &Path) -> Result<pipeline_core::Digest, Problem> {
+pub async fn source_digest(root: &Path) -> Result<pipeline_core::Digest, Problem> {
     use pipeline_core::{Source, SourcePath};
     Ok(DirectorySource::new(root).digest(&[SourcePath::root()]).await?)
 }

@@ -5,6 +5,10 @@
 
 mod answer;
 mod args;
+mod artifact_args;
+mod artifact_checks;
+mod artifact_gc;
+mod artifacts;
 mod checks;
 mod commands;
 mod graph;
@@ -12,9 +16,12 @@ mod host;
 mod live;
 mod measuring;
 mod metrics;
+mod origin;
 mod pace;
 mod page;
 mod progress;
+mod rebuild;
+mod registry;
 mod reports;
 mod revisions;
 mod runs;
@@ -25,7 +32,7 @@ mod snapshot;
 mod story;
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -36,6 +43,7 @@ use tokio::time::Instant;
 
 use crate::answer::{Answer, Problem};
 use crate::args::{Args, Command};
+use crate::artifact_args::ArtifactCommand;
 use crate::commands::Consent;
 use crate::host::Host;
 use crate::live::Live;
@@ -114,6 +122,8 @@ fn say(args: &Args, answer: Option<Answer>) -> ExitCode {
     let exit = answer.exit;
     if args.json {
         print(&format!("{:#}", document(args, exit as u8, answer.data)));
+    } else if answer.text.is_empty() {
+        // It has printed bytes, and no line break belongs behind them.
     } else if exit == answer::Exit::BadInput {
         eprintln!("{}", answer.text.trim_end());
     } else {
@@ -150,6 +160,72 @@ fn document(args: &Args, exit: u8, data: Value) -> Value {
         document.extend(data);
     }
     document
+}
+
+/// `release artifact …`
+async fn artifact(args: &Args, store: &Path, command: &ArtifactCommand) -> Result<Answer, Problem> {
+    let look = || Host::look_at(store);
+    match command {
+        ArtifactCommand::List { name } => artifacts::list(&look()?, name.as_deref()),
+        ArtifactCommand::Show { artifact } => artifacts::show(&look()?, artifact),
+        ArtifactCommand::Diff { before, after } => artifacts::diff(&look()?, before, after),
+        ArtifactCommand::Files { artifact } => artifacts::files(&look()?, artifact),
+        ArtifactCommand::Cat { artifact, path } => artifacts::cat(&look()?, artifact, path, args.json),
+        ArtifactCommand::Attach {
+            artifact,
+            file,
+            media_type,
+        } => artifacts::attach(
+            &Host::open_existing(store)?,
+            artifact,
+            file,
+            media_type.as_deref(),
+        ),
+        ArtifactCommand::Verify {
+            artifact,
+            policy,
+            heal_from,
+        } => {
+            artifact_checks::verify(
+                &look()?,
+                artifact.as_deref(),
+                policy.as_deref(),
+                heal_from.as_deref(),
+            )
+            .await
+        }
+        ArtifactCommand::Gc {
+            policy,
+            yes,
+            by,
+            keep_trash,
+        } => artifact_gc::gc(&look()?, policy.as_deref(), *yes, by, keep_trash.as_deref()).await,
+        ArtifactCommand::Rebuild {
+            artifact,
+            source,
+            policy,
+        } => rebuild::again(&look()?, artifact, source, policy.as_deref()).await,
+        ArtifactCommand::Push {
+            artifact,
+            remote,
+            plain_http,
+        } => registry::push(&look()?, artifact, remote, *plain_http).await,
+        ArtifactCommand::Pull {
+            remote,
+            artifact,
+            digest,
+            plain_http,
+        } => {
+            registry::pull(
+                &Host::open(store)?,
+                remote,
+                artifact,
+                digest.as_deref(),
+                *plain_http,
+            )
+            .await
+        }
+    }
 }
 
 async fn perform(args: &Args, session: &Arc<Session>) -> Result<Answer, Problem> {
@@ -225,6 +301,7 @@ async fn perform(args: &Args, session: &Arc<Session>) -> Result<Answer, Problem>
         Command::Metrics(args) => metrics::metrics(for_log(&args.facts, look)?.as_ref(), args).await,
         Command::Report(args) => page::report(for_log(&args.facts, look)?.as_ref(), args).await,
         Command::Review(args) => page::review(for_log(&args.facts, look)?.as_ref(), args).await,
+        Command::Artifact(command) => artifact(args, &store, command).await,
     }
 }
 

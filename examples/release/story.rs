@@ -8,7 +8,7 @@ use crate::commands::{self, Consent};
 use crate::host::Host;
 use crate::metrics::{self, MetricsArgs};
 use crate::session::Session;
-use crate::{checks, reports, runs, show};
+use crate::{artifacts, checks, reports, runs, show};
 
 /// The definition of the bundled sample.
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/infra/pipeline.toml");
@@ -77,6 +77,9 @@ pub async fn tell(store: &Path, session: &Arc<Session>, json: bool) -> Result<An
     say("9. The journal and the artifacts, verified:");
     let verified = checks::verify(store, None).await?;
     say(&verified.text);
+    say("10. The artifact, with what says where it comes from:");
+    let artifact = artifacts::show(&host, "edge-routes")?;
+    say(&artifact.text);
     let exit = if again.exit == Exit::Succeeded {
         verified.exit
     } else {
@@ -84,6 +87,7 @@ pub async fn tell(store: &Path, session: &Arc<Session>, json: bool) -> Result<An
     };
     let data = json!({
         "first": second.data, "second": again.data, "change": change.data, "metrics": metrics.data, "verified": verified.data,
+        "artifact": artifact.data,
     });
     let text = format!(
         "Look around with `cargo run --example release -- --store {} status`.",

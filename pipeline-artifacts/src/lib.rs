@@ -29,7 +29,12 @@
 //!   [`ArtifactStore`](pipeline_core::ArtifactStore); every method has a blocking twin.
 //!   [`LocalStore::verify`] finds every damaged byte, and [`StoreReport`] says what it breaks.
 //! - [`StoredArtifact`] is one that was opened: entries, single files, all of it into a directory.
-//! - [`Package`] is the stage `package`, with [`PackageSettings`].
+//! - [`Package`] is the stage `package`, with [`PackageSettings`]. With an [`Attestor`], each package says which run built
+//!   it from what; with [`EnvironmentFreeSettings`], none holds values of an environment.
+//! - [`Attachment`] is something that belongs to an artifact and is not in it: provenance, an SBOM, a note. [`NewAttachment`]
+//!   makes one, and [`LocalStore::check_origin`] holds them against a policy: see [`origin`].
+//! - [`Comparison`] says what differs between two artifacts, [`EnvironmentFree`] finds values of environments in one, and
+//!   [`rebuild()`] says whether building it again gives the same.
 //! - [`limits`] says how much an artifact may hold.
 //! - [`format`](mod@format) is the tree on disk, for those who read it with other tools.
 //!
@@ -39,7 +44,7 @@
 //! - It holds no configuration of an environment, and no secret should be in an artifact: the store is readable
 //!   for whoever can read its directory.
 //! - It removes nothing yet: a store only grows.
-//! - It does not tell who built an artifact, nor keep anybody with write access to the directory from replacing
+//! - It does not keep anybody with write access to the directory from replacing
 //!   both a blob and the record that names it. The journal names digests, and chains them.
 //! - It works on Unix: modes and symbolic links are part of an artifact.
 //!
@@ -47,23 +52,59 @@
 //!
 //! `tokio` (default): async methods that are called in a tokio runtime block one of its threads for blocking
 //! work, not the caller's. Without it, or elsewhere, they block.
+//!
+//! `oci`: the module `oci` pushes to registries, and pulls from them. It brings an HTTP client and TLS, which needs a C
+//! compiler.
 #![forbid(unsafe_code)]
 
 #[cfg(not(unix))]
 compile_error!("pipeline-artifacts needs Unix: modes and symbolic links are part of an artifact");
 
+mod attach;
+mod catalog;
+mod collect;
+mod compare;
+mod crew;
+mod environment_free;
 mod form;
 #[doc = include_str!("../docs/format.md")]
 pub mod format {}
+#[doc = include_str!("../docs/origin.md")]
+pub mod origin {}
 pub mod limits;
+#[cfg(feature = "oci")]
+pub mod oci;
 mod pack;
 mod package;
+mod rebuild;
+mod retention;
 mod store;
 
+pub use attach::{
+    Attachment, AttachmentKind, AttachmentPart, NewAttachment, OriginReport, SbomForm, Unreadable,
+};
+pub use catalog::{
+    ArtifactQuery, Because, Catalog, CatalogEntry, DigestPrefix, Mark, MarkKind, Publication,
+    QueryParseError, SelectError, Selection, Standing, Versions,
+};
+pub use collect::{CollectError, Collected, Collection, InUse};
+pub use compare::{Change, ChangeKind, Comparison};
+pub use environment_free::{DEFAULT_MIN_LENGTH, EnvironmentFree, Finding, Findings, FoundIn, WhoseValue};
 pub use form::PathFault;
-pub use pack::{PackError, Packed, Packer, Progress, Refusal};
-pub use package::{Package, PackageError, PackageSettings, PackageSettingsError, VersionSource};
-pub use store::{LocalStore, Problem, ProblemKind, StoreReport, StoredArtifact};
+pub use pack::{Fineness, PackError, Packed, Packer, Progress, Refusal};
+pub use package::{
+    AttestError, Attestor, EnvironmentFreeSettings, JournalOrigin, Origin, Package, PackageError,
+    PackageSettings, PackageSettingsError, VersionSource,
+};
+pub use rebuild::{RebuildError, RebuildReport, Rebuilder, RecordedBuild, rebuild};
+pub use retention::{
+    Age, AgeParseError, CarriedOut, CarryOutError, Fate, RetentionDecision, RetentionPlan, RetentionPolicy,
+    RetentionPolicyError, RetentionRules,
+};
+pub use store::{
+    BlobId, BlobSource, BlobStore, BytesSource, Lease, LocalStore, MAX_PIECE, Problem, ProblemKind, Recheck,
+    StoreReport, StoredArtifact,
+};
 
 /// The README's program is a test.
 #[cfg(doctest)]

@@ -8,6 +8,7 @@ mod support;
 
 mod again;
 mod approvals;
+mod artifacts;
 mod cancellation;
 mod concurrency;
 mod crash;

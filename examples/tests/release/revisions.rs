@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::{PACKAGE, TestSpace, deployment, text};
 
-fn git(space: &TestSpace, date: &str, args: &[&str]) -> String {
+pub fn git(space: &TestSpace, date: &str, args: &[&str]) -> String {
     let output = Command::new("git")
         .args(["-c", "commit.gpgsign=false", "-c", "init.defaultBranch=main"])
         .args(args)
@@ -30,7 +30,7 @@ fn git(space: &TestSpace, date: &str, args: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-fn commit(space: &TestSpace, date: &str, summary: &str) -> String {
+pub fn commit(space: &TestSpace, date: &str, summary: &str) -> String {
     git(space, date, &["add", "-A"]);
     git(space, date, &["commit", "-q", "--allow-empty", "-m", summary]);
     git(space, date, &["rev-parse", "HEAD"])

@@ -173,10 +173,15 @@ impl TestSpace {
 
     /// Starts the program and does not wait.
     pub fn start(&self, args: &[&str]) -> Process {
+        self.start_in(&self.store(), args)
+    }
+
+    /// The same with another store.
+    pub fn start_in(&self, store: &Path, args: &[&str]) -> Process {
         let number = self.outputs.fetch_add(1, Ordering::Relaxed);
         let out = self.root().join(format!("{number}.out"));
         let err = self.root().join(format!("{number}.err"));
-        let mut command = self.command(&self.store(), args);
+        let mut command = self.command(store, args);
         command.stdout(File::create(&out).unwrap());
         command.stderr(File::create(&err).unwrap());
         Process {

@@ -96,6 +96,12 @@ fn one_flipped_bit_in_the_journal_is_found_and_its_line_named() {
     space.assert_verifies();
 }
 
+/// What the store makes again of the rest, or only locks.
+fn is_derived(artifacts: &Path, path: &Path) -> bool {
+    let derived = ["cache", "layouts", "gc.lock"];
+    derived.iter().any(|name| path.starts_with(artifacts.join(name)))
+}
+
 #[test]
 fn one_flipped_bit_in_an_artifact_is_found_and_its_file_named() {
     let space = small();
@@ -105,7 +111,7 @@ fn one_flipped_bit_in_an_artifact_is_found_and_its_file_named() {
     assert!(has("/blobs/sha256/") && has("/catalog/app/"), "{files:?}");
     let mut flipped = 0;
     for path in files {
-        if fs::metadata(&path).unwrap().len() == 0 {
+        if fs::metadata(&path).unwrap().len() == 0 || is_derived(&artifacts, &path) {
             continue;
         }
         let name = path.strip_prefix(&artifacts).unwrap().display().to_string();
@@ -121,7 +127,12 @@ fn one_flipped_bit_in_an_artifact_is_found_and_its_file_named() {
 #[test]
 fn a_blob_that_is_gone_is_missed() {
     let space = small();
-    for path in files_below(&space.store().join("artifacts")) {
+    let artifacts = space.store().join("artifacts");
+    for path in files_below(&artifacts) {
+        // That something is attached is noted by a name; one that is gone is missed by whoever asks for proof.
+        if is_derived(&artifacts, &path) || path.starts_with(artifacts.join("referrers")) {
+            continue;
+        }
         let bytes = fs::read(&path).unwrap();
         fs::remove_file(&path).unwrap();
         let (exit, findings) = findings(&space, &[]);

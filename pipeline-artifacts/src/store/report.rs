@@ -2,8 +2,10 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
-use pipeline_core::ArtifactName;
+use pipeline_core::{ArtifactName, Digest};
 use semver::Version;
+
+use super::blob::digest_of;
 
 /// What a verification found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +25,18 @@ impl StoreReport {
     /// Whether nothing is wrong.
     pub fn is_good(&self) -> bool {
         self.problems.is_empty()
+    }
+
+    /// The blobs whose bytes are not what they should be.
+    pub(super) fn damaged_blobs(&self) -> impl Iterator<Item = Digest> {
+        let damaged = self
+            .problems
+            .iter()
+            .filter(|problem| problem.kind == ProblemKind::Damaged);
+        damaged.filter_map(|problem| {
+            let name = problem.path.strip_prefix("blobs/sha256").ok()?;
+            digest_of(name.to_str()?)
+        })
     }
 }
 

@@ -10,12 +10,22 @@
     reason = "`StoreError` is the core's; tests may move it"
 )]
 
+mod attach;
+mod blobs;
+mod catalog;
+mod collect;
+mod compare;
 mod conformance;
 mod hostile;
+mod layers;
+#[cfg(feature = "oci")]
+mod oci;
+mod origin;
 mod pack;
 mod package;
 mod process;
 mod properties;
+mod retention;
 mod store;
 
 use std::error::Error;

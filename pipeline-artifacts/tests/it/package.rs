@@ -101,7 +101,7 @@ fn other_content_under_a_taken_version_fails() {
     let outcome = run(&stage, &cx).unwrap();
     assert_eq!(outcome.status, OutcomeStatus::Failed);
     assert!(outcome.artifacts.is_empty());
-    insta::assert_snapshot!(outcome.reason, @"shop 1.0.0 is published with other content already (5d6e48a1d3fc there, 9bad73887a0a here): raise the version");
+    insta::assert_snapshot!(outcome.reason, @"shop 1.0.0 is published with other content already (dc1209b70fc7 there, d644aa34705a here): raise the version");
     let published = bench.store.find(&shop(), &v("1.0.0")).unwrap().unwrap();
     assert_eq!(first.artifacts[&shop()], published);
 }
@@ -180,7 +180,7 @@ fn what_cannot_be_packaged_says_why() {
     the source was not packed: cannot read "<dir>/src/missing": No such file or directory (os error 2)
     this worker has no source to package
     "#);
-    assert!(bench.store.names().unwrap().is_empty());
+    assert!(bench.store.catalog().names().unwrap().is_empty());
 }
 
 /// Keeps what is reported, and asks the stage to stop before the second file.
@@ -221,6 +221,6 @@ fn progress_is_reported_and_a_request_to_stop_is_honoured() {
         "the source was not packed: packing was stopped"
     );
     assert_eq!(*listener.seen.lock().unwrap(), ["0/Some(4) a", "2/Some(4) b"]);
-    assert!(bench.store.names().unwrap().is_empty());
+    assert!(bench.store.catalog().names().unwrap().is_empty());
     listener.stop.lock().unwrap().take();
 }

@@ -1,0 +1,75 @@
+use std::path::Path;
+
+use pipeline_artifacts::{Because, Collection, InUse, RetentionPolicy};
+use pipeline_core::{Actor, Clock, SignedDuration, SystemClock};
+use serde_json::json;
+
+use crate::answer::{Answer, Exit, Problem};
+use crate::artifacts::input;
+use crate::host::Host;
+
+/// `release artifact gc`: first what would be done; with `yes`, it is.
+pub async fn gc(
+    host: &Host,
+    policy: Option<&Path>,
+    yes: bool,
+    by: &str,
+    keep_trash: Option<&str>,
+) -> Result<Answer, Problem> {
+    let (store, now) = (&host.artifacts, SystemClock.now());
+    let in_use = in_use(host).await?;
+    let mut text = String::new();
+    let mut data = json!({ "done": yes });
+    if let Some(file) = policy {
+        let name = file.display().to_string();
+        let written =
+            std::fs::read_to_string(file).map_err(|error| Problem::input(format!("{name}: {error}")))?;
+        let policy = RetentionPolicy::parse(&written, &name).map_err(input)?;
+        let plan = store.plan_retention(&policy, &in_use, now)?;
+        text.push_str(&format!("{plan}\n"));
+        data["plan"] = serde_json::to_value(&plan)?;
+        if yes {
+            let why = Because::new(&format!("retention by {name}"), Actor::person(by)?, now)?;
+            let done = store.carry_out(&plan, &in_use, &why, now)?;
+            text.push_str(&format!("removed {} versions\n", done.removed.len()));
+        }
+    }
+    let mut collection = Collection::new(now).in_use(in_use);
+    if let Some(time) = keep_trash {
+        let grace: SignedDuration = time.parse()?;
+        if grace.is_negative() {
+            return Err(Problem::input("--keep-trash must not be negative"));
+        }
+        collection = collection.grace(grace);
+    }
+    if !yes {
+        collection = collection.dry_run();
+    }
+    let collected = store.collect(&collection)?;
+    text.push_str(&format!("{collected}\n"));
+    if !yes {
+        text.push_str("nothing was changed; do it with --yes\n");
+    }
+    data["collected"] = json!({
+        "moved": collected.moved.len(),
+        "moved_bytes": collected.moved_bytes(),
+        "deleted": collected.deleted,
+        "freed": collected.freed,
+    });
+    Ok(Answer::new(Exit::Succeeded, data, text))
+}
+
+/// What environments run or could go back to, and what runs that have not ended have built.
+async fn in_use(host: &Host) -> Result<Vec<InUse>, Problem> {
+    let mut in_use = InUse::in_estate(&host.estate().await?);
+    for run in host.runs().await? {
+        let state = host.clerk().load(&run).await?;
+        if state.finished().is_some() {
+            continue;
+        }
+        let names = state.plan().stages.iter().flat_map(|stage| &stage.produces);
+        let built = names.filter_map(|name| state.artifact(name));
+        in_use.extend(built.map(|artifact| InUse::new(artifact.digest, format!("run {run} is not over"))));
+    }
+    Ok(in_use)
+}

@@ -1,0 +1,344 @@
+//! Artifacts: what they are, where they come from, and how they travel.
+
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::revisions::{commit, git};
+use crate::support::{PACKAGE, Process, TestSpace, files_below, text};
+
+const DATE: &str = "2026-11-20T12:00:00Z";
+
+/// An app in a git repository, released as `app 1.0.0`.
+fn released(stages: &str) -> TestSpace {
+    let space = TestSpace::with_app(stages);
+    git(&space, DATE, &["init", "-q"]);
+    commit(&space, DATE, "The first");
+    space.run(0);
+    space
+}
+
+/// What must be proven: built by this program, signed with the key of the store, from a branch.
+fn policy(space: &TestSpace, branch: &str) -> String {
+    let source = space.source().canonicalize().unwrap();
+    let text = format!(
+        "format = 1\n\n[keys.ci]\nfile = \"store/keys/provenance.pub.pem\"\n\n[provenance]\n\
+         builders = [\"https://example.com/release\"]\nsources = [\"git+file://{}\"]\nrefs = [\"refs/heads/{branch}\"]\n",
+        source.display()
+    );
+    let file = space.root().join(format!("{branch}.toml"));
+    fs::write(&file, text).unwrap();
+    file.display().to_string()
+}
+
+#[test]
+fn artifacts_are_listed_shown_and_compared() {
+    let space = released(PACKAGE);
+    space.write("app/VERSION", "1.1.0\n");
+    space.write("app/health", "much better\n");
+    let second = commit(&space, DATE, "Better health");
+    space.run(0);
+
+    let listed = space.json(&["artifact", "list"]).expect(0);
+    let versions: Vec<_> = listed.document["artifacts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| text(&one["version"]))
+        .collect();
+    assert_eq!(versions, ["1.1.0", "1.0.0"]);
+    assert_eq!(listed.document["artifacts"][0]["revision"], second);
+
+    // What is new since the version before is known, and that it is signed.
+    let shown = space.json(&["artifact", "show", "app"]).expect(0);
+    assert_eq!(shown.document["artifact"]["version"], "1.1.0");
+    assert_eq!(
+        shown.document["record"]["revisions"][0]["summary"],
+        "Better health"
+    );
+    assert_eq!(shown.document["attachments"][0]["kind"], "provenance");
+    let shown = space.release(&["artifact", "show", "app@1.0.0"]).expect(0);
+    assert!(shown.stdout.contains("attached   provenance of"), "{shown}");
+
+    let differ = space
+        .release(&["artifact", "diff", "app@1.0.0", "app@^1.1"])
+        .expect(1);
+    assert!(differ.stdout.contains("~ health  5 B -> 12 B"), "{differ}");
+    space.release(&["artifact", "diff", "app", "app"]).expect(0);
+    let files = space.release(&["artifact", "files", "app"]).expect(0);
+    assert!(files.stdout.contains("644            6  VERSION\n"), "{files}");
+    let cat = space
+        .release(&["artifact", "cat", "app@1.0.0", "health"])
+        .expect(0);
+    assert_eq!(cat.stdout, "good\n");
+    let cat = space.json(&["artifact", "cat", "app", "health"]).expect(0);
+    assert_eq!(cat.document["text"], "much better\n");
+
+    for args in [
+        &["artifact", "show", "nothing"][..],
+        &["artifact", "show", "app@9.0.0"],
+        &["artifact", "show", "app@not-a-version"],
+        &["artifact", "cat", "app", "no/such/file"],
+        &["artifact", "push", "app", "no-registry/app"],
+        &["artifact", "pull", "localhost:1/app", "app"],
+        &["artifact", "verify", "--policy", "absent.toml"],
+    ] {
+        let said = space.json(args).expect(2);
+        assert!(!said.error().is_empty(), "{said}");
+    }
+}
+
+#[test]
+fn an_artifact_is_believed_when_its_origin_is_proven() {
+    let space = released(PACKAGE);
+    let (main, other) = (policy(&space, "main"), policy(&space, "other"));
+    let proven = space
+        .json(&["artifact", "verify", "app", "--policy", &main])
+        .expect(0);
+    assert_eq!(proven.document["origin"][0]["allowed"], true);
+    let denied = space
+        .release(&["artifact", "verify", "app", "--policy", &other])
+        .expect(1);
+    assert!(
+        denied.stdout.contains("NO ref") && denied.stdout.contains("refs/heads/main"),
+        "{denied}"
+    );
+
+    // An SBOM is stored as it is, and proves nothing.
+    let sbom = space.root().join("sbom.json");
+    fs::write(&sbom, "{\"bomFormat\": \"CycloneDX\"}").unwrap();
+    let sbom = sbom.display().to_string();
+    let attached = space.json(&["artifact", "attach", "app", &sbom]).expect(0);
+    assert_eq!(attached.document["kind"], "SBOM (CycloneDX)");
+    space
+        .release(&["artifact", "verify", "--policy", &main])
+        .expect(0);
+    let readme = space.root().join("main.toml").display().to_string();
+    space.json(&["artifact", "attach", "app", &readme]).expect(2);
+
+    // Whoever takes away what proves it has an artifact that nobody believes.
+    for file in files_below(&space.store().join("artifacts/referrers")) {
+        fs::remove_file(file).unwrap();
+    }
+    let denied = space
+        .release(&["artifact", "verify", "app", "--policy", &main])
+        .expect(1);
+    assert!(denied.stdout.contains("NOT PROVEN"), "{denied}");
+}
+
+#[test]
+fn an_artifact_is_built_again_from_its_revision() {
+    let space = released(PACKAGE);
+    let source = space.source().display().to_string();
+    let main = policy(&space, "main");
+    // The repository has moved on; the recorded revision counts.
+    space.write("app/health", "changed since\n");
+    commit(&space, DATE, "Move on");
+    let same = space
+        .json(&[
+            "artifact", "rebuild", "app", "--source", &source, "--policy", &main,
+        ])
+        .expect(0);
+    assert_eq!(same.document["same"], true);
+    let nobody = policy(&space, "other");
+    let unproven = space
+        .json(&[
+            "artifact", "rebuild", "app", "--source", &source, "--policy", &nobody,
+        ])
+        .expect(2);
+    assert!(unproven.error().contains("no provenance"), "{unproven}");
+
+    // What was not committed is not in the revision.
+    space.write("app/VERSION", "2.0.0\n");
+    space.run(0);
+    let dirty = space
+        .json(&["artifact", "rebuild", "app@2.0.0", "--source", &source])
+        .expect(1);
+    assert!(dirty.error().contains("not committed"), "{dirty}");
+}
+
+#[test]
+fn a_build_that_gives_something_else_each_time_is_found_out() {
+    let stages = r#"
+[stages.build]
+type = "command"
+program = "sh"
+args = ["-c", "echo x >> OUTSIDE/count; wc -l < OUTSIDE/count > app/count"]
+effect = "idempotent"
+
+[stages.package]
+type = "package"
+name = "app"
+path = "app"
+version-file = "app/VERSION"
+after = ["build"]
+produces = ["app"]
+"#;
+    let space = released(stages);
+    let source = space.source().display().to_string();
+    let other = space
+        .release(&["artifact", "rebuild", "app", "--source", &source])
+        .expect(1);
+    assert!(other.stdout.contains("NOT THE SAME: app 1.0.0"), "{other}");
+    assert!(other.stdout.contains("~ count  2 B -> 2 B"), "{other}");
+    assert!(other.stdout.contains("1 changed, 3 the same"), "{other}");
+}
+
+#[test]
+fn what_is_damaged_is_found_and_healed_from_another_store() {
+    let space = released(PACKAGE);
+    let copy = space.root().join("copy");
+    let copied = Command::new("cp")
+        .arg("-a")
+        .arg(space.store().join("artifacts"))
+        .arg(&copy)
+        .status()
+        .unwrap();
+    assert!(copied.success());
+    space.release(&["artifact", "verify"]).expect(0);
+
+    let shown = space.json(&["artifact", "show", "app"]).expect(0);
+    let blob = text(&shown.document["artifact"]["digest"]).replace("sha256:", "");
+    let blob = space.store().join("artifacts/blobs/sha256").join(blob);
+    fs::remove_file(&blob).unwrap();
+    fs::write(&blob, "damage").unwrap();
+    let found = space.release(&["artifact", "verify"]).expect(1);
+    assert!(
+        found.stdout.contains("damaged blobs/sha256/") && found.stdout.contains("it breaks app 1.0.0"),
+        "{found}"
+    );
+    space.release(&["artifact", "verify", "app"]).expect(1);
+
+    let nowhere = space.root().join("nowhere").display().to_string();
+    space
+        .release(&["artifact", "verify", "--heal-from", &nowhere])
+        .expect(2);
+    let healed = space
+        .json(&["artifact", "verify", "--heal-from", &copy.display().to_string()])
+        .expect(0);
+    assert_eq!(healed.document["healed"].as_array().unwrap().len(), 1);
+    space.release(&["artifact", "verify", "app"]).expect(0);
+    space.assert_verifies();
+}
+
+#[test]
+fn a_collection_is_shown_first_and_takes_nothing_that_is_needed() {
+    let space = TestSpace::with_app(PACKAGE);
+    for version in ["1.0.0", "1.1.0", "1.2.0"] {
+        space.write("app/VERSION", &format!("{version}\n"));
+        space.write("app/data", &version.repeat(1000));
+        space.run(0);
+    }
+    let policy = space.root().join("retention.toml");
+    fs::write(&policy, "keep-last = 1\n").unwrap();
+    let policy = policy.display().to_string();
+    let plan = space.release(&["artifact", "gc", "--policy", &policy]).expect(0);
+    assert!(
+        plan.stdout.contains("nothing was changed; do it with --yes"),
+        "{plan}"
+    );
+    let versions = || {
+        let listed = space.json(&["artifact", "list", "app"]).expect(0);
+        listed.document["artifacts"].as_array().unwrap().len()
+    };
+    assert_eq!(versions(), 3);
+    let done = space
+        .json(&["artifact", "gc", "--policy", &policy, "--yes", "--by", "ada"])
+        .expect(0);
+    assert_eq!(done.document["done"], true);
+    assert_eq!(versions(), 1);
+    space.assert_verifies();
+    space
+        .json(&["artifact", "gc", "--policy", &space.file()])
+        .expect(2);
+}
+
+/// A registry that ends with the test; `None`, said aloud, where it is not installed.
+struct Registry {
+    child: Child,
+    port: u16,
+}
+
+impl Registry {
+    fn start(space: &TestSpace) -> Option<Self> {
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let config = space.root().join("registry.yml");
+        let data = space.root().join("registry");
+        let text = format!(
+            "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: 127.0.0.1:{port}\n",
+            data.display()
+        );
+        fs::write(&config, text).unwrap();
+        let started = Command::new("docker-registry")
+            .arg("serve")
+            .arg(&config)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let Ok(child) = started else {
+            eprintln!("SKIPPED: docker-registry is not installed");
+            return None;
+        };
+        let registry = Self { child, port };
+        for _ in 0..4000 {
+            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                return Some(registry);
+            }
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+        panic!("docker-registry does not listen");
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn an_artifact_goes_to_a_registry_and_comes_back_with_its_origin() {
+    let space = released(PACKAGE);
+    let Some(registry) = Registry::start(&space) else {
+        return;
+    };
+    let remote = format!("127.0.0.1:{}/infra/app", registry.port);
+    let pushed = space
+        .json(&["artifact", "push", "app", &remote, "--plain-http"])
+        .expect(0);
+    assert!(
+        pushed.document["push"]["moved"]["blobs"].as_u64().unwrap() > 0,
+        "{pushed}"
+    );
+    let again = space
+        .json(&["artifact", "push", "app", &remote, "--plain-http"])
+        .expect(0);
+    assert_eq!(again.document["push"]["moved"]["blobs"], 0);
+
+    let other = space.root().join("other");
+    let pull = |version: &str| -> Process {
+        let spec = format!("app@{version}");
+        space.start_in(
+            &other,
+            &["--json", "artifact", "pull", &remote, &spec, "--plain-http"],
+        )
+    };
+    let pulled = pull("1.0.0").end().expect(0);
+    let pulled: serde_json::Value = serde_json::from_str(&pulled.stdout).unwrap();
+    assert_eq!(pulled["pull"]["artifact"], pushed.document["push"]["artifact"]);
+    // There it is believed by the key of the store that built it.
+    let main = policy(&space, "main");
+    space
+        .start_in(&other, &["artifact", "verify", "app", "--policy", &main])
+        .end()
+        .expect(0);
+    let absent = pull("9.9.9").end();
+    assert_eq!(absent.exit, 1, "{absent}");
+    assert!(absent.stdout.contains("there is no 127.0.0.1"), "{absent}");
+}

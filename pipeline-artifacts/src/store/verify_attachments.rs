@@ -1,0 +1,66 @@
+use std::collections::BTreeSet;
+use std::fs;
+
+use pipeline_core::{Digest, StoreError};
+
+use super::ProblemKind;
+use super::blob::digest_of;
+use super::disk::failed;
+use super::verify::Check;
+use crate::attach::check_attachment;
+use crate::limits;
+
+impl Check<'_> {
+    /// Looks at what is attached: each manifest must be there with its blobs, and be attached to what it lies below. An
+    /// artifact is whole without them, so they break none.
+    pub(super) fn attachments(&mut self) -> Result<(), StoreError> {
+        let root = self.store.root().join("referrers");
+        for dir in fs::read_dir(&root).map_err(failed("cannot read", &root))? {
+            let path = dir.map_err(failed("cannot read", &root))?.path();
+            let subject = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .and_then(digest_of);
+            let Some(subject) = subject.filter(|_| path.is_dir()) else {
+                self.unexpected(&path, "it is not the directory of what is attached to something");
+                continue;
+            };
+            for file in fs::read_dir(&path).map_err(failed("cannot read", &path))? {
+                let file = file.map_err(failed("cannot read", &path))?.path();
+                match file
+                    .file_name()
+                    .and_then(|name| name.to_str())
+                    .and_then(digest_of)
+                {
+                    Some(attachment) => self.attachment(&subject, &attachment),
+                    None => self.unexpected(&file, "it names nothing that is attached"),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn attachment(&mut self, subject: &Digest, attachment: &Digest) {
+        let nobody = BTreeSet::new();
+        if !self.needs(attachment, &format!("it is attached to {subject}"), &nobody) {
+            return;
+        }
+        // One that is damaged is found where all bytes are read.
+        let Ok(bytes) = self.store.read_blob_up_to(attachment, limits::MAX_MANIFEST) else {
+            return;
+        };
+        match check_attachment(&bytes, subject) {
+            Ok(manifest) => {
+                let why = format!("attachment {attachment} of {subject} needs it");
+                for blob in manifest.blobs() {
+                    self.needs(&blob.digest, &why, &nobody);
+                }
+            }
+            Err(reason) => {
+                let path = self.store.blob_path(attachment);
+                let what = format!("it is no attachment of {subject}: {reason}");
+                self.problem(&path, ProblemKind::Damaged, what, &nobody);
+            }
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Writes a zip from front to back (PKWARE's APPNOTE 6.3.10): just what an artifact needs.
+
+use std::io::{self, Write};
+
+use flate2::write::DeflateEncoder;
+use flate2::{Compression, Crc};
+
+/// The first day that a zip can say: 1 January 1980, midnight.
+const DATE: u16 = (1 << 5) | 1;
+/// Names are UTF-8.
+const UTF8: u16 = 1 << 11;
+/// Sizes and sum follow the content.
+const DESCRIPTOR: u16 = 1 << 3;
+/// From this size on, fields of 64 bits are needed; a little early, because compression may add some.
+const LARGE: u64 = 0xff00_0000;
+
+pub(super) struct ZipWriter<W: Write> {
+    out: Counting<W>,
+    level: Compression,
+    central: Vec<u8>,
+    count: u64,
+}
+
+struct Counting<W> {
+    out: W,
+    count: u64,
+}
+
+impl<W: Write> Write for Counting<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.count += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// What the directory at the end says of an entry.
+struct Entry<'a> {
+    name: &'a str,
+    mode: u32,
+    flags: u16,
+    deflated: bool,
+    sum: u32,
+    packed: u64,
+    size: u64,
+    offset: u64,
+    large: bool,
+}
+
+impl<W: Write> ZipWriter<W> {
+    pub(super) fn new(out: W, level: Compression) -> Self {
+        Self {
+            out: Counting { out, count: 0 },
+            level,
+            central: Vec::new(),
+            count: 0,
+        }
+    }
+
+    /// A directory or a link, as it is.
+    pub(super) fn small(&mut self, name: &str, mode: u32, bytes: &[u8]) -> io::Result<()> {
+        let mut crc = Crc::new();
+        crc.update(bytes);
+        let size = bytes.len() as u64;
+        let entry = Entry {
+            name,
+            mode,
+            flags: UTF8,
+            deflated: false,
+            sum: crc.sum(),
+            packed: size,
+            size,
+            offset: self.out.count,
+            large: false,
+        };
+        self.out.write_all(&entry.local())?;
+        self.out.write_all(bytes)?;
+        self.list(&entry);
+        Ok(())
+    }
+
+    /// A file of this size, deflated.
+    pub(super) fn begin<'a>(&'a mut self, name: &'a str, mode: u32, size: u64) -> io::Result<ZipFile<'a, W>> {
+        let entry = Entry {
+            name,
+            mode,
+            flags: UTF8 | DESCRIPTOR,
+            deflated: true,
+            sum: 0,
+            packed: 0,
+            size: 0,
+            offset: self.out.count,
+            large: size >= LARGE,
+        };
+        self.out.write_all(&entry.local())?;
+        let from = self.out.count;
+        let encoder = DeflateEncoder::new(&mut self.out, self.level);
+        Ok(ZipFile {
+            encoder,
+            central: &mut self.central,
+            count: &mut self.count,
+            crc: Crc::new(),
+            size: 0,
+            from,
+            entry,
+        })
+    }
+
+    fn list(&mut self, entry: &Entry<'_>) {
+        entry.central(&mut self.central);
+        self.count += 1;
+    }
+
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        let (start, len) = (self.out.count, self.central.len() as u64);
+        self.out.write_all(&self.central)?;
+        let mut end = Vec::new();
+        if self.count > 0xfffe || start.max(len) > 0xffff_fffe {
+            put32(&mut end, 0x0606_4b50);
+            put64(&mut end, 44); // the bytes of this record that follow
+            put16(&mut end, (3 << 8) | 45); // made on Unix
+            put16(&mut end, 45);
+            put32(&mut end, 0);
+            put32(&mut end, 0);
+            put64(&mut end, self.count);
+            put64(&mut end, self.count);
+            put64(&mut end, len);
+            put64(&mut end, start);
+            put32(&mut end, 0x0706_4b50);
+            put32(&mut end, 0);
+            put64(&mut end, start + len);
+            put32(&mut end, 1);
+        }
+        put32(&mut end, 0x0605_4b50);
+        put16(&mut end, 0);
+        put16(&mut end, 0);
+        put16(&mut end, narrow16(self.count));
+        put16(&mut end, narrow16(self.count));
+        put32(&mut end, narrow32(len));
+        put32(&mut end, narrow32(start));
+        put16(&mut end, 0);
+        self.out.write_all(&end)
+    }
+}
+
+/// A file of a zip that is being written.
+pub(super) struct ZipFile<'a, W: Write> {
+    encoder: DeflateEncoder<&'a mut Counting<W>>,
+    central: &'a mut Vec<u8>,
+    count: &'a mut u64,
+    crc: Crc,
+    size: u64,
+    from: u64,
+    entry: Entry<'a>,
+}
+
+impl<W: Write> ZipFile<'_, W> {
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.crc.update(bytes);
+        self.size += bytes.len() as u64;
+        self.encoder.write_all(bytes)
+    }
+
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        let out = self.encoder.finish()?;
+        self.entry.sum = self.crc.sum();
+        self.entry.size = self.size;
+        self.entry.packed = out.count - self.from;
+        let mut descriptor = Vec::new();
+        put32(&mut descriptor, 0x0807_4b50);
+        put32(&mut descriptor, self.entry.sum);
+        for size in [self.entry.packed, self.entry.size] {
+            if self.entry.large {
+                put64(&mut descriptor, size);
+            } else {
+                put32(&mut descriptor, narrow32(size));
+            }
+        }
+        out.write_all(&descriptor)?;
+        self.entry.central(self.central);
+        *self.count += 1;
+        Ok(())
+    }
+}
+
+impl Entry<'_> {
+    fn version(&self) -> u16 {
+        if self.large { 45 } else { 20 }
+    }
+
+    /// The fields that both headers have: from the flags to the sizes.
+    fn common(&self, bytes: &mut Vec<u8>, sum: u32, packed: u64, size: u64) {
+        put16(bytes, self.flags);
+        put16(bytes, if self.deflated { 8 } else { 0 });
+        put16(bytes, 0);
+        put16(bytes, DATE);
+        put32(bytes, sum);
+        put32(bytes, if self.large { u32::MAX } else { narrow32(packed) });
+        put32(bytes, if self.large { u32::MAX } else { narrow32(size) });
+        // Names are at most 1025 bytes long.
+        put16(bytes, narrow16(self.name.len() as u64));
+    }
+
+    fn local(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        put32(&mut bytes, 0x0403_4b50);
+        put16(&mut bytes, self.version());
+        self.common(&mut bytes, self.sum, self.packed, self.size);
+        put16(&mut bytes, if self.large { 20 } else { 0 });
+        bytes.extend(self.name.as_bytes());
+        if self.large {
+            put16(&mut bytes, 1);
+            put16(&mut bytes, 16);
+            put64(&mut bytes, self.size);
+            put64(&mut bytes, self.packed);
+        }
+        bytes
+    }
+
+    fn central(&self, bytes: &mut Vec<u8>) {
+        let far = self.offset > 0xffff_fffe;
+        let mut extra = Vec::new();
+        if self.large {
+            put64(&mut extra, self.size);
+            put64(&mut extra, self.packed);
+        }
+        if far {
+            put64(&mut extra, self.offset);
+        }
+        put32(bytes, 0x0201_4b50);
+        put16(bytes, (3 << 8) | 45); // made on Unix
+        put16(bytes, if far { 45 } else { self.version() });
+        self.common(bytes, self.sum, self.packed, self.size);
+        put16(
+            bytes,
+            if extra.is_empty() {
+                0
+            } else {
+                narrow16(extra.len() as u64 + 4)
+            },
+        );
+        put16(bytes, 0);
+        put16(bytes, 0);
+        put16(bytes, 0);
+        put32(bytes, self.mode << 16);
+        put32(bytes, narrow32(self.offset));
+        bytes.extend(self.name.as_bytes());
+        if !extra.is_empty() {
+            put16(bytes, 1);
+            put16(bytes, narrow16(extra.len() as u64));
+            bytes.extend(extra);
+        }
+    }
+}
+
+/// The number, or the mark that says that it stands elsewhere.
+fn narrow32(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+fn narrow16(number: u64) -> u16 {
+    u16::try_from(number).unwrap_or(u16::MAX)
+}
+
+fn put16(bytes: &mut Vec<u8>, number: u16) {
+    bytes.extend(number.to_le_bytes());
+}
+
+fn put32(bytes: &mut Vec<u8>, number: u32) {
+    bytes.extend(number.to_le_bytes());
+}
+
+fn put64(bytes: &mut Vec<u8>, number: u64) {
+    bytes.extend(number.to_le_bytes());
+}
