@@ -56,6 +56,8 @@
 #[cfg(not(unix))]
 compile_error!("pipeline-artifacts needs Unix: modes and symbolic links are part of an artifact");
 
+mod catalog;
+mod collect;
 mod crew;
 mod form;
 #[doc = include_str!("../docs/format.md")]
@@ -63,11 +65,21 @@ pub mod format {}
 pub mod limits;
 mod pack;
 mod package;
+mod retention;
 mod store;
 
+pub use catalog::{
+    ArtifactQuery, Because, Catalog, CatalogEntry, DigestPrefix, Mark, MarkKind, Publication,
+    QueryParseError, SelectError, Selection, Standing, Versions,
+};
+pub use collect::{CollectError, Collected, Collection, InUse};
 pub use form::PathFault;
 pub use pack::{Fineness, PackError, Packed, Packer, Progress, Refusal};
 pub use package::{Package, PackageError, PackageSettings, PackageSettingsError, VersionSource};
+pub use retention::{
+    Age, AgeParseError, CarriedOut, CarryOutError, Fate, RetentionDecision, RetentionPlan, RetentionPolicy,
+    RetentionPolicyError, RetentionRules,
+};
 pub use store::{
     BlobId, BlobSource, BlobStore, BytesSource, Lease, LocalStore, MAX_PIECE, Problem, ProblemKind, Recheck,
     StoreReport, StoredArtifact,

@@ -27,3 +27,6 @@ pub const MAX_LAYERS: usize = 400;
 
 /// The longest version, in bytes: the longest tag of an OCI registry.
 pub const MAX_VERSION: usize = 128;
+
+/// The largest record of a version, in bytes: some ten thousand revisions.
+pub const MAX_RECORD: usize = 4 * 1024 * 1024;

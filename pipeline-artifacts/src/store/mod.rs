@@ -7,7 +7,7 @@ mod blob_writer;
 mod blocking;
 mod catalog;
 mod checkout;
-mod disk;
+pub(crate) mod disk;
 #[cfg(feature = "export")]
 mod export;
 mod gate;
@@ -17,7 +17,7 @@ mod lease;
 mod local;
 mod local_blobs;
 mod quarantine;
-mod record;
+mod referrers;
 mod report;
 mod temp;
 mod trash;

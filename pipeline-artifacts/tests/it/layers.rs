@@ -235,6 +235,7 @@ fn pieces_of_large_files_are_shared_between_versions() {
 }
 
 #[cfg(feature = "export")]
+#[expect(clippy::print_stdout, reason = "says that it skipped something")]
 #[test]
 fn exports_are_read_by_other_tools() {
     use std::process::Command;

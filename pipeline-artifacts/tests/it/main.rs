@@ -11,6 +11,8 @@
 )]
 
 mod blobs;
+mod catalog;
+mod collect;
 mod conformance;
 mod hostile;
 mod layers;
@@ -18,6 +20,7 @@ mod pack;
 mod package;
 mod process;
 mod properties;
+mod retention;
 mod store;
 
 use std::error::Error;
