@@ -28,7 +28,9 @@
 //! - [`LocalStore`] keeps blobs by digest and a catalog of names and versions, in a directory. It is an
 //!   [`ArtifactStore`](pipeline_core::ArtifactStore); every method has a blocking twin.
 //!   [`LocalStore::verify`] finds every damaged byte, and [`StoreReport`] says what it breaks.
-//! - [`StoredArtifact`] is one that was opened: entries, single files, all of it into a directory.
+//! - [`StoredArtifact`] is one that was opened: entries, single files, all of it into a directory, or as a tar.
+//! - [`BlobStore`] is what every store of bytes by digest can do, wherever it is. A [`Lease`] keeps from the
+//!   collector what a writer has stored and nobody refers to yet.
 //! - [`Package`] is the stage `package`, with [`PackageSettings`]. With an [`Attestor`], each package says which run built
 //!   it from what; with [`EnvironmentFreeSettings`], none holds values of an environment.
 //! - [`Attachment`] is something that belongs to an artifact and is not in it: provenance, an SBOM, a note. [`NewAttachment`]
@@ -43,7 +45,6 @@
 //! - It does not build: something else makes the directory that it packs.
 //! - It holds no configuration of an environment, and no secret should be in an artifact: the store is readable
 //!   for whoever can read its directory.
-//! - It removes nothing yet: a store only grows.
 //! - It does not keep anybody with write access to the directory from replacing
 //!   both a blob and the record that names it. The journal names digests, and chains them.
 //! - It works on Unix: modes and symbolic links are part of an artifact.
@@ -55,6 +56,9 @@
 //!
 //! `oci`: the module `oci` pushes to registries, and pulls from them. It brings an HTTP client and TLS, which needs a C
 //! compiler.
+//!
+//! `chunking`: `Packer::chunking` cuts large files by their content. `zstd`: `Packer::compress`, and reading what was
+//! compressed. `export`: `StoredArtifact::export_tar_gz` and `export_zip`.
 #![forbid(unsafe_code)]
 
 #[cfg(not(unix))]

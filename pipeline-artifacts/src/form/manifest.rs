@@ -76,6 +76,10 @@ impl Manifest {
     }
 
     /// The manifest of something that is attached to another manifest.
+    #[allow(
+        dead_code,
+        reason = "for what is attached: provenance, lists of materials, results of tests"
+    )]
     pub(crate) fn attachment(
         artifact_type: &str,
         subject: Descriptor,

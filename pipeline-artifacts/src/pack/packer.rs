@@ -9,7 +9,7 @@ use pipeline_core::{ArtifactEntry, Digest, EntryKind, SourcePath, StoreError};
 
 use super::plan::Plan;
 use super::scan::{Scan, Tree};
-use super::work::{Form, Made, MadeLayer, Watch, Work};
+use super::work::{Made, MadeLayer, Watch, Work};
 use super::{Fineness, PackError, ignore_file};
 use crate::LocalStore;
 use crate::crew::{crew, default_threads};
@@ -99,7 +99,7 @@ impl Packer {
         }
     }
 
-    /// Cuts files of 4 MiB or more where their content says (FastCDC 2020), so that a small change in one makes few new
+    /// Cuts files of 4 MiB or more where their content says (`FastCDC`, 2020), so that a small change in one makes few new
     /// bytes; but only when they have no more than about 300 MiB together, because the layers would be too many. Worth it
     /// for data that is edited, hardly for programs that are compiled anew. It decides the digest, not the tree digest.
     #[cfg(feature = "chunking")]
@@ -179,6 +179,7 @@ impl Packer {
             plan: &plan,
             store,
             lease: &lease,
+            #[cfg(any(feature = "chunking", feature = "zstd"))]
             form: self.form(&plan, &tree),
             watch: Mutex::new(Watch {
                 call: watch,
@@ -216,16 +217,13 @@ impl Packer {
 }
 
 impl Packer {
+    #[cfg(any(feature = "chunking", feature = "zstd"))]
     #[cfg_attr(
         not(feature = "chunking"),
         expect(unused_variables, reason = "only how large files are cut depends on the tree")
     )]
-    #[cfg_attr(
-        not(any(feature = "chunking", feature = "zstd")),
-        expect(clippy::unused_self, reason = "there is no choice without features")
-    )]
-    fn form(&self, plan: &Plan, tree: &Tree) -> Form {
-        Form {
+    fn form(&self, plan: &Plan, tree: &Tree) -> super::work::Form {
+        super::work::Form {
             #[cfg(feature = "chunking")]
             chunks: if self.chunking {
                 plan.chunks(&tree.entries)

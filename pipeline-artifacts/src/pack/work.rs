@@ -25,6 +25,7 @@ pub(super) struct Work<'a, W> {
     pub(super) plan: &'a Plan,
     pub(super) store: &'a LocalStore,
     pub(super) lease: &'a Lease,
+    #[cfg(any(feature = "chunking", feature = "zstd"))]
     pub(super) form: Form,
     pub(super) watch: Mutex<Watch<W>>,
     pub(super) next: AtomicUsize,
@@ -32,6 +33,7 @@ pub(super) struct Work<'a, W> {
 }
 
 /// How the bytes of layers are stored.
+#[cfg(any(feature = "chunking", feature = "zstd"))]
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Form {
     /// How large files are cut, if they are.

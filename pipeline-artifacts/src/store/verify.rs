@@ -206,7 +206,11 @@ impl Check<'_> {
                         self.manifests.entry(digest).or_default();
                     }
                 }
-                _ => self.unexpected(&path, "it is not a blob"),
+                (Some(digest), None) => {
+                    self.blobs.insert(digest, Blob::Bad);
+                    self.problem(&path, ProblemKind::Damaged, "it is not a file", &Broken::new());
+                }
+                (None, _) => self.unexpected(&path, "it is not a blob"),
             }
         }
         Ok(())

