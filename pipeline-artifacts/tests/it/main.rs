@@ -18,6 +18,7 @@ mod pack;
 mod package;
 mod process;
 mod properties;
+mod race;
 mod retention;
 mod store;
 
