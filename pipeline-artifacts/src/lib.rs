@@ -58,9 +58,11 @@ mod crew;
 mod form;
 #[doc = include_str!("../docs/format.md")]
 pub mod format {}
+mod layers;
 pub mod limits;
 mod pack;
 mod package;
+mod promote;
 mod retention;
 mod store;
 
@@ -70,8 +72,10 @@ pub use catalog::{
 };
 pub use collect::{CollectError, Collected, Collection, InUse};
 pub use form::PathFault;
+pub use layers::{BlobLimits, Limited, MemoryBlobs, ReadOnly, Tiered};
 pub use pack::{Fineness, PackError, Packed, Packer, Progress, Refusal};
 pub use package::{Package, PackageError, PackageSettings, PackageSettingsError, VersionSource};
+pub use promote::{Healed, Promoted, Promotion};
 pub use retention::{
     Age, AgeParseError, CarriedOut, CarryOutError, Fate, RetentionDecision, RetentionPlan, RetentionPolicy,
     RetentionPolicyError, RetentionRules,
