@@ -17,6 +17,7 @@ mod hostile;
 mod pack;
 mod package;
 mod process;
+mod promote;
 mod properties;
 mod race;
 mod retention;
