@@ -33,8 +33,14 @@ impl Live {
                 if removed.contains(&(name.clone(), entry.version.clone())) {
                     continue;
                 }
-                let found = live.manifest(store, entry.digest);
-                found.map_err(unknown(format!("{name} {}", entry.version)))?;
+                let Err(error) = live.manifest(store, entry.digest) else {
+                    continue;
+                };
+                // Somebody may have removed it since the list was read, and a collection have taken it.
+                let standing = store.catalog().standing(name, &entry.version)?;
+                if standing.removed.is_none() {
+                    return Err(unknown(format!("{name} {}", entry.version))(error));
+                }
             }
         }
         for used in in_use {

@@ -2,6 +2,7 @@
 
 mod artifact;
 mod blob;
+mod blob_bytes;
 mod blob_store;
 mod blob_writer;
 mod blocking;
@@ -30,6 +31,7 @@ mod zip;
 mod zstd_layer;
 
 pub use artifact::StoredArtifact;
+pub(crate) use blob_bytes::blob_bytes;
 pub use blob_store::{BlobId, BlobSource, BlobStore, BytesSource, MAX_PIECE};
 pub(crate) use blob_writer::{BlobWriter, Unplaced};
 pub(crate) use blocking::blocking;

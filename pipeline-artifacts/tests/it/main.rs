@@ -24,7 +24,9 @@ mod origin;
 mod pack;
 mod package;
 mod process;
+mod promote;
 mod properties;
+mod race;
 mod retention;
 mod store;
 

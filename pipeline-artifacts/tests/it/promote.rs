@@ -1,0 +1,241 @@
+//! Artifacts from store to store, whole again, and stores in front of others.
+
+use std::fs;
+use std::sync::Arc;
+
+use pipeline_artifacts::{
+    BlobId, BlobLimits, BlobSource, BlobStore, BytesSource, Limited, LocalStore, MemoryBlobs, Promotion,
+    ReadOnly, Tiered,
+};
+use pipeline_core::{Digest, StoreError};
+
+use crate::{Bench, damage, files, shop, v};
+
+#[tokio::main(flavor = "current_thread")]
+async fn wait<T>(future: impl Future<Output = T>) -> T {
+    future.await
+}
+
+fn put(store: &dyn BlobStore, bytes: &[u8]) -> Result<BlobId, StoreError> {
+    let blob = BlobId::of(bytes);
+    wait(store.put(&blob, &mut BytesSource::new(bytes))).map(|()| blob)
+}
+
+fn get(store: &dyn BlobStore, digest: &Digest) -> Result<Vec<u8>, StoreError> {
+    wait(async {
+        let mut source = store.get(digest).await?;
+        let mut bytes = Vec::new();
+        while let Some(piece) = source.next().await? {
+            bytes.extend(piece);
+        }
+        Ok(bytes)
+    })
+}
+
+fn other(bench: &Bench) -> LocalStore {
+    LocalStore::open(bench.path("other")).unwrap()
+}
+
+#[test]
+fn only_what_is_missing_travels() {
+    let bench = Bench::new();
+    let one = bench.publish(&bench.tree("one").file("a", "1"), "1.0.0");
+    let to = other(&bench);
+    let all = files(&bench.path("store/blobs")).len() as u64;
+    let promoted = wait(Promotion::of(one.digest).run(&bench.store, &to)).unwrap();
+    assert_eq!((promoted.moved, promoted.skipped), (all, 0));
+    let again = wait(Promotion::of(one.digest).run(&bench.store, &to)).unwrap();
+    assert_eq!((again.moved, again.skipped_bytes), (0, promoted.moved_bytes));
+    to.publish(&shop(), &v("1.0.0"), &one.digest).unwrap();
+    to.artifact(&one).unwrap().write_to(&bench.path("live")).unwrap();
+
+    // Through memory, and by what stands in front of it; a promotion that was cut off goes on.
+    let (memory, two) = (
+        MemoryBlobs::new(),
+        bench.publish(&bench.tree("two").file("a", "2"), "2.0.0"),
+    );
+    let room = BlobLimits::default().blobs(2);
+    let limited = wait(Limited::open(memory.clone(), room)).unwrap();
+    let cut = wait(Promotion::of(two.digest).run(&bench.store, &limited)).unwrap_err();
+    assert!(matches!(cut, StoreError::Refused { .. }), "{cut}");
+    assert_eq!(
+        wait(memory.size(&two.digest)).unwrap(),
+        None,
+        "the manifest comes last"
+    );
+    let rest = wait(Promotion::of(two.digest).run(&bench.store, &memory)).unwrap();
+    assert_eq!(rest.skipped, 2);
+    wait(Promotion::of(two.digest).run(&memory, &to)).unwrap();
+    to.publish(&shop(), &v("2.0.0"), &two.digest).unwrap();
+    assert!(to.verify().unwrap().is_good());
+
+    let nothing = wait(Promotion::of(Digest::of("nothing")).run(&bench.store, &to)).unwrap_err();
+    assert!(matches!(nothing, StoreError::NotFound { .. }));
+}
+
+#[test]
+fn damage_does_not_travel() {
+    let bench = Bench::new();
+    let one = bench.publish(&bench.tree("one").file("a", "1"), "1.0.0");
+    for path in files(&bench.path("store/blobs")) {
+        let bytes = fs::read(&path).unwrap();
+        let mut flipped = bytes.clone();
+        flipped[0] ^= 1;
+        damage(&path, &flipped);
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let to = LocalStore::open(bench.path(&format!("to-{name}"))).unwrap();
+        let error = wait(Promotion::of(one.digest).run(&bench.store, &to)).unwrap_err();
+        assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+        assert!(!to.root().join("blobs/sha256").join(name).exists());
+        damage(&path, &bytes);
+    }
+}
+
+#[test]
+fn a_store_heals_from_another() {
+    let bench = Bench::new();
+    let one = bench.publish(&bench.tree("one").file("a", "1"), "1.0.0");
+    let mirror = other(&bench);
+    wait(Promotion::of(one.digest).run(&bench.store, &mirror)).unwrap();
+    let blobs = files(&bench.path("store/blobs"));
+    for (at, path) in blobs.iter().enumerate() {
+        match at % 2 {
+            0 => damage(path, b"rust"),
+            _ => fs::remove_file(path).unwrap(),
+        }
+    }
+    // The mirror has lost one of them, and spoilt another.
+    let lost = bench
+        .path("other/blobs/sha256")
+        .join(blobs[0].file_name().unwrap());
+    let kept = fs::read(&lost).unwrap();
+    damage(&lost, b"rust");
+    let report = bench.store.verify().unwrap();
+    let healed = wait(bench.store.heal(&report, &mirror)).unwrap();
+    assert_eq!(healed.left.len(), 1, "{healed:?}");
+    damage(&lost, &kept);
+    // What was not known to be missing, because the manifest was gone, is found by the next look.
+    for _ in 0..3 {
+        wait(bench.store.heal(&bench.store.verify().unwrap(), &mirror)).unwrap();
+    }
+    assert!(
+        bench.store.verify().unwrap().is_good(),
+        "{}",
+        bench.store.verify().unwrap()
+    );
+    bench
+        .store
+        .artifact(&one)
+        .unwrap()
+        .write_to(&bench.path("live"))
+        .unwrap();
+}
+
+#[test]
+fn a_front_is_filled_on_read_and_never_believed() {
+    let bench = Bench::new();
+    let (front, slow) = (other(&bench), bench.store.clone());
+    let tiered = Tiered::new(front.clone(), slow.clone());
+    let blob = put(&tiered, b"precious").unwrap();
+    assert_eq!(
+        front.blob_size(&blob.digest).unwrap(),
+        None,
+        "what is stored goes to the truth"
+    );
+    assert_eq!(get(&tiered, &blob.digest).unwrap(), b"precious");
+    let path = bench.path("other/blobs/sha256").join(blob.digest.hex());
+    assert!(path.exists(), "what was read is in front");
+    // It answers without the slow store's bytes, and heals from them.
+    let truth = bench.path("store/blobs/sha256").join(blob.digest.hex());
+    damage(&truth, b"spoilt!!");
+    assert_eq!(get(&tiered, &blob.digest).unwrap(), b"precious");
+    damage(&truth, b"precious");
+    damage(&path, b"spoilt!!");
+    assert_eq!(get(&tiered, &blob.digest).unwrap(), b"precious");
+    assert_eq!(fs::read(&path).unwrap(), b"precious");
+    // A front that takes nothing is no hindrance.
+    let closed = Tiered::new(ReadOnly::new(MemoryBlobs::new()), slow);
+    assert_eq!(get(&closed, &blob.digest).unwrap(), b"precious");
+    assert!(matches!(
+        get(&closed, &Digest::of("no")),
+        Err(StoreError::NotFound { .. })
+    ));
+}
+
+#[test]
+fn what_may_not_be_stored_is_refused() {
+    let memory = MemoryBlobs::new();
+    put(&memory, b"1234").unwrap();
+    let closed = ReadOnly::new(memory.clone());
+    let errors = [
+        put(&closed, b"x").unwrap_err().to_string(),
+        wait(closed.trash(&Digest::of("1234"), 1))
+            .unwrap_err()
+            .to_string(),
+    ];
+    assert!(
+        errors
+            .iter()
+            .all(|error| error.ends_with("the store is read-only")),
+        "{errors:?}"
+    );
+    assert_eq!(get(&closed, &Digest::of("1234")).unwrap(), b"1234");
+
+    let limits = BlobLimits::default().bytes(10).blobs(3).largest(6);
+    let limited = wait(Limited::open(memory.clone(), limits)).unwrap();
+    assert!(matches!(
+        put(&limited, b"1234567"),
+        Err(StoreError::Refused { .. })
+    ));
+    put(&limited, b"abcdef").unwrap();
+    put(&limited, b"abcdef").unwrap();
+    let full = put(&limited, b"x").unwrap_err();
+    let short = "the store may hold 10 bytes, and would have 11";
+    assert!(full.to_string().ends_with(short), "{full}");
+    // Room that is not used, or not used any more, is given back.
+    assert!(wait(limited.trash(&Digest::of("abcdef"), 1)).unwrap());
+    let wrong = BlobId {
+        size: 3,
+        ..BlobId::of("yy")
+    };
+    let sent = wait(limited.put(&wrong, &mut BytesSource::new("yyy"))).unwrap_err();
+    assert!(matches!(sent, StoreError::Damaged { .. }));
+    put(&limited, b"123456").unwrap();
+}
+
+#[test]
+fn a_limit_holds_for_many_at_once() {
+    let limits = BlobLimits::default().blobs(20);
+    let limited = Arc::new(wait(Limited::open(MemoryBlobs::new(), limits)).unwrap());
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let limited = Arc::clone(&limited);
+            scope.spawn(move || {
+                (0..10).for_each(|at| drop(put(&*limited, format!("{thread} {at}").as_bytes())))
+            });
+        }
+    });
+    assert_eq!(wait(limited.list(None, 100)).unwrap().len(), 20);
+}
+
+#[test]
+fn memory_is_a_store() {
+    let memory = MemoryBlobs::new();
+    let mut blobs: Vec<_> = (0..10_u8).map(|at| put(&memory, &[at]).unwrap()).collect();
+    blobs.sort();
+    let first = wait(memory.list(None, 4)).unwrap();
+    let rest = wait(memory.list(Some(&first[3].digest), 100)).unwrap();
+    assert_eq!([first, rest].concat(), blobs);
+    let wrong = BlobId { size: 2, ..blobs[0] };
+    assert_eq!(wait(memory.missing(&[blobs[0], wrong])).unwrap(), [wrong]);
+    assert!(wait(memory.trash(&blobs[0].digest, 1)).unwrap());
+    assert!(matches!(
+        get(&memory, &blobs[0].digest),
+        Err(StoreError::NotFound { .. })
+    ));
+    for sent in ["", "x", "xxxxxxxx"] {
+        let sent = wait(memory.put(&BlobId::of("yy"), &mut BytesSource::new(sent)));
+        assert!(matches!(sent, Err(StoreError::Damaged { .. })));
+    }
+    assert_eq!(wait(memory.size(&Digest::of("yy"))).unwrap(), None);
+}
