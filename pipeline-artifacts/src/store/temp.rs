@@ -72,6 +72,11 @@ fn clean(tmp: &Path) {
     let Ok(files) = fs::read_dir(tmp) else { return };
     for lock in files.flatten().map(|file| file.path()) {
         if lock.extension().is_none_or(|extension| extension != LOCK) {
+            // A writer has its lock before its directory, and longer: one without is left over. So it looks when
+            // power was lost and the name of the lock was never written.
+            if !lock.with_extension(LOCK).exists() {
+                remove(&lock);
+            }
             continue;
         }
         let Ok(file) = File::open(&lock) else { continue };

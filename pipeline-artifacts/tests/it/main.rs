@@ -11,11 +11,14 @@
 )]
 
 mod conformance;
+mod crash;
 mod hostile;
+mod kill;
 mod pack;
 mod package;
 mod process;
 mod properties;
+mod race;
 mod store;
 
 use std::error::Error;
@@ -58,6 +61,15 @@ impl Bench {
         let packed = self.pack(tree);
         self.store.publish(&shop(), &v(version), &packed.digest).unwrap()
     }
+}
+
+/// Whether to try everything, however long it takes.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "whoever starts the tests says how long they may take"
+)]
+fn long() -> bool {
+    std::env::var_os("PIPELINE_LONG").is_some()
 }
 
 /// A tree that is being built.
