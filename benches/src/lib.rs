@@ -11,13 +11,16 @@
 //! | [`shapes`] | the graphs |
 //! | [`bare`], [`peers`] | the floor, and other crates, on these graphs |
 //! | [`ours`] | runs of our own on these graphs |
-//! | [`scratch`] | directories for files that are measured |
+//! | [`scratch`], [`artifacts::ground`] | directories, and a file system, for files that are measured |
+//! | [`memory`] | how much memory a process had |
 //! | [`areas`] | what `figures` can measure, area by area |
 //!
 //! A new area is a module with a list of [measures](areas::Measure), and a line in [`areas::ALL`].
 
 pub mod areas;
+pub mod artifacts;
 pub mod bare;
+pub mod memory;
 pub mod ours;
 pub mod peers;
 pub mod report;

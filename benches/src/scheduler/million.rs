@@ -6,6 +6,7 @@ use pipeline_core::{MemoryJournal, RunStatus};
 use serde::{Deserialize, Serialize};
 
 use crate::areas::Settings;
+use crate::memory::peak;
 use crate::ours;
 use crate::report::{Figure, Sink};
 use crate::shapes::Shape;
@@ -88,12 +89,4 @@ pub fn child(nodes: u32) -> Result<(), Failure> {
     };
     println!("{}", serde_json::to_string(&taken)?);
     Ok(())
-}
-
-/// The most memory that this process ever had, in bytes, where the system says so (Linux).
-fn peak() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib * 1024)
 }

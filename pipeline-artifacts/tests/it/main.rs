@@ -12,6 +12,7 @@
 
 mod conformance;
 mod crash;
+mod fuzz;
 mod hostile;
 mod kill;
 mod pack;

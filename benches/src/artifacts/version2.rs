@@ -1,0 +1,91 @@
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
+use super::programs::{OSTREE, RESTIC, STORES};
+use super::race::{Counts, Race};
+use super::{ours, trees};
+use crate::Failure;
+use crate::areas::Settings;
+use crate::report::{Figure, Sink};
+
+/// Three and a half times as fast.
+const OVER_PEER: f64 = 1.0 / 3.5;
+/// New bytes against the bytes of all files that changed.
+const OVER_FILES: f64 = 1.1;
+
+const WORK: &str = "versions";
+
+pub(super) fn measure(settings: &Settings<'_>, sink: &mut dyn Sink) -> Result<(), Failure> {
+    let ground = settings.ground()?;
+    let versions = trees::versions(ground, if settings.quick { 10 } else { 1 })?;
+    let (one, two) = (&versions.one.path, &versions.two.path);
+    let stored = |place: &str| trees::size(&ground.path(place));
+    let new: BTreeMap<&str, Cell<u64>> = STORES
+        .iter()
+        .map(|program| program.name)
+        .chain([ours::NAME])
+        .map(|name| (name, Cell::new(0)))
+        .collect();
+    let mut race = Race::new("version2", 5);
+    race.all(
+        ours::NAME,
+        Box::new(|| {
+            let store = ours::fresh(ground, WORK)?;
+            ours::ingest(&store, one, 0)?;
+            let before = stored(&ours::place(WORK))?;
+            let (time, _) = ground.time(|| ours::ingest(&store, two, 1))?;
+            new[ours::NAME].set(stored(&ours::place(WORK))? - before);
+            Ok(time)
+        }),
+    );
+    for program in STORES {
+        if program.is_here(sink)? {
+            let new = &new[program.name];
+            race.some(
+                program.name,
+                2,
+                Box::new(move || {
+                    program.init(ground, WORK)?;
+                    program.ingest(ground, WORK, "one", one)?;
+                    let before = stored(&program.place(WORK))?;
+                    let (time, ()) = ground.time(|| program.ingest(ground, WORK, "two", two))?;
+                    new.set(stored(&program.place(WORK))?.saturating_sub(before));
+                    ground.gone(&program.place(WORK))?;
+                    Ok(time)
+                }),
+            );
+        }
+    }
+    let finish = race.run()?;
+    for name in [&*ours::place(WORK), "one", "two"] {
+        ground.gone(name)?;
+    }
+    finish.told(sink, Counts::Durable)?;
+    for program in STORES {
+        let limit = [RESTIC.name, OSTREE.name]
+            .contains(&program.name)
+            .then_some(OVER_PEER);
+        finish.ratio(sink, Counts::Durable, (ours::NAME, program.name), limit)?;
+    }
+    let megabytes = |bytes: u64| bytes as f64 / 1e6;
+    sink.figure(Figure::told(
+        "version2: bytes of files that changed",
+        megabytes(versions.changed),
+        "MB",
+    ))?;
+    for (name, bytes) in new.iter().filter(|(_, bytes)| bytes.get() > 0) {
+        sink.figure(Figure::told(
+            format!("version2, new bytes: {name}"),
+            megabytes(bytes.get()),
+            "MB",
+        ))?;
+    }
+    let ratio = new[ours::NAME].get() as f64 / versions.changed as f64;
+    sink.figure(Figure::at_most(
+        OVER_FILES,
+        "version2, new bytes: ours / files that changed",
+        ratio,
+        "x",
+    ))?;
+    Ok(())
+}
