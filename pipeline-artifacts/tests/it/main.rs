@@ -11,6 +11,7 @@
 )]
 
 mod conformance;
+mod corruption;
 mod crash;
 mod fuzz;
 mod hostile;
@@ -20,6 +21,7 @@ mod package;
 mod process;
 mod properties;
 mod race;
+mod room;
 mod store;
 
 use std::error::Error;
@@ -71,6 +73,12 @@ impl Bench {
 )]
 fn long() -> bool {
     std::env::var_os("PIPELINE_LONG").is_some()
+}
+
+/// Says that something could not be tried here, and why.
+#[expect(clippy::print_stderr, reason = "whoever runs the tests is told")]
+fn skipped(why: &str) {
+    eprintln!("skipped: {why}");
 }
 
 /// A tree that is being built.

@@ -117,14 +117,14 @@ pub(super) fn record(bench: &Bench, script: &str) -> Option<Record> {
     let output = match command.output() {
         Ok(output) => output,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            println!("skipped: strace is not installed");
+            crate::skipped("strace is not installed");
             return None;
         }
         Err(error) => panic!("{error}"),
     };
     let errors = String::from_utf8_lossy(&output.stderr);
     if errors.contains("PTRACE") || errors.contains("Operation not permitted") {
-        println!("skipped: this system allows no tracing: {errors}");
+        crate::skipped(&format!("this system allows no tracing: {errors}"));
         return None;
     }
     assert!(
