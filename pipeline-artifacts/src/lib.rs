@@ -52,6 +52,7 @@
 #[cfg(not(unix))]
 compile_error!("pipeline-artifacts needs Unix: modes and symbolic links are part of an artifact");
 
+mod crew;
 mod form;
 #[doc = include_str!("../docs/format.md")]
 pub mod format {}
@@ -61,9 +62,12 @@ mod package;
 mod store;
 
 pub use form::PathFault;
-pub use pack::{PackError, Packed, Packer, Progress, Refusal};
+pub use pack::{Fineness, PackError, Packed, Packer, Progress, Refusal};
 pub use package::{Package, PackageError, PackageSettings, PackageSettingsError, VersionSource};
-pub use store::{LocalStore, Problem, ProblemKind, StoreReport, StoredArtifact};
+pub use store::{
+    BlobId, BlobSource, BlobStore, BytesSource, Lease, LocalStore, MAX_PIECE, Problem, ProblemKind, Recheck,
+    StoreReport, StoredArtifact,
+};
 
 /// The README's program is a test.
 #[cfg(doctest)]

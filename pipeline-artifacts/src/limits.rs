@@ -22,5 +22,8 @@ pub const MAX_MANIFEST: u64 = 4 * 1024 * 1024;
 /// The largest file, in bytes: the largest whole number that JSON carries exactly.
 pub const MAX_FILE: u64 = (1 << 53) - 1;
 
+/// The most layers of a tar. Registries refuse more than 500 (Amazon's) in a manifest.
+pub const MAX_LAYERS: usize = 400;
+
 /// The longest version, in bytes: the longest tag of an OCI registry.
 pub const MAX_VERSION: usize = 128;

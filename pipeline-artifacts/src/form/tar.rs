@@ -32,17 +32,7 @@ pub(crate) fn header(entry: &ArtifactEntry) -> Vec<u8> {
         path.push('/');
     }
     let mut records = Vec::new();
-    let split = split(&path);
-    if split.is_none() {
-        record(&mut records, "path", &path);
-    }
-    let long_target = target.len() > 100 || !target.is_ascii();
-    if long_target {
-        record(&mut records, "linkpath", target);
-    }
-    if size > MAX_USTAR_SIZE {
-        record(&mut records, "size", &size.to_string());
-    }
+    pax(&mut records, &path, size, target);
     let mut bytes = Vec::with_capacity(BLOCK);
     if !records.is_empty() {
         let len = records.len() as u64;
@@ -51,10 +41,48 @@ pub(crate) fn header(entry: &ArtifactEntry) -> Vec<u8> {
         bytes.resize(bytes.len() + padding(len), 0);
     }
     // A reader takes what PAX says; these are for one that knows no PAX.
-    let (prefix, name) = split.unwrap_or(("", cut(&path)));
+    let (prefix, name) = split(&path).unwrap_or(("", cut(&path)));
     let size = size.min(MAX_USTAR_SIZE);
     bytes.extend(block(flag, mode, size, prefix, name, cut(target)));
     bytes
+}
+
+/// How many bytes [`header`] makes, without making them.
+pub(crate) fn header_len(entry: &ArtifactEntry) -> u64 {
+    let (size, directory, target) = match &entry.kind {
+        EntryKind::File { size, .. } => (*size, false, ""),
+        EntryKind::Directory => (0, true, ""),
+        EntryKind::Symlink { target } => (0, false, target.as_str()),
+    };
+    let plain = entry.path.len() < 100 && entry.path.is_ascii();
+    if plain && size <= MAX_USTAR_SIZE && target.len() <= 100 && target.is_ascii() {
+        return BLOCK as u64;
+    }
+    let path = if directory {
+        format!("{}/", entry.path)
+    } else {
+        entry.path.clone()
+    };
+    let mut records = Vec::new();
+    pax(&mut records, &path, size, target);
+    if records.is_empty() {
+        return BLOCK as u64;
+    }
+    let len = records.len() as u64;
+    2 * BLOCK as u64 + len + padding(len) as u64
+}
+
+/// Adds the records for what USTAR cannot say.
+fn pax(records: &mut Vec<u8>, path: &str, size: u64, target: &str) {
+    if split(path).is_none() {
+        record(records, "path", path);
+    }
+    if target.len() > 100 || !target.is_ascii() {
+        record(records, "linkpath", target);
+    }
+    if size > MAX_USTAR_SIZE {
+        record(records, "size", &size.to_string());
+    }
 }
 
 /// Cuts a path into prefix and name, if USTAR can hold it: at the first `/` that leaves a name that fits.
@@ -137,6 +165,7 @@ mod tests {
             for path in [path.clone(), path.replace('x', "ß")] {
                 let target: String = path.replace('/', "_");
                 let mut bytes = header(&link(&path, &target));
+                assert_eq!(bytes.len() as u64, header_len(&link(&path, &target)));
                 assert_eq!(bytes.len() % BLOCK, 0);
                 bytes.extend(END);
                 let mut archive = tar::Archive::new(&bytes[..]);
@@ -173,6 +202,7 @@ mod tests {
         assert_eq!(header(&file(MAX_USTAR_SIZE)).len(), BLOCK);
         let large = header(&file(MAX_USTAR_SIZE + 1));
         assert_eq!(large.len(), 3 * BLOCK);
+        assert_eq!(header_len(&file(MAX_USTAR_SIZE + 1)), 3 * BLOCK as u64);
         assert!(large[BLOCK..].starts_with(b"19 size=8589934592\n"));
     }
 }

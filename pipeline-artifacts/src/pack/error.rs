@@ -26,6 +26,14 @@ pub enum PackError {
         /// How it shows.
         how: &'static str,
     },
+    /// The ignore file cannot be understood.
+    #[error("{}{}: {reason}", super::IGNORE_FILE, if *.line == 0 { String::new() } else { format!(", line {}", .line) })]
+    IgnoreFile {
+        /// The line, counted from 1; 0 when it is none in particular.
+        line: usize,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
     /// Whoever watched asked to stop.
     #[error("packing was stopped")]
     Stopped,

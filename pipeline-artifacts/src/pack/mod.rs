@@ -1,9 +1,14 @@
 //! Packing: a directory tree becomes an artifact, the same one for the same bytes.
 
 mod error;
+mod ignore_file;
 mod packer;
+mod plan;
 mod scan;
-mod stream;
+mod stamp;
+mod work;
 
 pub use error::{PackError, Refusal};
+use ignore_file::IGNORE_FILE;
 pub use packer::{Packed, Packer, Progress};
+pub use plan::Fineness;

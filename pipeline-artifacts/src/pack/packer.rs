@@ -1,23 +1,35 @@
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
 
 use pipeline_core::{ArtifactEntry, Digest, EntryKind, SourcePath, StoreError};
 
-use super::PackError;
-use super::scan::{Found, FoundKind, refuse_changed, scan};
-use super::stream::TarWriter;
+use super::plan::Plan;
+use super::scan::{Scan, Tree};
+use super::work::{Made, Watch, Work};
+use super::{Fineness, PackError, ignore_file};
 use crate::LocalStore;
-use crate::form::{EMPTY_CONFIG, Manifest, Toc};
+use crate::crew::{crew, default_threads};
+use crate::form::{Descriptor, EMPTY_CONFIG, Manifest, Toc, media};
+use crate::store::{BlobId, BlobWriter, Lease, Unplaced};
+
+/// How many complete blobs wait to be flushed before nothing more is read.
+const WAITING: usize = 8;
 
 /// Packs a directory tree into a store.
 ///
 /// Equal trees give one digest. What counts: the paths, the bytes of files, whether their owner may execute
 /// them, empty directories, the targets of symbolic links. What does not: times, owners, other rights,
-/// extended attributes, hard links, the order in which the system lists, where the tree lies, umask and locale.
+/// extended attributes, hard links, the order in which the system lists, where the tree lies, umask and locale, the number
+/// of threads.
 ///
-/// Anything called `.git` is left out. What cannot be the same on another computer is [refused](super::Refusal),
-/// and so is a tree that [changes](PackError::Changed) meanwhile; that is noticed by size, time of change and
-/// inode, as `make` and `git` do, so a writer that keeps all three is not.
+/// Anything called `.git` is left out, and so is what the file `.artifactignore` at the top of the tree says, in the
+/// syntax of `.gitignore`, and that file itself. What cannot be the same on another computer is
+/// [refused](super::Refusal), and so is a tree that [changes](PackError::Changed) meanwhile; that is noticed by size, time
+/// of change and inode, as `make` and `git` do, so a writer that keeps all three is not.
 ///
 /// ```
 /// use pipeline_artifacts::{LocalStore, Packer};
@@ -26,16 +38,20 @@ use crate::form::{EMPTY_CONFIG, Manifest, Toc};
 /// # let tree = dir.path().join("dist");
 /// # std::fs::create_dir(&tree)?;
 /// # std::fs::write(tree.join("app"), "bytes")?;
+/// # std::fs::write(tree.join("app.log"), "noise")?;
+/// # std::fs::write(tree.join(".artifactignore"), "*.log\n")?;
 /// let store = LocalStore::open(dir.path().join("store"))?;
 /// let packed = Packer::new(&tree).exclude("logs".parse()?).pack(&store)?;
 /// assert_eq!((packed.files, packed.bytes), (1, 5));
-/// assert_eq!(packed, Packer::new(&tree).pack(&store)?);
+/// assert_eq!(packed, Packer::new(&tree).threads(1).pack(&store)?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Packer {
     tree: PathBuf,
     exclude: Vec<SourcePath>,
+    fineness: Fineness,
+    threads: usize,
 }
 
 /// A packed and stored tree.
@@ -58,7 +74,7 @@ pub struct Packed {
 pub struct Progress<'a> {
     /// The file that comes next, below the tree.
     pub path: &'a str,
-    /// How many bytes of files are packed.
+    /// How many bytes of files were begun before it.
     pub done: u64,
     /// How many there are.
     pub total: u64,
@@ -70,6 +86,8 @@ impl Packer {
         Self {
             tree: tree.into(),
             exclude: Vec::new(),
+            fineness: Fineness::default(),
+            threads: default_threads(),
         }
     }
 
@@ -80,8 +98,23 @@ impl Packer {
         self
     }
 
+    /// How finely small files are cut into layers. It decides the digest, not the tree digest.
+    #[must_use]
+    pub fn fineness(mut self, fineness: Fineness) -> Self {
+        self.fineness = fineness;
+        self
+    }
+
+    /// How many threads read and hash; by default one for each processor, up to four. Each holds up to 8 MiB.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads.max(1);
+        self
+    }
+
     /// Packs the tree into a store. When this returns, the artifact is on disk; it is not in the catalog yet,
-    /// see [`LocalStore::publish`]. Memory does not grow with the size of files.
+    /// see [`LocalStore::publish`]. Memory grows with the number of entries, by some 150 bytes each, and not with the
+    /// size of files.
     ///
     /// # Errors
     ///
@@ -90,7 +123,8 @@ impl Packer {
         self.pack_watched(store, |_| ControlFlow::Continue(()))
     }
 
-    /// The same, and calls `watch` before each file, which may stop it.
+    /// The same, and calls `watch` before each file, which may stop it. Files of different layers are packed at the same
+    /// time, so they come in no order.
     ///
     /// # Errors
     ///
@@ -98,58 +132,121 @@ impl Packer {
     pub fn pack_watched(
         &self,
         store: &LocalStore,
-        mut watch: impl FnMut(Progress<'_>) -> ControlFlow<()>,
+        watch: impl FnMut(Progress<'_>) -> ControlFlow<()> + Send,
     ) -> Result<Packed, PackError> {
-        let found = scan(&self.tree, &self.exclude, store)?;
-        let sizes = found.iter().filter_map(|found| match found.kind {
-            FoundKind::File { size, .. } => Some(size),
-            _ => None,
-        });
-        let (files, total) = sizes.fold((0, 0_u64), |(n, sum), size| (n + 1, sum.saturating_add(size)));
-
-        let mut tar = TarWriter::new(store.blob_writer()?);
-        let mut entries = Vec::with_capacity(found.len());
-        let mut done = 0_u64;
-        for Found { path, kind, stamp } in &found {
-            let kind = match kind {
-                FoundKind::File { size, executable } => {
-                    let progress = Progress { path, done, total };
-                    if watch(progress).is_break() {
-                        return Err(PackError::Stopped);
-                    }
-                    let from = self.tree.join(path);
-                    done = done.saturating_add(*size);
-                    tar.file(path, &from, *size, *executable, stamp)?
-                }
-                FoundKind::Directory => tar.other(path, EntryKind::Directory)?,
-                FoundKind::Symlink { target } => {
-                    let target = target.clone();
-                    tar.other(path, EntryKind::Symlink { target })?
-                }
+        let ignored = ignore_file::read(&self.tree)?;
+        let scan = Scan {
+            tree: &self.tree,
+            exclude: &self.exclude,
+            ignored: &ignored,
+            store,
+            threads: self.threads,
+        };
+        let tree = scan.run()?;
+        let plan = Plan::new(&tree.entries, self.fineness);
+        let lease = store.lease()?;
+        let (files, bytes) = count(&tree.entries);
+        let work = Work {
+            root: &self.tree,
+            tree: &tree,
+            plan: &plan,
+            store,
+            lease: &lease,
+            watch: Mutex::new(Watch {
+                call: watch,
+                done: 0,
+                total: bytes,
+            }),
+            next: AtomicUsize::new(0),
+            stop: AtomicBool::new(false),
+        };
+        let made = thread::scope(|scope| {
+            let (place, placing) = sync_channel(WAITING);
+            let placer = scope.spawn(move || place_all(store, &placing));
+            let made = crew(self.threads, || work.run(&place));
+            drop(place);
+            // While the last blobs are flushed.
+            let after = made.and_then(|made| {
+                tree.refuse_changed(&scan.run()?)?;
+                Ok(made)
+            });
+            let placed = match placer.join() {
+                Ok(placed) => placed,
+                Err(panic) => std::panic::resume_unwind(panic),
             };
-            let path = path.clone();
-            entries.push(ArtifactEntry { path, kind });
-        }
-        let tar = tar.finish()?;
-        refuse_changed(&found, &scan(&self.tree, &self.exclude, store)?)?;
-
-        // The scan refused what a reader would.
-        let toc = Toc::new(entries).map_err(|reason| StoreError::Refused {
-            what: format!("the tree {}", self.tree.display()),
-            reason,
+            placed?;
+            after
         })?;
-        let bytes = toc.to_bytes().map_err(other)?;
-        let manifest = Manifest::new((store.add_blob(&bytes)?, bytes.len() as u64), tar);
-        store.add_blob(EMPTY_CONFIG)?;
+        let (digest, tree) = store_lists(store, &lease, tree, &plan, made)?;
         Ok(Packed {
-            digest: store.add_blob(&manifest.to_bytes().map_err(other)?)?,
-            tree: toc.tree().map_err(other)?,
+            digest,
+            tree,
             files,
-            bytes: total,
+            bytes,
         })
     }
 }
 
-fn other(error: pipeline_core::CanonicalError) -> StoreError {
-    StoreError::Other(Box::new(error))
+fn count(entries: &[ArtifactEntry]) -> (u64, u64) {
+    let sizes = entries.iter().filter_map(|entry| match entry.kind {
+        EntryKind::File { size, .. } => Some(size),
+        _ => None,
+    });
+    sizes.fold((0, 0), |(n, sum), size| (n + 1, sum.saturating_add(size)))
+}
+
+/// Flushes and names the blobs that others made.
+fn place_all(store: &LocalStore, blobs: &Receiver<Unplaced>) -> Result<(), StoreError> {
+    blobs.iter().try_for_each(|blob| store.place(blob).map(|_| ()))
+}
+
+/// Stores the table of contents and the manifest; the digests of the manifest and of the tree.
+fn store_lists(
+    store: &LocalStore,
+    lease: &Lease,
+    tree: Tree,
+    plan: &Plan,
+    made: Vec<Made>,
+) -> Result<(Digest, Digest), PackError> {
+    let mut entries = tree.entries;
+    let mut layers: Vec<(usize, BlobId)> = Vec::with_capacity(plan.layers.len());
+    for made in made {
+        layers.extend(made.layers);
+        for (index, found) in made.digests {
+            if let EntryKind::File { digest, .. } = &mut entries[index as usize].kind {
+                *digest = found;
+            }
+        }
+    }
+    layers.sort_by_key(|(number, _)| *number);
+    let sizes: Vec<u64> = layers.iter().map(|(_, blob)| blob.size).collect();
+    // The scan refused what a reader would.
+    let toc = Toc::new(entries, &plan.files, &sizes).map_err(|reason| StoreError::Refused {
+        what: "the tree".to_owned(),
+        reason,
+    })?;
+    let mut writer = BlobWriter::new(store, lease, Vec::new());
+    toc.write(&mut writer).map_err(|source| StoreError::Io {
+        what: "cannot write the table of contents to the store".to_owned(),
+        source,
+    })?;
+    let toc_blob = store.place(writer.finish()?.0)?;
+    put(store, lease, EMPTY_CONFIG)?;
+    // What the manifest names is durable before it is there.
+    store.flush_blobs()?;
+    let toc_layer = Descriptor::new(media::TOC, toc_blob.digest, toc_blob.size);
+    let tar = layers
+        .iter()
+        .map(|(_, blob)| Descriptor::new(media::TAR, blob.digest, blob.size));
+    let manifest = Manifest::artifact(toc_layer, tar).to_bytes();
+    let manifest = manifest.map_err(|error| StoreError::Other(Box::new(error)))?;
+    let manifest = put(store, lease, &manifest)?;
+    store.flush_blobs()?;
+    Ok((manifest.digest, toc.tree()))
+}
+
+fn put(store: &LocalStore, lease: &Lease, bytes: &[u8]) -> Result<BlobId, StoreError> {
+    let mut writer = BlobWriter::new(store, lease, Vec::new());
+    writer.write_all(bytes)?;
+    store.place(writer.finish()?.0)
 }

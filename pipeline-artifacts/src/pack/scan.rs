@@ -1,149 +1,199 @@
 use std::collections::HashMap;
-use std::fs::{self, Metadata};
+use std::fs::{self, DirEntry, Metadata};
 use std::io;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use pipeline_core::SourcePath;
+use ignore::gitignore::Gitignore;
+use pipeline_core::{ArtifactEntry, Digest, EntryKind, SourcePath};
 
+use super::ignore_file::IGNORE_FILE;
+use super::stamp::{Stamp, is_executable};
 use super::{PackError, Refusal};
+use crate::crew::crew;
 use crate::form::{Links, check_path, check_target};
 use crate::{LocalStore, limits};
 
 /// Never packed, whatever lies above it: it is no content, and it changes with every command.
 const ALWAYS_EXCLUDED: &str = ".git";
 
-/// Something in a tree, before its bytes are read.
-#[derive(Debug, PartialEq)]
-pub(super) struct Found {
-    pub(super) path: String,
-    pub(super) kind: FoundKind,
-    pub(super) stamp: Stamp,
+/// A tree before its bytes are read.
+#[derive(Debug, Default)]
+pub(super) struct Tree {
+    /// Sorted by the bytes of the path. The digests of files are zero.
+    pub(super) entries: Vec<ArtifactEntry>,
+    pub(super) stamps: Vec<Stamp>,
 }
 
-#[derive(Debug, PartialEq)]
-pub(super) enum FoundKind {
-    File { size: u64, executable: bool },
-    Directory,
-    Symlink { target: String },
+/// How a tree is listed: twice the same.
+#[derive(Debug)]
+pub(super) struct Scan<'a> {
+    pub(super) tree: &'a Path,
+    pub(super) exclude: &'a [SourcePath],
+    pub(super) ignored: &'a Gitignore,
+    pub(super) store: &'a LocalStore,
+    pub(super) threads: usize,
 }
 
-/// Tells whether something is still what it was. Of a directory only what it is: its entries are compared
-/// one by one, so that what is excluded may change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp {
-    device: u64,
-    inode: u64,
-    size: u64,
-    executable: bool,
-    changed: (i64, i64),
+/// The directories that are still to be listed, for several threads.
+#[derive(Debug)]
+struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
 }
 
-impl Stamp {
-    pub(super) fn of(metadata: &Metadata) -> Self {
-        let directory = metadata.is_dir();
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            size: if directory { 0 } else { metadata.len() },
-            executable: !directory && is_executable(metadata),
-            changed: if directory {
-                (0, 0)
-            } else {
-                (metadata.mtime(), metadata.mtime_nsec())
-            },
+#[derive(Debug)]
+struct State {
+    directories: Vec<String>,
+    /// How many threads list one at the moment, and may find more.
+    busy: usize,
+    found: usize,
+    failed: bool,
+}
+
+impl Scan<'_> {
+    /// Lists the tree, sorted by the bytes of the path, and refuses what cannot be packed.
+    pub(super) fn run(&self) -> Result<Tree, PackError> {
+        if self.exclude.iter().any(|path| *path == SourcePath::root()) {
+            return Err(refused(self.tree, Refusal::AllExcluded));
         }
+        let root = fs::metadata(self.tree).map_err(|error| unreadable(self.tree, error))?;
+        if !root.is_dir() {
+            return Err(refused(self.tree, Refusal::NotADirectory));
+        }
+        if self.store.is_at(&root) {
+            return Err(refused(self.tree, Refusal::Store));
+        }
+        let queue = Queue::new();
+        let found = crew(self.threads, || {
+            let mut found = Vec::new();
+            while let Some(directory) = queue.next() {
+                let before = found.len();
+                let result = self.list(&directory, &mut found);
+                let more: Vec<String> = found[before..]
+                    .iter()
+                    .filter(|(entry, _): &&(ArtifactEntry, Stamp)| entry.kind == EntryKind::Directory)
+                    .map(|(entry, _)| entry.path.clone())
+                    .collect();
+                let enough = queue.done(more, found.len() - before, result.is_err());
+                result?;
+                if enough {
+                    return Err(refused(self.tree, Refusal::TooMany));
+                }
+            }
+            Ok(found)
+        })?;
+        let mut all: Vec<_> = found.into_iter().flatten().collect();
+        // So that it does not matter in what order the system lists.
+        all.sort_unstable_by(|(a, _), (b, _)| a.path.cmp(&b.path));
+        let (entries, stamps) = all.into_iter().unzip();
+        let tree = Tree { entries, stamps };
+        refuse_same_case(&tree.entries)?;
+        refuse_links_out(&tree.entries)?;
+        Ok(tree)
     }
-}
 
-/// The owner's right decides; the rest is the umask's.
-fn is_executable(metadata: &Metadata) -> bool {
-    metadata.mode() & 0o100 != 0
-}
-
-/// Lists a tree, sorted by the bytes of the path, and refuses what cannot be packed.
-pub(super) fn scan(tree: &Path, exclude: &[SourcePath], store: &LocalStore) -> Result<Vec<Found>, PackError> {
-    if exclude.iter().any(|path| *path == SourcePath::root()) {
-        return Err(refused(tree, Refusal::AllExcluded));
-    }
-    let root = fs::metadata(tree).map_err(|error| unreadable(tree, error))?;
-    if !root.is_dir() {
-        return Err(refused(tree, Refusal::NotADirectory));
-    }
-    if store.is_at(&root) {
-        return Err(refused(tree, Refusal::Store));
-    }
-    let mut found = Vec::new();
-    let mut directories = vec![(tree.to_owned(), String::new())];
-    while let Some((dir, below)) = directories.pop() {
-        let files = fs::read_dir(&dir).map_err(|error| unreadable(&dir, error))?;
-        for file in files {
+    fn list(&self, below: &str, found: &mut Vec<(ArtifactEntry, Stamp)>) -> Result<(), PackError> {
+        let dir = self.tree.join(below);
+        for file in fs::read_dir(&dir).map_err(|error| unreadable(&dir, error))? {
             let file = file.map_err(|error| unreadable(&dir, error))?;
             let name = file.file_name();
             let Some(name) = name.to_str() else {
-                return Err(refused(Path::new(&below).join(name), Refusal::NotUtf8));
+                return Err(refused(Path::new(below).join(name), Refusal::NotUtf8));
             };
             let path = if below.is_empty() {
                 name.to_owned()
             } else {
                 format!("{below}/{name}")
             };
-            if name == ALWAYS_EXCLUDED || exclude.iter().any(|excluded| excluded.as_str() == path) {
+            if name == ALWAYS_EXCLUDED
+                || path == IGNORE_FILE
+                || self.exclude.iter().any(|excluded| excluded.as_str() == path)
+            {
                 continue;
             }
-            let full = file.path();
-            let metadata = fs::symlink_metadata(&full).map_err(|error| unreadable(&full, error))?;
+            // Of the name itself: a link is not followed.
+            let metadata = file.metadata().map_err(|error| unreadable(&file.path(), error))?;
+            if self.ignored.matched(&path, metadata.is_dir()).is_ignore() {
+                continue;
+            }
             check_path(&path).map_err(|fault| refused(&path, Refusal::Path(fault)))?;
-            let kind = kind(&path, &full, &metadata)?;
-            if kind == FoundKind::Directory {
-                if store.is_at(&metadata) {
-                    return Err(refused(&path, Refusal::Store));
-                }
-                directories.push((full, path.clone()));
+            let kind = kind(&path, &file, &metadata)?;
+            if kind == EntryKind::Directory && self.store.is_at(&metadata) {
+                return Err(refused(&path, Refusal::Store));
             }
-            found.push(Found {
-                path,
-                kind,
-                stamp: Stamp::of(&metadata),
-            });
-            if found.len() > limits::MAX_ENTRIES {
-                return Err(refused(tree, Refusal::TooMany));
-            }
+            found.push((ArtifactEntry { path, kind }, Stamp::of(&metadata)));
         }
+        Ok(())
     }
-    // So that it does not matter in what order the system lists, nor what is refused first.
-    found.sort_by(|a, b| a.path.cmp(&b.path));
-    refuse_same_case(&found)?;
-    refuse_links_out(&found)?;
-    Ok(found)
 }
 
-fn kind(path: &str, full: &Path, metadata: &Metadata) -> Result<FoundKind, PackError> {
+impl Queue {
+    fn new() -> Self {
+        Self {
+            state: Mutex::new(State {
+                directories: vec![String::new()],
+                busy: 0,
+                found: 0,
+                failed: false,
+            }),
+            changed: Condvar::new(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next directory; `None` when there is none and none can come.
+    fn next(&self) -> Option<String> {
+        let mut state = self.state();
+        loop {
+            if state.failed {
+                return None;
+            }
+            if let Some(directory) = state.directories.pop() {
+                state.busy += 1;
+                return Some(directory);
+            }
+            if state.busy == 0 {
+                return None;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Says what came of a directory; whether there are too many entries now.
+    fn done(&self, more: Vec<String>, found: usize, failed: bool) -> bool {
+        let mut state = self.state();
+        state.busy -= 1;
+        state.directories.extend(more);
+        state.found += found;
+        let enough = state.found > limits::MAX_ENTRIES;
+        state.failed |= failed || enough;
+        self.changed.notify_all();
+        enough
+    }
+}
+
+fn kind(path: &str, file: &DirEntry, metadata: &Metadata) -> Result<EntryKind, PackError> {
     let file_type = metadata.file_type();
     if file_type.is_dir() {
-        return Ok(FoundKind::Directory);
+        return Ok(EntryKind::Directory);
     }
     if file_type.is_file() {
         if metadata.len() > limits::MAX_FILE {
             return Err(refused(path, Refusal::TooLarge));
         }
-        return Ok(FoundKind::File {
+        return Ok(EntryKind::File {
             size: metadata.len(),
+            digest: Digest::ZERO,
             executable: is_executable(metadata),
         });
     }
     if file_type.is_symlink() {
-        let target = fs::read_link(full).map_err(|error| unreadable(full, error))?;
-        let fault = |fault: String| refused(path, Refusal::Target { fault });
-        let Some(target) = target.to_str() else {
-            return Err(fault("the path is not UTF-8".to_owned()));
-        };
-        let target = target.to_owned();
-        if target.starts_with('/') {
-            return Err(refused(path, Refusal::AbsoluteLink { target }));
-        }
-        check_target(&target).map_err(|found| fault(found.to_string()))?;
-        return Ok(FoundKind::Symlink { target });
+        return link(path, &file.path());
     }
     let what = if file_type.is_fifo() {
         "fifo"
@@ -155,9 +205,23 @@ fn kind(path: &str, full: &Path, metadata: &Metadata) -> Result<FoundKind, PackE
     Err(refused(path, Refusal::Special { what }))
 }
 
-fn refuse_same_case(found: &[Found]) -> Result<(), PackError> {
-    let mut seen = HashMap::with_capacity(found.len());
-    for Found { path, .. } in found {
+fn link(path: &str, full: &Path) -> Result<EntryKind, PackError> {
+    let target = fs::read_link(full).map_err(|error| unreadable(full, error))?;
+    let fault = |fault: String| refused(path, Refusal::Target { fault });
+    let Some(target) = target.to_str() else {
+        return Err(fault("the path is not UTF-8".to_owned()));
+    };
+    let target = target.to_owned();
+    if target.starts_with('/') {
+        return Err(refused(path, Refusal::AbsoluteLink { target }));
+    }
+    check_target(&target).map_err(|found| fault(found.to_string()))?;
+    Ok(EntryKind::Symlink { target })
+}
+
+fn refuse_same_case(entries: &[ArtifactEntry]) -> Result<(), PackError> {
+    let mut seen = HashMap::with_capacity(entries.len());
+    for ArtifactEntry { path, .. } in entries {
         if let Some(other) = seen.insert(path.to_lowercase(), path) {
             let other = other.clone();
             return Err(refused(path, Refusal::CaseOnly { other }));
@@ -166,10 +230,10 @@ fn refuse_same_case(found: &[Found]) -> Result<(), PackError> {
     Ok(())
 }
 
-fn refuse_links_out(found: &[Found]) -> Result<(), PackError> {
+fn refuse_links_out(entries: &[ArtifactEntry]) -> Result<(), PackError> {
     let links = || {
-        found.iter().filter_map(|found| match &found.kind {
-            FoundKind::Symlink { target } => Some((found.path.as_str(), target.as_str())),
+        entries.iter().filter_map(|entry| match &entry.kind {
+            EntryKind::Symlink { target } => Some((entry.path.as_str(), target.as_str())),
             _ => None,
         })
     };
@@ -184,20 +248,27 @@ fn refuse_links_out(found: &[Found]) -> Result<(), PackError> {
     }
 }
 
-/// Compares two lists of one tree.
-pub(super) fn refuse_changed(before: &[Found], after: &[Found]) -> Result<(), PackError> {
-    let mut before = before.iter().peekable();
-    for now in after {
-        match before.next_if(|then| then.path <= now.path) {
-            Some(then) if then == now => {}
-            Some(then) if then.path == now.path => return Err(changed(&now.path, "it is not what it was")),
-            Some(then) => return Err(changed(&then.path, "it is gone")),
-            None => return Err(changed(&now.path, "it is new")),
-        }
+impl Tree {
+    fn items(&self) -> impl Iterator<Item = (&ArtifactEntry, &Stamp)> {
+        self.entries.iter().zip(&self.stamps)
     }
-    before
-        .next()
-        .map_or(Ok(()), |then| Err(changed(&then.path, "it is gone")))
+
+    /// Compares two lists of one tree.
+    pub(super) fn refuse_changed(&self, after: &Self) -> Result<(), PackError> {
+        let mut before = self.items().peekable();
+        for now in after.items() {
+            let path = &now.0.path;
+            match before.next_if(|(then, _)| then.path <= *path) {
+                Some(then) if then == now => {}
+                Some((then, _)) if then.path == *path => return Err(changed(path, "it is not what it was")),
+                Some((then, _)) => return Err(changed(&then.path, "it is gone")),
+                None => return Err(changed(path, "it is new")),
+            }
+        }
+        before
+            .next()
+            .map_or(Ok(()), |(then, _)| Err(changed(&then.path, "it is gone")))
+    }
 }
 
 pub(super) fn changed(path: &str, how: &'static str) -> PackError {

@@ -1,16 +1,24 @@
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::fs::File;
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use fs4::{FileExt, TryLockError};
+use pipeline_core::digest::DigestBuilder;
 use pipeline_core::{Artifact, ArtifactEntry, ArtifactRef, Digest, EntryKind, StoreError};
 
-use super::disk::failed;
-use super::{LocalStore, blocking, checkout};
-use crate::form::{Descriptor, Discard, EntrySink, Manifest, Toc, walk};
+use super::checkout::Checkout;
+use super::disk::{failed, is_same};
+use super::layer::Layer;
+use super::{BlobId, LocalStore, blocking};
+use crate::form::{Descriptor, Manifest, Part, Toc};
 use crate::limits;
 
 /// An artifact of a [`LocalStore`], opened. Cloning is cheap.
+///
+/// While it lives, a collector takes nothing of it: it holds a lock of the system on its manifest, for which it needs no
+/// right to write.
 ///
 /// | [`Artifact`], async | here, blocking |
 /// |---|---|
@@ -24,7 +32,11 @@ struct Inner {
     store: LocalStore,
     reference: ArtifactRef,
     toc: Toc,
-    tar: Descriptor,
+    /// The layers of the tar, in order.
+    layers: Vec<Descriptor>,
+    toc_layer: Descriptor,
+    /// The manifest's file, locked against the collector while it is open.
+    _held: File,
 }
 
 impl LocalStore {
@@ -39,41 +51,82 @@ impl LocalStore {
     /// one is not what it should be.
     pub fn artifact(&self, reference: &ArtifactRef) -> Result<StoredArtifact, StoreError> {
         let digest = &reference.digest;
-        let damaged = |digest: &Digest, part: &str, reason: String| StoreError::Damaged {
-            what: self.blob_text(digest),
-            reason: format!("it is no {part} of an artifact: {reason}"),
+        let fault = |digest: &Digest, part: &str, reason: String| {
+            self.damaged(digest, format!("it is no {part} of an artifact: {reason}"))
         };
-        let bytes = self.read_blob_up_to(digest, limits::MAX_MANIFEST)?;
-        let manifest = Manifest::parse(&bytes).map_err(|reason| damaged(digest, "manifest", reason))?;
+        let (held, size) = self.open_held(digest)?;
+        let bytes = self.read_opened(digest, &held, size, limits::MAX_MANIFEST)?;
+        let manifest =
+            Manifest::parse_artifact(&bytes).map_err(|reason| fault(digest, "manifest", reason))?;
         for blob in manifest.blobs() {
             let (_, size) = self.open_blob(&blob.digest)?;
             if size != blob.size {
-                return Err(StoreError::Damaged {
-                    what: self.blob_text(&blob.digest),
-                    reason: format!("it has {size} bytes; the manifest says {}", blob.size),
-                });
+                let reason = format!("it has {size} bytes; the manifest says {}", blob.size);
+                return Err(self.damaged(&blob.digest, reason));
             }
         }
-        let Some((toc, tar)) = manifest.parts() else {
-            return Err(damaged(digest, "manifest", "it has no layers".to_owned()));
+        let Some((toc_layer, layers)) = manifest.parts() else {
+            return Err(fault(digest, "manifest", "it has no layers".to_owned()));
         };
-        let bytes = self.read_blob_up_to(&toc.digest, limits::MAX_TOC)?;
-        let fault = |reason| damaged(&toc.digest, "table of contents", reason);
-        let parsed = Toc::parse(&bytes).map_err(fault)?;
-        if parsed.tar_size() != tar.size {
-            return Err(fault(format!(
-                "it describes a tar of {} bytes; the manifest names one of {}",
-                parsed.tar_size(),
-                tar.size
-            )));
-        }
+        let bytes = self.read_blob_up_to(&toc_layer.digest, limits::MAX_TOC)?;
+        let toc = Toc::parse(&bytes).and_then(|toc| fits(&toc, layers).map(|()| toc));
+        let toc = toc.map_err(|reason| fault(&toc_layer.digest, "table of contents", reason))?;
         Ok(StoredArtifact(Arc::new(Inner {
             store: self.clone(),
             reference: reference.clone(),
-            toc: parsed,
-            tar: tar.clone(),
+            toc,
+            layers: layers.to_vec(),
+            toc_layer: toc_layer.clone(),
+            _held: held,
         })))
     }
+
+    /// Opens a manifest and locks it, together with other readers.
+    fn open_held(&self, digest: &Digest) -> Result<(File, u64), StoreError> {
+        loop {
+            let (file, size) = self.open_blob(digest)?;
+            let path = self.blob_path(digest);
+            FileExt::lock_shared(&file).map_err(failed("cannot lock", &path))?;
+            // A collector may have been faster, or a writer healed it: then what was locked is not what counts. One
+            // that is in the trash already is as good as a copy.
+            let same = is_same(&path, &file).map_err(failed("cannot read", &path))?;
+            if same || self.in_trash(digest).is_some() {
+                return Ok((file, size));
+            }
+        }
+    }
+
+    /// Takes a manifest for the collector: `None` when somebody reads the artifact. Nobody begins to as long as what is
+    /// returned lives.
+    pub(crate) fn claim_manifest(&self, digest: &Digest) -> Result<Option<File>, StoreError> {
+        let (file, _) = self.open_blob(digest)?;
+        match FileExt::try_lock(&file) {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(failed("cannot lock", &self.blob_path(digest))(error)),
+        }
+    }
+}
+
+/// Whether the layers that a table of contents describes are those of the manifest, as far as sizes tell.
+fn fits(toc: &Toc, layers: &[Descriptor]) -> Result<(), String> {
+    let described = toc.layout().layers();
+    if described.len() != layers.len() {
+        return Err(format!(
+            "it describes {} layers; the manifest names {}",
+            described.len(),
+            layers.len()
+        ));
+    }
+    for ((size, layer), number) in described.zip(layers).zip(1..) {
+        if layer.media_type == crate::form::media::TAR && size != layer.size {
+            return Err(format!(
+                "it describes a layer {number} of {size} bytes; the manifest names one of {}",
+                layer.size
+            ));
+        }
+    }
+    Ok(())
 }
 
 impl StoredArtifact {
@@ -87,70 +140,200 @@ impl StoredArtifact {
         self.0.toc.entries()
     }
 
-    /// The digest of the entries alone, without their places in the tar: what is equal for equal trees, also
-    /// when a later version of this crate packs them in another way.
-    ///
-    /// # Errors
-    ///
-    /// Only when an entry has no JSON form, which none that was opened lacks.
-    pub fn tree(&self) -> Result<Digest, StoreError> {
-        self.0
-            .toc
-            .tree()
-            .map_err(|error| StoreError::Other(Box::new(error)))
+    /// The digest of the entries alone, without their places in the tar: what is equal for equal trees, however they
+    /// were cut into layers or compressed.
+    pub fn tree(&self) -> Digest {
+        self.0.toc.tree()
     }
 
-    /// The bytes of one file, verified. Reads that file and no other. For small files.
+    /// The blobs that it needs besides its manifest and the empty configuration: the table of contents, then the layers
+    /// whose bytes, decompressed and one after another, are a tar.
+    pub fn layers(&self) -> Vec<BlobId> {
+        let layers = std::iter::once(&self.0.toc_layer).chain(&self.0.layers);
+        let blob = |layer: &Descriptor| BlobId {
+            digest: layer.digest,
+            size: layer.size,
+        };
+        layers.map(blob).collect()
+    }
+
+    /// The bytes of one file, verified. Reads that file and no other. For small files; see
+    /// [`copy_file`](Self::copy_file).
     ///
     /// # Errors
     ///
     /// [`StoreError::NotFound`] when there is no such file, [`StoreError::Damaged`] when it has other bytes.
     pub fn file(&self, path: &str) -> Result<Vec<u8>, StoreError> {
-        let not_found = || StoreError::NotFound {
-            what: format!("file `{path}` of {}", self.reference()),
-        };
-        let (entry, offset) = self.0.toc.find(path).ok_or_else(not_found)?;
-        let EntryKind::File { size, digest, .. } = &entry.kind else {
-            return Err(not_found());
-        };
-        let store = &self.0.store;
-        let (mut tar, _) = store.open_blob(&self.0.tar.digest)?;
         let mut bytes = Vec::new();
-        tar.seek(SeekFrom::Start(offset))
-            .and_then(|_| tar.take(*size).read_to_end(&mut bytes))
-            .map_err(failed("cannot read", &store.blob_path(&self.0.tar.digest)))?;
-        if Digest::of(&bytes) != *digest {
-            return Err(StoreError::Damaged {
-                what: store.blob_text(&self.0.tar.digest),
-                reason: format!("the bytes of `{path}` do not have digest {digest}"),
-            });
-        }
+        self.copy_file(path, &mut bytes)?;
         Ok(bytes)
     }
 
+    /// Writes the bytes of one file, and tells how many they are. What was written is the file only when this returns
+    /// well.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`] when there is no such file, [`StoreError::Damaged`] when it has other bytes; when
+    /// they cannot be written.
+    pub fn copy_file(&self, path: &str, out: &mut impl Write) -> Result<u64, StoreError> {
+        let not_found = || StoreError::NotFound {
+            what: format!("file `{path}` of {}", self.reference()),
+        };
+        let index = self.0.toc.find(path).ok_or_else(not_found)?;
+        let EntryKind::File { size, .. } = self.entries()[index].kind else {
+            return Err(not_found());
+        };
+        let write = |bytes: &[u8]| {
+            out.write_all(bytes).map_err(|source| StoreError::Io {
+                what: format!("cannot write the bytes of `{path}`"),
+                source,
+            })
+        };
+        self.reader().content(index, write)?;
+        Ok(size)
+    }
+
+    /// Writes everything as one tar, not compressed: the layers one after another, each verified before its bytes are
+    /// written.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`] when a layer is; when it cannot be written.
+    pub fn export_tar(&self, out: &mut impl Write) -> Result<u64, StoreError> {
+        let mut reader = self.reader();
+        for (number, size) in self.0.toc.layout().layers().enumerate() {
+            super::verify_layer::check_layer(&self.0.store, &self.0.toc, &self.0.layers[number], number)?;
+            let part = Part {
+                layer: number,
+                offset: 0,
+                len: size,
+            };
+            reader.part(part, &mut |bytes| {
+                out.write_all(bytes).map_err(|source| StoreError::Io {
+                    what: format!("cannot write the tar of {}", self.reference()),
+                    source,
+                })
+            })?;
+        }
+        Ok(self.0.toc.layout().size())
+    }
+
     /// Writes everything into a directory that is empty or does not exist yet. Files get mode 644 or 755,
-    /// directories 755, whatever the umask; each file is verified while it is written, and one with wrong
-    /// bytes is removed. Nothing is flushed to disk.
+    /// directories 755, whatever the umask; each file is verified while it is written. Nothing is flushed to disk.
+    ///
+    /// The directory appears at once with all that is in it: it is written beside its place and renamed. Where that
+    /// cannot be, because the directory is a mount point or the one above it is not ours to write to, it is written in
+    /// its place. When it fails, nothing stays.
     ///
     /// # Errors
     ///
     /// [`StoreError::Refused`] when the directory is not empty, [`StoreError::Damaged`] when some bytes are
-    /// wrong. The directory may hold a part then: the caller removes it.
+    /// wrong.
     pub fn write_to(&self, into: &Path) -> Result<(), StoreError> {
-        let mut checkout = checkout::Checkout::begin(into)?;
-        self.walk(&mut checkout)?;
-        checkout.finish()
+        Checkout::new(self).write_to(into)
     }
 
-    /// Reads everything and verifies it.
-    pub(super) fn check(&self) -> Result<(), StoreError> {
-        self.walk(&mut Discard)
+    /// Puts everything in the place of a directory, whatever it holds: at every moment the path shows all of the old or
+    /// all of the new. The old one is deleted afterwards. One that does not exist is made.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`] when some bytes are wrong; when the file system cannot exchange directories. The old
+    /// directory stays then.
+    pub fn replace(&self, directory: &Path) -> Result<(), StoreError> {
+        Checkout::new(self).replace(directory)
     }
 
-    fn walk(&self, sink: &mut impl EntrySink) -> Result<(), StoreError> {
-        let (tar, _) = self.0.store.open_blob(&self.0.tar.digest)?;
-        let what = self.0.store.blob_text(&self.0.tar.digest);
-        walk(&what, &self.0.toc, &mut BufReader::new(tar), sink)
+    pub(super) fn toc(&self) -> &Toc {
+        &self.0.toc
+    }
+
+    pub(super) fn tar(&self) -> &[Descriptor] {
+        &self.0.layers
+    }
+
+    pub(super) fn store(&self) -> &LocalStore {
+        &self.0.store
+    }
+
+    pub(super) fn reader(&self) -> Reader<'_> {
+        Reader {
+            artifact: self,
+            open: None,
+            buffer: Vec::new(),
+        }
+    }
+}
+
+/// Reads the contents of an artifact's files, one after another; holds one layer open.
+#[derive(Debug)]
+pub(super) struct Reader<'a> {
+    artifact: &'a StoredArtifact,
+    open: Option<(usize, Layer)>,
+    buffer: Vec<u8>,
+}
+
+impl Reader<'_> {
+    /// Gives the content of a file piece by piece, and verifies it at the end.
+    pub(super) fn content(
+        &mut self,
+        index: usize,
+        mut give: impl FnMut(&[u8]) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let toc = self.artifact.toc();
+        let entry = &toc.entries()[index];
+        let EntryKind::File { size, digest, .. } = &entry.kind else {
+            return Ok(());
+        };
+        let mut hasher = DigestBuilder::new();
+        let mut first = None;
+        for part in toc.layout().parts(index, *size) {
+            first.get_or_insert(part.layer);
+            self.part(part, &mut |bytes| {
+                hasher.update(bytes);
+                give(bytes)
+            })?;
+        }
+        match hasher.finish() {
+            found if found == *digest => Ok(()),
+            _ => {
+                let layer = &self.artifact.tar()[first.unwrap_or(0)];
+                let reason = format!("the bytes of `{}` do not have digest {digest}", entry.path);
+                Err(self.artifact.store().damaged(&layer.digest, reason))
+            }
+        }
+    }
+
+    /// Gives a part of a layer, not verified.
+    fn part(
+        &mut self,
+        part: Part,
+        give: &mut impl FnMut(&[u8]) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let layer = self.layer(part.layer)?;
+        let (mut at, end) = (part.offset, part.offset + part.len);
+        while at < end {
+            let bytes = layer.bytes(at, end - at)?;
+            give(bytes)?;
+            at += bytes.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// A layer, opened.
+    pub(super) fn layer(&mut self, number: usize) -> Result<&mut Layer, StoreError> {
+        let open = match self.open.take() {
+            Some((open, layer)) if open == number => layer,
+            other => {
+                if let Some((_, layer)) = other {
+                    self.buffer = layer.into_buffer();
+                }
+                let buffer = std::mem::take(&mut self.buffer);
+                Layer::open(self.artifact.store(), &self.artifact.tar()[number], buffer)?
+            }
+        };
+        Ok(&mut self.open.insert((number, open)).1)
     }
 }
 

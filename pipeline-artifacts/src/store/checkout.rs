@@ -1,25 +1,48 @@
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::fs::{self, File, Permissions};
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use pipeline_core::{ArtifactEntry, EntryKind, StoreError};
+use pipeline_core::{EntryKind, StoreError};
+use rustix::fs::{
+    CWD, Mode, OFlags, RenameFlags, fchmod, fstat, mkdirat, open, openat, renameat_with, symlinkat,
+};
+use rustix::io::Errno;
+use tempfile::{Builder, TempDir};
 
+use super::StoredArtifact;
+use super::artifact::Reader;
 use super::disk::failed;
-use crate::form::EntrySink;
+use crate::crew::{crew, default_threads};
+use crate::form::parent;
 
-/// Writes entries into a directory. Nothing that exists is opened or replaced, and links are made last, so
+/// From this size on it is worth asking the file system to share a blob's blocks.
+const SHARED_FROM: u64 = 1024 * 1024;
+
+/// Writes an artifact into a directory. Nothing that exists is opened or replaced, and links are made last, so
 /// no path can lead through one.
 #[derive(Debug)]
-pub(super) struct Checkout {
-    into: PathBuf,
-    file: Option<(PathBuf, File)>,
-    links: Vec<(PathBuf, String)>,
+pub(super) struct Checkout<'a> {
+    artifact: &'a StoredArtifact,
 }
 
-impl Checkout {
-    pub(super) fn begin(into: &Path) -> Result<Self, StoreError> {
-        fs::create_dir_all(into).map_err(failed("cannot create the directory", into))?;
+impl<'a> Checkout<'a> {
+    pub(super) fn new(artifact: &'a StoredArtifact) -> Self {
+        Self { artifact }
+    }
+
+    pub(super) fn write_to(&self, into: &Path) -> Result<(), StoreError> {
+        let exists = match fs::metadata(into) {
+            Ok(_) => true,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            Err(error) => return Err(failed("cannot read", into)(error)),
+        };
+        if !exists {
+            let stage = self.stage(into, true)?;
+            return switch(stage, into, RenameFlags::NOREPLACE);
+        }
         let mut files = fs::read_dir(into).map_err(failed("cannot read", into))?;
         if let Some(found) = files.next() {
             let found = found.map_err(failed("cannot read", into))?.file_name();
@@ -28,69 +51,250 @@ impl Checkout {
                 reason: format!("the directory is not empty: it holds {found:?}"),
             });
         }
-        Ok(Self {
-            into: into.to_owned(),
-            file: None,
-            links: Vec::new(),
+        // What a link leads to is replaced, not the link.
+        let into = fs::canonicalize(into).map_err(failed("cannot read", into))?;
+        match self.stage(&into, false) {
+            Ok(stage) => match fs::rename(stage.path(), &into) {
+                Ok(()) => {
+                    let _ = stage.keep();
+                    Ok(())
+                }
+                // It is a mount point.
+                Err(_) => self.in_place(&into),
+            },
+            // What is above is not ours to write to.
+            Err(StoreError::Io { .. }) => self.in_place(&into),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) fn replace(&self, directory: &Path) -> Result<(), StoreError> {
+        let exists = match fs::canonicalize(directory) {
+            Ok(real) => Some(real),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(failed("cannot read", directory)(error)),
+        };
+        let Some(real) = exists else {
+            return self.write_to(directory);
+        };
+        let stage = self.stage(&real, false)?;
+        renameat_with(CWD, stage.path(), CWD, &real, RenameFlags::EXCHANGE)
+            .map_err(|error| failed("cannot exchange the directory", &real)(error.into()))?;
+        // What was there is at the place of the stage now.
+        let path = stage.path().to_owned();
+        stage
+            .close()
+            .map_err(failed("cannot delete what was replaced, now", &path))
+    }
+
+    /// Writes everything into a new directory beside a path.
+    fn stage(&self, beside: &Path, make_above: bool) -> Result<TempDir, StoreError> {
+        let above = match beside.parent() {
+            Some(above) if !above.as_os_str().is_empty() => above,
+            _ => Path::new("."),
+        };
+        if make_above {
+            fs::create_dir_all(above).map_err(failed("cannot create the directory", above))?;
+        }
+        let stage = Builder::new().prefix(".artifact-").tempdir_in(above);
+        let stage = stage.map_err(failed("cannot create a directory in", above))?;
+        self.fill(stage.path())?;
+        Ok(stage)
+    }
+
+    /// Writes everything into an empty directory, and empties it again when that fails.
+    fn in_place(&self, into: &Path) -> Result<(), StoreError> {
+        let result = self.fill(into);
+        if result.is_err() {
+            // It was empty: all of it is ours. What stays is in nobody's way, and the error that counts is the first.
+            for file in fs::read_dir(into).into_iter().flatten().flatten() {
+                let path = file.path();
+                let _ = match file.file_type() {
+                    Ok(kind) if kind.is_dir() => fs::remove_dir_all(path),
+                    _ => fs::remove_file(path),
+                };
+            }
+        }
+        result
+    }
+
+    fn fill(&self, into: &Path) -> Result<(), StoreError> {
+        let root = open(into, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+            .map_err(|error| failed("cannot open", into)(error.into()))?;
+        let entries = self.artifact.entries();
+        for entry in entries.iter().filter(|entry| entry.kind == EntryKind::Directory) {
+            directory(&root, &entry.path).map_err(|error| {
+                failed("cannot create the directory", &into.join(&entry.path))(error.into())
+            })?;
+        }
+        let groups = self.groups();
+        let next = AtomicUsize::new(0);
+        let stop = AtomicBool::new(false);
+        crew(default_threads().min(groups.len().max(1)), || {
+            let mut writer = FileWriter::new(self.artifact, &root, into);
+            while !stop.load(Ordering::Relaxed) {
+                let Some(files) = groups.get(next.fetch_add(1, Ordering::Relaxed)) else {
+                    break;
+                };
+                let result = files.iter().try_for_each(|index| writer.write(*index as usize));
+                if result.is_err() {
+                    stop.store(true, Ordering::Relaxed);
+                }
+                result?;
+            }
+            Ok(())
+        })?;
+        for entry in entries {
+            if let EntryKind::Symlink { target } = &entry.kind {
+                symlinkat(target.as_str(), &root, entry.path.as_str()).map_err(|error| {
+                    failed("cannot create the link", &into.join(&entry.path))(error.into())
+                })?;
+            }
+        }
+        fs::set_permissions(into, Permissions::from_mode(0o755))
+            .map_err(failed("cannot set the mode of", into))
+    }
+
+    /// The files of each layer, in the order of the tar: each group is for one thread.
+    fn groups(&self) -> Vec<&[u32]> {
+        let toc = self.artifact.toc();
+        let (entries, layout) = (toc.entries(), toc.layout());
+        let is_file = |index: &&u32| matches!(entries[**index as usize].kind, EntryKind::File { .. });
+        let order = layout.order();
+        let first = order.iter().take_while(|index| !is_file(index)).count();
+        let count = order[first..].iter().take_while(is_file).count();
+        let layer = |index: &u32| layout.place(*index as usize).0;
+        let mut groups: Vec<_> = order[first..first + count]
+            .chunk_by(|a, b| layer(a) == layer(b))
+            .collect();
+        // Large ones last in the tar take longest.
+        groups.reverse();
+        groups
+    }
+}
+
+/// Makes a directory with mode 755.
+fn directory(root: &OwnedFd, path: &str) -> Result<(), Errno> {
+    mkdirat(root, path, Mode::from(0o755))?;
+    let made = openat(
+        root,
+        path,
+        OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
+    set_mode(&made, 0o755)
+}
+
+/// Sees to it that the mode is exact, whatever the umask.
+fn set_mode(file: &OwnedFd, mode: u32) -> Result<(), Errno> {
+    if fstat(file)?.st_mode & 0o7777 == mode {
+        return Ok(());
+    }
+    fchmod(file, Mode::from(mode))
+}
+
+/// Puts what was staged in its place.
+fn switch(stage: TempDir, into: &Path, flags: RenameFlags) -> Result<(), StoreError> {
+    let renamed = match renameat_with(CWD, stage.path(), CWD, into, flags) {
+        // The file system knows no such flag: an empty directory that came meanwhile is replaced then.
+        Err(Errno::INVAL | Errno::NOSYS) => fs::rename(stage.path(), into),
+        other => other.map_err(io::Error::from),
+    };
+    renamed.map_err(failed("cannot rename to", into))?;
+    let _ = stage.keep();
+    Ok(())
+}
+
+/// Writes the files of one thread.
+struct FileWriter<'a> {
+    reader: Reader<'a>,
+    artifact: &'a StoredArtifact,
+    root: &'a OwnedFd,
+    into: &'a Path,
+    /// The directory of the file before, which is the one of the next mostly.
+    parent: Option<(&'a str, OwnedFd)>,
+}
+
+impl<'a> FileWriter<'a> {
+    fn new(artifact: &'a StoredArtifact, root: &'a OwnedFd, into: &'a Path) -> Self {
+        Self {
+            reader: artifact.reader(),
+            artifact,
+            root,
+            into,
+            parent: None,
+        }
+    }
+
+    fn write(&mut self, index: usize) -> Result<(), StoreError> {
+        let entry = &self.artifact.entries()[index];
+        let EntryKind::File { size, executable, .. } = entry.kind else {
+            return Ok(());
+        };
+        // The table of contents was checked: relative, without `..`, each directory before what is in it.
+        let path = || self.into.join(&entry.path);
+        let mode = if executable { 0o755 } else { 0o644 };
+        let file = create(self.root, &mut self.parent, &entry.path, mode);
+        let file = file.map_err(|error| failed("cannot create", &path())(error.into()))?;
+        let mut file = File::from(file);
+        let into = path;
+        if size >= SHARED_FROM && self.share(index, size, &file)? {
+            return Ok(());
+        }
+        self.reader.content(index, |bytes| {
+            file.write_all(bytes)
+                .map_err(|error| failed("cannot write", &into())(error))
         })
     }
 
-    pub(super) fn finish(mut self) -> Result<(), StoreError> {
-        for (path, target) in std::mem::take(&mut self.links) {
-            symlink(target, &path).map_err(failed("cannot create the link", &path))?;
+    /// Shares the blocks of a blob that is the file, where the file system can; whether it did. What is shared is
+    /// verified after it was.
+    fn share(&mut self, index: usize, size: u64, file: &File) -> Result<bool, StoreError> {
+        let mut parts = self.artifact.toc().layout().parts(index, size);
+        let (Some(part), None) = (parts.next(), parts.next()) else {
+            return Ok(false);
+        };
+        let layer = self.reader.layer(part.layer)?;
+        if part.offset != 0 || part.len != layer.blob().size {
+            return Ok(false);
         }
-        Ok(())
+        let Some(blob) = layer.file() else {
+            return Ok(false);
+        };
+        if rustix::fs::ioctl_ficlone(file, blob).is_err() {
+            return Ok(false);
+        }
+        self.reader.content(index, |_| Ok(()))?;
+        Ok(true)
     }
 }
 
-impl EntrySink for Checkout {
-    fn begin(&mut self, entry: &ArtifactEntry) -> Result<(), StoreError> {
-        // The table of contents was checked: relative, without `..`, each directory before what is in it.
-        let path = self.into.join(&entry.path);
-        match &entry.kind {
-            EntryKind::File { .. } => {
-                let file = OpenOptions::new()
-                    .write(true)
-                    .create_new(true)
-                    .mode(0o600)
-                    .open(&path)
-                    .map_err(failed("cannot create", &path))?;
-                self.file = Some((path, file));
+fn create<'a>(
+    root: &OwnedFd,
+    held: &mut Option<(&'a str, OwnedFd)>,
+    path: &'a str,
+    mode: u32,
+) -> Result<OwnedFd, Errno> {
+    let above = parent(path).unwrap_or_default();
+    let name = if above.is_empty() {
+        path
+    } else {
+        &path[above.len() + 1..]
+    };
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = if above.is_empty() {
+        openat(root, name, flags, Mode::from(mode))?
+    } else {
+        let directory = match held {
+            Some((path, directory)) if *path == above => &*directory,
+            _ => {
+                let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let directory = openat(root, above, flags, Mode::empty())?;
+                &held.insert((above, directory)).1
             }
-            EntryKind::Directory => fs::create_dir(&path)
-                .and_then(|()| fs::set_permissions(&path, Permissions::from_mode(0o755)))
-                .map_err(failed("cannot create the directory", &path))?,
-            EntryKind::Symlink { target } => self.links.push((path, target.clone())),
-        }
-        Ok(())
-    }
-
-    fn bytes(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
-        match &mut self.file {
-            Some((path, file)) => file.write_all(bytes).map_err(failed("cannot write", path)),
-            None => Ok(()),
-        }
-    }
-
-    fn end(&mut self, entry: &ArtifactEntry) -> Result<(), StoreError> {
-        let executable = matches!(entry.kind, EntryKind::File { executable: true, .. });
-        let mode = if executable { 0o755 } else { 0o644 };
-        match &self.file {
-            Some((path, file)) => file
-                .set_permissions(Permissions::from_mode(mode))
-                .map_err(failed("cannot set the mode of", path))?,
-            None => return Ok(()),
-        }
-        self.file = None;
-        Ok(())
-    }
-}
-
-impl Drop for Checkout {
-    /// A file that did not come to its end is not verified: it does not stay.
-    fn drop(&mut self) {
-        if let Some((path, _)) = self.file.take() {
-            let _ = fs::remove_file(path);
-        }
-    }
+        };
+        openat(directory, name, flags, Mode::from(mode))?
+    };
+    set_mode(&file, mode)?;
+    Ok(file)
 }

@@ -41,7 +41,7 @@ pub(super) fn sync_dir(path: &Path) -> Result<(), StoreError> {
 /// Makes the bytes of a new file durable, and closes it to writers.
 pub(super) fn seal(file: &File) -> io::Result<()> {
     file.set_permissions(fs::Permissions::from_mode(READ_ONLY))?;
-    file.sync_all()
+    file.sync_data()
 }
 
 /// Whether a path still names an open file.

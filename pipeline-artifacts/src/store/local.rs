@@ -1,9 +1,9 @@
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Weak};
 
 use async_trait::async_trait;
 use pipeline_core::{Artifact, ArtifactName, ArtifactRef, ArtifactStore, Digest, StoreError};
@@ -11,6 +11,7 @@ use semver::Version;
 
 use super::blocking;
 use super::disk::{failed, make_dir, seal, sync_dir};
+use super::gate::GATE;
 use super::temp::Session;
 
 /// A store in a directory. Cloning is cheap; clones are the same store. Any number of threads and processes
@@ -41,18 +42,48 @@ pub struct LocalStore(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     root: PathBuf,
-    /// The directory for what this store writes; begun by the first write, so that reading needs no right
-    /// to write.
-    session: Mutex<Option<Arc<Session>>>,
+    recheck: Recheck,
+    /// The directory for what this store writes, while a [`Lease`] on it lives; begun by the first write, so that
+    /// reading needs no right to write.
+    session: Arc<Mutex<Weak<Session>>>,
+}
+
+/// What is asked of a blob that is there already before it is taken for what is to be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Recheck {
+    /// Its size and its hash, so that storing again heals whatever is damaged. Costs reading it.
+    #[default]
+    Hash,
+    /// Its size alone. Storing again heals what is missing or has another size; the rest is for
+    /// [`verify`](LocalStore::verify).
+    Size,
 }
 
 /// Names the form of the tree on disk.
 pub(super) const MARK_FILE: &str = "store.json";
 /// What is in it.
-pub(super) const MARK: &[u8] = br#"{"format":1}"#;
+pub(super) const MARK: &[u8] = br#"{"format":2}"#;
+
+/// The directories in the root of a store.
+const DIRECTORIES: [&str; 8] = [
+    "blobs",
+    "blobs/sha256",
+    "catalog",
+    "layouts",
+    "quarantine",
+    "referrers",
+    "tmp",
+    "trash",
+];
 
 /// What may lie in the root of a store; `lost+found` when it is a file system of its own.
-pub(super) const IN_ROOT: [&str; 5] = [MARK_FILE, "blobs", "catalog", "tmp", "lost+found"];
+pub(super) fn in_root(name: &OsStr) -> bool {
+    [MARK_FILE, GATE, "lost+found"]
+        .iter()
+        .chain(&DIRECTORIES)
+        .any(|known| name == *known)
+}
 
 impl LocalStore {
     /// Opens the store in a directory; makes one where there is nothing.
@@ -65,14 +96,15 @@ impl LocalStore {
         let root = root.as_ref();
         let store = Self(Arc::new(Inner {
             root: root.to_owned(),
-            session: Mutex::new(None),
+            recheck: Recheck::default(),
+            session: Arc::default(),
         }));
         let mark = root.join(MARK_FILE);
         match fs::read(&mark) {
             Ok(found) if found == MARK => Ok(store),
-            Ok(_) => Err(StoreError::Refused {
+            Ok(found) => Err(StoreError::Refused {
                 what: format!("the store {}", root.display()),
-                reason: format!("{MARK_FILE} does not say format 1, the one that this version knows"),
+                reason: unknown_mark(&found),
             }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 store.create()?;
@@ -82,22 +114,35 @@ impl LocalStore {
         }
     }
 
+    /// The same store, with another policy for blobs that are there already.
+    #[must_use]
+    pub fn rechecking(&self, recheck: Recheck) -> Self {
+        Self(Arc::new(Inner {
+            root: self.root().to_owned(),
+            recheck,
+            session: Arc::clone(&self.0.session),
+        }))
+    }
+
     /// Makes the directories, and the mark last: so a store that was begun is finished by the next one.
     fn create(&self) -> Result<(), StoreError> {
         let root = self.root();
         fs::create_dir_all(root).map_err(failed("cannot create the directory", root))?;
         for file in fs::read_dir(root).map_err(failed("cannot read", root))? {
             let name = file.map_err(failed("cannot read", root))?.file_name();
-            if !IN_ROOT.iter().any(|known| OsStr::new(known) == name) {
+            if !in_root(&name) {
                 return Err(StoreError::Refused {
                     what: format!("a store in {}", root.display()),
                     reason: format!("the directory is not empty: it holds {name:?}"),
                 });
             }
         }
-        for dir in ["blobs", "blobs/sha256", "catalog", "tmp"] {
+        for dir in DIRECTORIES {
             make_dir(&root.join(dir))?;
         }
+        let gate = root.join(GATE);
+        let created = OpenOptions::new().create(true).append(true).open(&gate);
+        created.map_err(failed("cannot create", &gate))?;
         self.write_new(MARK, &root.join(MARK_FILE))?;
         root.parent().map_or(Ok(()), sync_dir)
     }
@@ -107,26 +152,29 @@ impl LocalStore {
         &self.0.root
     }
 
+    /// What is asked of a blob that is there already.
+    pub fn recheck(&self) -> Recheck {
+        self.0.recheck
+    }
+
     /// Whether a directory is this store, whatever it is called.
     pub(crate) fn is_at(&self, other: &fs::Metadata) -> bool {
         fs::metadata(self.root()).is_ok_and(|own| (own.dev(), own.ino()) == (other.dev(), other.ino()))
     }
 
-    pub(super) fn session(&self) -> Result<Arc<Session>, StoreError> {
-        let mut session = self.0.session.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(session) = &*session {
-            return Ok(Arc::clone(session));
-        }
-        let begun = Arc::new(Session::begin(&self.root().join("tmp"))?);
-        *session = Some(Arc::clone(&begun));
-        Ok(begun)
+    pub(super) fn session(&self) -> &Mutex<Weak<Session>> {
+        &self.0.session
+    }
+
+    pub(super) fn temp(&self) -> PathBuf {
+        self.root().join("tmp")
     }
 
     /// Writes a file that is not there yet, whole and durable, and tells whether it did; `false` when there is
     /// one already, which stays as it is.
     pub(super) fn write_new(&self, bytes: &[u8], path: &Path) -> Result<bool, StoreError> {
-        let session = self.session()?;
-        let mut file = session.file()?;
+        let lease = self.lease()?;
+        let mut file = lease.file()?;
         file.write_all(bytes)
             .and_then(|()| seal(file.as_file()))
             .map_err(failed("cannot write a new", path))?;
@@ -137,6 +185,21 @@ impl LocalStore {
         };
         path.parent().map_or(Ok(()), sync_dir)?;
         Ok(written)
+    }
+}
+
+/// Why a store is not opened whose mark is not ours.
+fn unknown_mark(found: &[u8]) -> String {
+    #[derive(serde::Deserialize)]
+    struct Mark {
+        format: u32,
+    }
+    match serde_json::from_slice(found) {
+        Ok(Mark { format: 1 }) => "it has format 1, of a version that was never released, with one tar for each artifact; this version \
+            reads format 2: pack into a new store"
+            .to_owned(),
+        Ok(Mark { format }) => format!("it has format {format}; this version reads format 2"),
+        Err(_) => format!("{MARK_FILE} does not say which format it has; this version reads format 2"),
     }
 }
 

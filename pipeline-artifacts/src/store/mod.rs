@@ -2,18 +2,31 @@
 
 mod artifact;
 mod blob;
+mod blob_store;
+mod blob_writer;
 mod blocking;
 mod catalog;
 mod checkout;
 mod disk;
+mod gate;
+mod large;
+mod layer;
+mod lease;
 mod local;
+mod local_blobs;
 mod record;
 mod report;
 mod temp;
+mod trash;
 mod verify;
+mod verify_layer;
+#[cfg(feature = "zstd")]
+mod zstd_layer;
 
 pub use artifact::StoredArtifact;
-pub(crate) use blob::BlobWriter;
+pub use blob_store::{BlobId, BlobSource, BlobStore, BytesSource, MAX_PIECE};
+pub(crate) use blob_writer::{BlobWriter, Unplaced};
 pub(crate) use blocking::blocking;
-pub use local::LocalStore;
+pub use lease::Lease;
+pub use local::{LocalStore, Recheck};
 pub use report::{Problem, ProblemKind, StoreReport};

@@ -18,7 +18,7 @@ pub(super) struct Session {
     _held: File,
 }
 
-const LOCK: &str = "lock";
+pub(super) const LOCK: &str = "lock";
 
 impl Session {
     /// Begins a session, and removes what dead writers left.

@@ -147,7 +147,7 @@ fn every_flipped_byte_is_found_and_named() {
             let report = bench.store.verify().unwrap();
             let problem = report.problems.iter().find(|problem| problem.path == relative);
             let problem = problem.unwrap_or_else(|| panic!("byte {at} of {relative:?}: {report}"));
-            if relative != Path::new("store.json") {
+            if relative != Path::new("store.json") && relative != Path::new("gc.lock") {
                 assert_eq!(problem.breaks, broken, "byte {at}: {report}");
             }
             flips += 1;
@@ -325,7 +325,7 @@ fn publishers_in_threads_agree() {
     assert_eq!(won, 2, "two offered the same");
     assert!(bench.store.verify().unwrap().is_good());
     let left: Vec<_> = fs::read_dir(bench.path("store/tmp")).unwrap().collect();
-    assert_eq!(left.len(), 2, "the session of one store is left: {left:?}");
+    assert_eq!(left.len(), 0, "no lease is left: {left:?}");
 }
 
 #[test]
@@ -343,7 +343,7 @@ fn only_a_store_or_an_empty_directory_is_opened() {
     let begun = bench.tree("begun").dir("blobs");
     LocalStore::open(&begun.0).unwrap().add_blob(b"x").unwrap();
 
-    let later = bench.tree("later").file("store.json", r#"{"format":2}"#);
+    let later = bench.tree("later").file("store.json", r#"{"format":3}"#);
     let error = LocalStore::open(&later.0).unwrap_err();
     assert!(matches!(error, StoreError::Refused { .. }), "{error:?}");
 }
@@ -357,10 +357,7 @@ fn reading_needs_no_right_to_write() {
     store.versions(&shop.name).unwrap();
     assert!(store.verify().unwrap().is_good());
     let sessions = fs::read_dir(bench.path("store/tmp")).unwrap().count();
-    assert_eq!(
-        sessions, 2,
-        "only the writer has a session: its lock and its directory"
-    );
+    assert_eq!(sessions, 0, "nobody has a lease");
 }
 
 fn through_the_traits(runtime: impl Fn(std::pin::Pin<Box<dyn Future<Output = ()>>>)) {

@@ -1,0 +1,43 @@
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+
+use pipeline_core::EntryKind;
+
+/// Tells whether something is still what it was, together with its size and whether it may be executed. Of a directory
+/// only what it is: its entries are compared one by one, so that what is excluded may change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp {
+    device: u64,
+    inode: u64,
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    pub(super) fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            changed: if metadata.is_dir() {
+                (0, 0)
+            } else {
+                (metadata.mtime(), metadata.mtime_nsec())
+            },
+        }
+    }
+
+    /// Whether an open file is the one that was found.
+    pub(super) fn is(&self, kind: &EntryKind, metadata: &Metadata) -> bool {
+        let EntryKind::File { size, executable, .. } = kind else {
+            return false;
+        };
+        metadata.is_file()
+            && metadata.len() == *size
+            && is_executable(metadata) == *executable
+            && Self::of(metadata) == *self
+    }
+}
+
+/// The owner's right decides; the rest is the umask's.
+pub(super) fn is_executable(metadata: &Metadata) -> bool {
+    metadata.mode() & 0o100 != 0
+}

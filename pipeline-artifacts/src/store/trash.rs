@@ -1,0 +1,93 @@
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use pipeline_core::{Digest, StoreError};
+
+use super::LocalStore;
+use super::disk::{failed, make_dir, sync_dir};
+
+impl LocalStore {
+    /// Moves a blob to the trash of an epoch, from where [`LocalStore::restore`] brings it back. Whether it was
+    /// there. Nothing is flushed: after a power cut it may be in its place again.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be moved.
+    pub(crate) fn to_trash(&self, digest: &Digest, epoch: u64) -> Result<bool, StoreError> {
+        let dir = self.trash_dir().join(epoch.to_string());
+        make_dir(&dir)?;
+        let path = self.blob_path(digest);
+        match fs::rename(&path, dir.join(digest.hex())) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(failed("cannot move to the trash", &path)(error)),
+        }
+    }
+
+    /// Brings a blob back from the trash, with the time of now, so that it counts as new. Whether it was there. Its
+    /// bytes are not looked at.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be moved.
+    pub(crate) fn restore(&self, digest: &Digest) -> Result<bool, StoreError> {
+        let Some(path) = self.in_trash(digest) else {
+            return Ok(false);
+        };
+        self.refresh(&path)?;
+        match fs::rename(&path, self.blob_path(digest)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(failed("cannot restore", &path)(error)),
+        }
+        sync_dir(&self.blobs_dir())?;
+        Ok(true)
+    }
+
+    /// Deletes what was moved to the trash in epochs before this one; how many blobs, and how many bytes.
+    ///
+    /// # Errors
+    ///
+    /// When something cannot be deleted.
+    pub(crate) fn empty_trash(&self, before: u64) -> Result<(u64, u64), StoreError> {
+        let (mut blobs, mut bytes) = (0, 0);
+        for (epoch, dir) in self.epochs()? {
+            if epoch >= before {
+                continue;
+            }
+            for file in fs::read_dir(&dir).map_err(failed("cannot read", &dir))? {
+                let file = file.map_err(failed("cannot read", &dir))?;
+                bytes += file.metadata().map_or(0, |found| found.len());
+                blobs += 1;
+                fs::remove_file(file.path()).map_err(failed("cannot delete", &file.path()))?;
+            }
+            fs::remove_dir(&dir).map_err(failed("cannot delete", &dir))?;
+        }
+        Ok((blobs, bytes))
+    }
+
+    /// Where a blob lies in the trash.
+    pub(super) fn in_trash(&self, digest: &Digest) -> Option<PathBuf> {
+        let hex = digest.hex();
+        let epochs = self.epochs().ok()?.into_iter();
+        epochs.map(|(_, dir)| dir.join(&hex)).find(|path| path.is_file())
+    }
+
+    /// The epochs of the trash, with their directories.
+    pub(crate) fn epochs(&self) -> Result<Vec<(u64, PathBuf)>, StoreError> {
+        let trash = self.trash_dir();
+        let mut epochs = Vec::new();
+        for dir in fs::read_dir(&trash).map_err(failed("cannot read", &trash))? {
+            let dir = dir.map_err(failed("cannot read", &trash))?;
+            let epoch = dir.file_name().to_str().and_then(|name| name.parse().ok());
+            epochs.extend(epoch.map(|epoch| (epoch, dir.path())));
+        }
+        epochs.sort();
+        Ok(epochs)
+    }
+
+    fn trash_dir(&self) -> PathBuf {
+        self.root().join("trash")
+    }
+}
