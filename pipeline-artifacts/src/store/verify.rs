@@ -187,7 +187,12 @@ impl Check<'_> {
                         self.manifests.entry(digest).or_default();
                     }
                 }
-                _ => self.unexpected(&path, "it is not a blob"),
+                (Some(digest), None) => {
+                    // A link or a directory in its place: whatever needs the blob is broken.
+                    self.blobs.insert(digest, Blob::Bad);
+                    self.problem(&path, ProblemKind::Damaged, "it is not a file", &Broken::new());
+                }
+                (None, _) => self.unexpected(&path, "it is not a blob"),
             }
         }
         Ok(())

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use pipeline_artifacts::{LocalStore, StoreReport};
+use pipeline_core::Digest;
 use proptest::prelude::*;
 
 use crate::{Bench, damage, files, shop, v};
@@ -111,7 +112,7 @@ const VERSIONS: [&str; 3] = ["1.0.0", "1.1.0", "2.0.0"];
 
 /// Three versions that share some blobs; one is published as another is.
 fn store() -> Bench {
-    let bench = Bench::new();
+    let bench = Bench::in_memory();
     let filler: String = (0..400).map(|number| format!("line {number}\n")).collect();
     for (version, mark) in VERSIONS.iter().zip(["a", "b", "b"]) {
         let tree = bench
@@ -160,7 +161,13 @@ proptest! {
         }
         let broken = broken(&store, &VERSIONS, &bench.path("out"));
         let told: BTreeSet<_> = told(&report).union(&lost(&root)).cloned().collect();
-        prop_assert_eq!(told, broken, "{}", report);
+        // Our reader knows what the empty configuration holds and does not read it; others do.
+        let config = root.join("blobs/sha256").join(Digest::of("{}").hex());
+        if fs::read(config).is_ok_and(|bytes| bytes == b"{}") {
+            prop_assert_eq!(told, broken, "{}", report);
+        } else {
+            prop_assert!(told.is_superset(&broken), "{} breaks more: {:?}", report, broken);
+        }
     }
 }
 

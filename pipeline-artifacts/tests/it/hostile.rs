@@ -37,7 +37,11 @@ fn forge(bench: &Bench, toc: &Value, tar: &[u8]) -> ArtifactRef {
 fn refusal(entries: Value) -> String {
     let bench = Bench::new();
     let tar = vec![0; 64 * 1024];
-    let artifact = forge(&bench, &json!({"entries": entries, "format": 2, "layers": [tar.len()]}), &tar);
+    let artifact = forge(
+        &bench,
+        &json!({"entries": entries, "format": 2, "layers": [tar.len()]}),
+        &tar,
+    );
     let error = bench.store.artifact(&artifact).unwrap_err();
     assert!(
         bench

@@ -58,13 +58,13 @@ fn many_small(tree: Tree, mark: &str) -> Tree {
 #[test]
 fn a_publisher_is_killed_at_any_moment() {
     let (rounds, step) = if long() { (200, 1) } else { (12, 7) };
-    let bench = Bench::new();
+    let bench = Bench::in_memory();
     many_small(bench.tree("one"), "1").file("large", vec![7; 600_000]);
     many_small(bench.tree("two"), "2").file("large", vec![8; 600_000]);
     let (mut killed, mut half) = (0, 0);
     for round in 0..rounds {
         let moment = (round * step) % 30;
-        let dir = tempfile::tempdir().unwrap();
+        let dir = crate::memory_dir();
         for tree in ["one", "two"] {
             std::os::unix::fs::symlink(bench.path(tree), dir.path().join(tree)).unwrap();
         }
@@ -99,7 +99,7 @@ fn a_publisher_is_killed_at_any_moment() {
 #[test]
 fn a_store_survives_one_death_after_the_other() {
     let rounds = if long() { 100 } else { 8 };
-    let bench = Bench::new();
+    let bench = Bench::in_memory();
     fs::remove_dir_all(bench.path("store")).unwrap();
     many_small(bench.tree("one"), "1");
     many_small(bench.tree("two"), "2");

@@ -174,7 +174,7 @@ fn cut_everywhere(bench: &Bench, record: &Record, most: usize) {
             if seen.contains(&disk) {
                 continue;
             }
-            let left = tempfile::tempdir().unwrap();
+            let left = crate::memory_dir();
             disk.write(left.path());
             let last = format!("{:?}", record.events[..cut].last());
             let at: String = last.chars().take(100).collect();
@@ -259,7 +259,7 @@ fn power_is_lost_while_a_damaged_store_is_healed() {
     let step = if long() { 1 } else { 4 };
     for cut in (healed + 1..=record.events.len()).step_by(step) {
         for loss in Loss::all(cut, long()) {
-            let left = tempfile::tempdir().unwrap();
+            let left = crate::memory_dir();
             Disk::after(&record, cut, loss).write(left.path());
             check(
                 left.path(),
@@ -283,7 +283,7 @@ fn a_forgotten_flush_is_noticed() {
     without.events.retain(|event| !event.is_sync());
     let count = without.events.len();
     let disk = Disk::after(&without, count, Loss::Unflushed);
-    let left = tempfile::tempdir().unwrap();
+    let left = crate::memory_dir();
     disk.write(left.path());
     let store = LocalStore::open(left.path().join("store")).unwrap();
     assert_eq!(
@@ -292,7 +292,7 @@ fn a_forgotten_flush_is_noticed() {
         "what was never flushed is not there"
     );
     // The names alone are kept: then bytes are missing, and that is seen, too.
-    let left = tempfile::tempdir().unwrap();
+    let left = crate::memory_dir();
     Disk::after(&without, count, Loss::Bytes).write(left.path());
     let bad = LocalStore::open(left.path().join("store")).map(|store| store.verify().unwrap().is_good());
     assert!(!matches!(bad, Ok(true)), "files without their bytes are good");

@@ -7,7 +7,7 @@ use pipeline_artifacts::{LocalStore, StoredArtifact};
 use pipeline_core::{EntryKind, canonical_json};
 use serde_json::{Value, json};
 
-use super::support::{Input, edit, forge, good};
+use super::support::{Input, edit, forge, good, scratch};
 
 /// Paths and targets that lead out, or are another's.
 const PATHS: [&str; 20] = [
@@ -76,7 +76,7 @@ pub(crate) fn run(data: &[u8]) {
             toc = canonical_json(&value).expect("JSON");
         }
     }
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = scratch();
     let store = LocalStore::open(dir.path().join("store")).expect("a store");
     let artifact = forge(&store, &toc, &layers);
     if let Ok(opened) = store.artifact(&artifact) {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use pipeline_artifacts::LocalStore;
 
-use super::support::{Input, content, edit, good, shop};
+use super::support::{Input, content, edit, good, scratch, shop};
 
 /// Each operation changes a file of a good store.
 pub(crate) fn run(data: &[u8]) {
@@ -19,7 +19,7 @@ pub(crate) fn run(data: &[u8]) {
         }
         change(&mut files, &mut input);
     }
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = scratch();
     let root = dir.path().join("store");
     fs::create_dir(&root).expect("a directory");
     write(&files, &root);

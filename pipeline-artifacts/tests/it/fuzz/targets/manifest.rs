@@ -7,7 +7,7 @@ use pipeline_artifacts::LocalStore;
 use pipeline_core::{StoreError, canonical_json};
 use tempfile::TempDir;
 
-use super::support::{Input, content, edit, forge, good, reference};
+use super::support::{Input, content, edit, forge, good, reference, scratch};
 
 /// The first byte chooses: raw, or edits of a good one.
 pub(crate) fn run(data: &[u8]) {
@@ -23,7 +23,7 @@ pub(crate) fn run(data: &[u8]) {
     let digest = store.add_blob(&bytes).expect("stored");
     match store.artifact(&reference(digest)) {
         Ok(opened) => {
-            let dir = tempfile::tempdir().expect("a directory");
+            let dir = scratch();
             let out = dir.path().join("out");
             if opened.write_to(&out).is_ok() {
                 assert_eq!(
@@ -63,7 +63,7 @@ fn reference_of_good(store: &LocalStore) -> pipeline_core::Digest {
 fn store() -> &'static LocalStore {
     static STORE: OnceLock<(LocalStore, TempDir)> = OnceLock::new();
     let (store, _) = STORE.get_or_init(|| {
-        let dir = tempfile::tempdir().expect("a directory");
+        let dir = scratch();
         let store = LocalStore::open(dir.path()).expect("a store");
         reference_of_good(&store);
         (store, dir)

@@ -8,11 +8,11 @@ use std::path::{Component, Path};
 
 use pipeline_artifacts::{LocalStore, PackError, Packer};
 
-use super::support::{content, reference};
+use super::support::{content, reference, scratch};
 
 /// Each line is a path: of a directory when it ends with `/`, of a link when it holds `>`, else of a file.
 pub(crate) fn run(data: &[u8]) {
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = scratch();
     let tree = dir.path().join("tree");
     fs::create_dir(&tree).expect("a directory");
     for line in data.split(|byte| *byte == b'\n').take(40) {

@@ -10,6 +10,13 @@ use pipeline_artifacts::{LocalStore, Packer};
 use pipeline_core::{ArtifactName, ArtifactRef, Digest, canonical_json};
 use semver::Version;
 use serde_json::Value;
+use tempfile::TempDir;
+
+/// A directory in memory, where there is one: flushes would take most of the time.
+pub(crate) fn scratch() -> TempDir {
+    let made = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+    made.expect("a directory")
+}
 
 /// Takes numbers and texts from the input; zeros when it is used up.
 pub(crate) struct Input<'a>(pub(crate) &'a [u8]);
@@ -94,7 +101,7 @@ pub(crate) struct Good {
 pub(crate) fn good() -> &'static Good {
     static GOOD: OnceLock<Good> = OnceLock::new();
     GOOD.get_or_init(|| {
-        let dir = tempfile::tempdir().expect("a directory");
+        let dir = scratch();
         let tree = dir.path().join("tree");
         for (path, bytes) in [
             ("etc/app.conf", "threads = 4\n"),
