@@ -14,7 +14,15 @@ pub(super) const IGNORE_FILE: &str = ".artifactignore";
 pub(super) fn read(tree: &Path) -> Result<Gitignore, PackError> {
     let path = tree.join(IGNORE_FILE);
     let text = match fs::symlink_metadata(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Gitignore::empty()),
+        // A tree that is no directory is refused later.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            return Ok(Gitignore::empty());
+        }
         Err(error) => return Err(unreadable(&path, error)),
         Ok(found) if !found.is_file() => {
             return Err(wrong(0, "it is not a file; remove it".to_owned()));

@@ -1,4 +1,5 @@
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use fs4::{FileExt, TryLockError};
@@ -70,23 +71,24 @@ impl Drop for Session {
 /// way.
 fn clean(tmp: &Path) {
     let Ok(files) = fs::read_dir(tmp) else { return };
-    for lock in files.flatten().map(|file| file.path()) {
-        if lock.extension().is_none_or(|extension| extension != LOCK) {
-            // A writer has its lock before its directory, and longer: one without is left over. So it looks when
-            // power was lost and the name of the lock was never written.
-            if !lock.with_extension(LOCK).exists() {
-                remove(&lock);
+    for path in files.flatten().map(|file| file.path()) {
+        if path.extension().is_none_or(|extension| extension != LOCK) {
+            // A writer has its lock before its directory, and longer: a directory whose lock a power cut took is left
+            // over.
+            let lock = path.with_extension(LOCK);
+            if matches!(fs::symlink_metadata(&lock), Err(error) if error.kind() == io::ErrorKind::NotFound) {
+                remove(&path);
             }
             continue;
         }
-        let Ok(file) = File::open(&lock) else { continue };
+        let Ok(file) = File::open(&path) else { continue };
         match FileExt::try_lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock | TryLockError::Error(_)) => continue,
         }
         // Another cleaner may have been faster.
-        if is_same(&lock, &file).unwrap_or(false) && remove(&lock.with_extension("")) {
-            let _ = fs::remove_file(&lock);
+        if is_same(&path, &file).unwrap_or(false) && remove(&path.with_extension("")) {
+            let _ = fs::remove_file(&path);
         }
     }
 }
@@ -95,7 +97,7 @@ fn clean(tmp: &Path) {
 fn remove(dir: &Path) -> bool {
     match fs::remove_dir_all(dir) {
         Ok(()) => true,
-        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
     }
 }
 
@@ -112,8 +114,11 @@ mod tests {
         fs::write(tmp.path().join("dead.lock"), "").unwrap();
         fs::create_dir(tmp.path().join("dead")).unwrap();
         fs::write(tmp.path().join("dead/half"), "ha").unwrap();
+        // As a power cut can leave it: the name of the lock is lost.
+        fs::create_dir(tmp.path().join("lost")).unwrap();
 
         let next = Session::begin(tmp.path()).unwrap();
+        assert!(!tmp.path().join("lost").exists());
         assert!(!tmp.path().join("dead").exists() && !tmp.path().join("dead.lock").exists());
         assert!(kept.path().exists() && alive.dir.exists() && next.dir.exists());
 

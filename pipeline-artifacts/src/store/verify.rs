@@ -16,7 +16,7 @@ use super::local::{MARK, MARK_FILE, in_root};
 use super::verify_layer::check_layer;
 use super::{LocalStore, Problem, ProblemKind, StoreReport, StoredArtifact, record};
 use crate::crew::{crew, default_threads};
-use crate::form::{Descriptor, Manifest, Piece, Toc, header};
+use crate::form::{Descriptor, Manifest, Piece, Toc};
 use crate::limits;
 
 impl LocalStore {
@@ -253,8 +253,9 @@ impl Check<'_> {
     fn layers(&mut self, artifact: &StoredArtifact, layers: &[Descriptor], path: &Path, published: &Broken) {
         let toc = artifact.toc();
         let mut tasks = Vec::new();
-        for (number, layer) in layers.iter().enumerate() {
-            let expected = expectation(toc, layer, number);
+        let numbered: Vec<_> = layers.iter().enumerate().collect();
+        let expected = in_parallel(&numbered, |(number, layer)| expectation(toc, layer, *number));
+        for ((number, layer), expected) in numbered.into_iter().zip(expected) {
             match self.layers.get(&expected) {
                 Some(None) => {}
                 Some(Some(reason)) => {
@@ -379,18 +380,31 @@ fn expectation(toc: &Toc, layer: &Descriptor, number: usize) -> Digest {
     let mut digest = DigestBuilder::new();
     digest.field(layer.digest.as_bytes());
     for piece in toc.layout().pieces(toc.entries(), number) {
-        match piece {
-            Piece::Zeros { len } => digest.update(len.to_be_bytes()),
+        let (index, from, len) = match piece {
+            Piece::Zeros { len } => {
+                digest.update(len.to_be_bytes());
+                continue;
+            }
             Piece::Header { index, from, len } => {
-                digest.update([from, len].map(u64::to_be_bytes).concat());
-                digest.field(header(&toc.entries()[index]));
-            }
-            Piece::Content { index, from, len } => {
-                digest.update([from, len].map(u64::to_be_bytes).concat());
-                if let EntryKind::File { digest: found, .. } = &toc.entries()[index].kind {
-                    digest.update(found.as_bytes());
+                // A header is made of this and the size of the content.
+                let entry = &toc.entries()[index];
+                digest.field(&entry.path);
+                match &entry.kind {
+                    EntryKind::Directory => digest.update("d"),
+                    EntryKind::Symlink { target } => digest.field(target),
+                    EntryKind::File { executable, size, .. } => {
+                        digest.update([u8::from(*executable)]);
+                        digest.update(size.to_be_bytes());
+                    }
                 }
+                (index, from, len)
             }
+            Piece::Content { index, from, len } => (index, from, len),
+        };
+        digest.update(from.to_be_bytes());
+        digest.update(len.to_be_bytes());
+        if let EntryKind::File { digest: found, .. } = &toc.entries()[index].kind {
+            digest.update(found.as_bytes());
         }
     }
     digest.finish()

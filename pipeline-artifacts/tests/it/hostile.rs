@@ -35,8 +35,13 @@ fn forge(bench: &Bench, toc: &Value, tar: &[u8]) -> ArtifactRef {
 
 /// Why an artifact with these entries is refused. It must be refused before anything is written.
 fn refusal(entries: Value) -> String {
+    refusal_of(entries, 64 * 1024)
+}
+
+/// The same, with a tar of this size.
+fn refusal_of(entries: Value, size: usize) -> String {
     let bench = Bench::new();
-    let tar = vec![0; 64 * 1024];
+    let tar = vec![0; size];
     let artifact = forge(
         &bench,
         &json!({"entries": entries, "format": 2, "layers": [tar.len()]}),
@@ -110,7 +115,7 @@ fn a_table_of_contents_that_leads_out_is_refused() {
         ])),
         refusal(json!([huge(limits::MAX_FILE)])),
         refusal(json!([huge(limits::MAX_FILE + 1)])),
-        refusal(json!([shifted])),
+        refusal_of(json!([shifted]), 2048),
         refusal(json!([extra])),
         refusal(json!([{"kind": "device", "path": "a"}])),
     ];
@@ -132,9 +137,9 @@ fn a_table_of_contents_that_leads_out_is_refused() {
     "a/b/c" is a link to "d/../../x", which leads out of the tree
     the sizes add up to too much
     "a" is larger than 9007199254740991 bytes
-    an offset, a field or the form of the JSON is not as it is written
-    an offset, a field or the form of the JSON is not as it is written
-    unknown variant `device`, expected one of `file`, `directory`, `symlink` at line 1 column 40
+    a place, a field or the form of the JSON is not as it is written
+    unknown field `mode`, expected one of `kind`, `path`, `digest`, `executable`, `layer`, `offset`, `size`, `target` at line 1 column 38
+    unknown variant `device`, expected one of `file`, `directory`, `symlink` at line 1 column 28
     "#);
 }
 

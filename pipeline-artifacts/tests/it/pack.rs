@@ -17,11 +17,11 @@ fn a_known_tree_has_a_known_digest() {
     let packed = bench.pack(&bench.tree("tree").filled());
     // When one of these changes, so do the digests of everybody's artifacts: that needs a new format.
     insta::assert_snapshot!(format!("{}\n{}", packed.digest, packed.tree), @r"
-    sha256:524ab158050db97c527ec80edb48434a087a0dd26ac7197537c52b57fd0d44e9
+    sha256:76282596f7aef664454fa7b9f98a280945b5c2674de94f101bd8e31b4008311c
     sha256:e6bda3d99e1bc92cda80d4fbb99ba6b13387c4452e6a54be2462c6fb52440fa8
     ");
     let manifest = bench.store.read_blob(&packed.digest).unwrap();
-    insta::assert_snapshot!(String::from_utf8(manifest).unwrap(), @r#"{"artifactType":"application/vnd.release-pipeline.artifact.v1","config":{"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","mediaType":"application/vnd.oci.empty.v1+json","size":2},"layers":[{"digest":"sha256:1de85de405877db1573310f20093f5f9683e1f459163952658fd12e52a30bf2a","mediaType":"application/vnd.release-pipeline.toc.v1+json","size":559},{"digest":"sha256:6f53d5c4388f18e86c4b127f8cfec2993fd667beda3a81e432b74fc9b3d349c4","mediaType":"application/vnd.oci.image.layer.v1.tar","size":5632}],"mediaType":"application/vnd.oci.image.manifest.v1+json","schemaVersion":2}"#);
+    insta::assert_snapshot!(String::from_utf8(manifest).unwrap(), @r#"{"artifactType":"application/vnd.release-pipeline.artifact.v1","config":{"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","mediaType":"application/vnd.oci.empty.v1+json","size":2},"layers":[{"digest":"sha256:2923d78109c8452469ba7b5eb6ca9438eefb133cbf08974f21cf4ada5e37ff78","mediaType":"application/vnd.release-pipeline.toc.v1+json","size":575},{"digest":"sha256:c38caa201d3e75a208a3792f5588ec716090802bfa6f7ac24b28ac6fa3f68870","mediaType":"application/vnd.oci.image.layer.v1.tar","size":5632}],"mediaType":"application/vnd.oci.image.manifest.v1+json","schemaVersion":2}"#);
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn the_table_of_contents_says_where_everything_is() {
     let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
     let toc = manifest["layers"][0]["digest"].as_str().unwrap().parse().unwrap();
     let toc = String::from_utf8(bench.store.read_blob(&toc).unwrap()).unwrap();
-    insta::assert_snapshot!(toc, @r#"{"entries":[{"kind":"directory","path":"bin"},{"digest":"sha256:a8076d3d28d21e02012b20eaf7dbf75409a6277134439025f282e368e3305abf","executable":true,"kind":"file","layer":1,"offset":1024,"path":"bin/app","size":10},{"kind":"directory","path":"etc"},{"digest":"sha256:74a53ef98a0527c89aa55408ce26b2cca8e0e5a86f98eddb9d630b211b29f8b3","executable":false,"kind":"file","layer":1,"offset":2560,"path":"etc/app.conf","size":12},{"kind":"symlink","path":"run","target":"bin/app"},{"kind":"directory","path":"var"},{"kind":"directory","path":"var/empty"}],"format":1}"#);
+    insta::assert_snapshot!(toc, @r#"{"entries":[{"kind":"directory","path":"bin"},{"digest":"sha256:a8076d3d28d21e02012b20eaf7dbf75409a6277134439025f282e368e3305abf","executable":true,"kind":"file","layer":1,"offset":2560,"path":"bin/app","size":10},{"kind":"directory","path":"etc"},{"digest":"sha256:74a53ef98a0527c89aa55408ce26b2cca8e0e5a86f98eddb9d630b211b29f8b3","executable":false,"kind":"file","layer":1,"offset":3584,"path":"etc/app.conf","size":12},{"kind":"symlink","path":"run","target":"bin/app"},{"kind":"directory","path":"var"},{"kind":"directory","path":"var/empty"}],"format":2,"layers":[5632]}"#);
 }
 
 #[test]

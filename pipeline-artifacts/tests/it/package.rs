@@ -101,7 +101,7 @@ fn other_content_under_a_taken_version_fails() {
     let outcome = run(&stage, &cx).unwrap();
     assert_eq!(outcome.status, OutcomeStatus::Failed);
     assert!(outcome.artifacts.is_empty());
-    insta::assert_snapshot!(outcome.reason, @"shop 1.0.0 is published with other content already (5d6e48a1d3fc there, 9bad73887a0a here): raise the version");
+    insta::assert_snapshot!(outcome.reason, @"shop 1.0.0 is published with other content already (dc1209b70fc7 there, d644aa34705a here): raise the version");
     let published = bench.store.find(&shop(), &v("1.0.0")).unwrap().unwrap();
     assert_eq!(first.artifacts[&shop()], published);
 }

@@ -136,7 +136,7 @@ fn every_flipped_byte_is_found_and_named() {
     let mut flips = 0;
     for path in files(&root)
         .into_iter()
-        .filter(|path| !path.starts_with(root.join("tmp")))
+        .filter(|path| !path.starts_with(root.join("tmp")) && !path.ends_with("gc.lock"))
     {
         let relative = path.strip_prefix(&root).unwrap();
         let bytes = fs::read(&path).unwrap();
@@ -147,7 +147,7 @@ fn every_flipped_byte_is_found_and_named() {
             let report = bench.store.verify().unwrap();
             let problem = report.problems.iter().find(|problem| problem.path == relative);
             let problem = problem.unwrap_or_else(|| panic!("byte {at} of {relative:?}: {report}"));
-            if relative != Path::new("store.json") && relative != Path::new("gc.lock") {
+            if relative != Path::new("store.json") {
                 assert_eq!(problem.breaks, broken, "byte {at}: {report}");
             }
             flips += 1;
@@ -187,10 +187,10 @@ fn a_report_names_everything_and_what_it_breaks() {
     let report = bench.store.verify().unwrap();
     assert!(!report.is_good());
     insta::assert_snapshot!(report, @r"
-    6 blobs with 5073 bytes, 3 records: 7 problems
+    6 blobs with 5105 bytes, 3 records: 7 problems
     unexpected blobs/md5: only blobs by their SHA-256 are kept here
     damaged blobs/sha256/44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a: its bytes have digest sha256:4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945
-    missing blobs/sha256/9e3717587e047061d7a6fbf95e1b1bc8094e06279389d6ba7cb4b7dc0e8ebc5d: a record names it; it breaks shop 1.0.0, shop 1.0.1
+    missing blobs/sha256/76fbf65a157c6ee72feee24fcd956dc7ec1211fa076f87a77dc7472fba336b3f: a record names it; it breaks shop 1.0.0, shop 1.0.1
     unexpected blobs/sha256/abc: it is not a blob
     unexpected catalog/README: it is not the directory of a name
     unexpected catalog/shop/1.0.0.json~: it is not the record of a version
