@@ -52,18 +52,45 @@
 #[cfg(not(unix))]
 compile_error!("pipeline-artifacts needs Unix: modes and symbolic links are part of an artifact");
 
+mod attach;
+mod catalog;
+mod collect;
+mod compare;
 mod crew;
+mod environment_free;
 mod form;
 #[doc = include_str!("../docs/format.md")]
 pub mod format {}
 pub mod limits;
+#[cfg(feature = "oci")]
+pub mod oci;
 mod pack;
 mod package;
+mod rebuild;
+mod retention;
 mod store;
 
+pub use attach::{
+    Attachment, AttachmentKind, AttachmentPart, NewAttachment, OriginReport, SbomForm, Unreadable,
+};
+pub use catalog::{
+    ArtifactQuery, Because, Catalog, CatalogEntry, DigestPrefix, Mark, MarkKind, Publication,
+    QueryParseError, SelectError, Selection, Standing, Versions,
+};
+pub use collect::{CollectError, Collected, Collection, InUse};
+pub use compare::{Change, ChangeKind, Comparison};
+pub use environment_free::{DEFAULT_MIN_LENGTH, EnvironmentFree, Finding, Findings, FoundIn, WhoseValue};
 pub use form::PathFault;
 pub use pack::{Fineness, PackError, Packed, Packer, Progress, Refusal};
-pub use package::{Package, PackageError, PackageSettings, PackageSettingsError, VersionSource};
+pub use package::{
+    AttestError, Attestor, EnvironmentFreeSettings, JournalOrigin, Origin, Package, PackageError,
+    PackageSettings, PackageSettingsError, VersionSource,
+};
+pub use rebuild::{RebuildError, RebuildReport, Rebuilder, RecordedBuild, rebuild};
+pub use retention::{
+    Age, AgeParseError, CarriedOut, CarryOutError, Fate, RetentionDecision, RetentionPlan, RetentionPolicy,
+    RetentionPolicyError, RetentionRules,
+};
 pub use store::{
     BlobId, BlobSource, BlobStore, BytesSource, Lease, LocalStore, MAX_PIECE, Problem, ProblemKind, Recheck,
     StoreReport, StoredArtifact,

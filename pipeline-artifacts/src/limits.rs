@@ -27,3 +27,21 @@ pub const MAX_LAYERS: usize = 400;
 
 /// The longest version, in bytes: the longest tag of an OCI registry.
 pub const MAX_VERSION: usize = 128;
+
+/// The most bytes that one attachment may have when it is attached here: all of it is held in memory.
+pub const MAX_ATTACHMENT_BYTES: u64 = 32 * 1024 * 1024;
+
+/// The most bytes that the parts of an attachment may have together.
+pub const MAX_ATTACHMENT: u64 = 64 * 1024 * 1024;
+
+/// The most parts that an attachment may have.
+pub const MAX_ATTACHMENT_PARTS: usize = 64;
+
+/// The most bytes that the annotations of an attachment may have together.
+pub const MAX_ANNOTATIONS: usize = 16 * 1024;
+
+/// The most attachments of one artifact that are pulled from a registry, where anybody may have attached some.
+pub const MAX_PULLED_ATTACHMENTS: usize = 1000;
+
+/// The largest record of a version, in bytes: some ten thousand revisions.
+pub const MAX_RECORD: usize = 4 * 1024 * 1024;

@@ -2,6 +2,8 @@ use pipeline_core::{ArtifactName, SourcePath};
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
+use super::EnvironmentFreeSettings;
+
 /// The settings of a [`Package`](super::Package) stage.
 ///
 /// ```
@@ -34,6 +36,9 @@ pub struct PackageSettings {
     /// out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<SourcePath>,
+    /// What must not be in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment_free: Option<EnvironmentFreeSettings>,
 }
 
 impl PackageSettings {
@@ -49,6 +54,7 @@ impl PackageSettings {
             version,
             version_file,
             exclude: Vec::new(),
+            environment_free: None,
         }
     }
 

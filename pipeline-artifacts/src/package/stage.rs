@@ -4,20 +4,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pipeline_core::{
-    Effect, Failure, Outcome, Reads, SourceError, SourcePath, Stage, StageContext, StoreError,
+    ArtifactRef, ConfigurationError, Effect, Failure, Outcome, Reads, SecretError, SourceError, SourcePath,
+    Stage, StageContext, StoreError,
 };
 use semver::Version;
 use serde::{Serialize, Serializer};
 
-use super::{PackageSettings, PackageSettingsError, VersionSource};
+use super::{AttestError, Attestor, PackageSettings, PackageSettingsError, VersionSource};
 use crate::store::blocking;
-use crate::{LocalStore, PackError, Packed, Packer};
+use crate::{Findings, LocalStore, PackError, Packed, Packer, Publication};
 
 /// The stage `package`: packs a directory of the source, stores it, and publishes it under a name and version.
 ///
 /// It reports the artifact, and the facts `files` and `bytes` (how many of them were packed) and `digest` (the
 /// manifest's). Other bytes under a version that is taken fail the stage; the same bytes do not, so it may be
-/// repeated.
+/// repeated. With an [`Attestor`], provenance of the run is attached to the artifact, and its digest is the fact
+/// `provenance`. With `environment-free` in its settings, an artifact that holds values of environments is not published.
 ///
 /// The store must be the one that the worker offers to its stages, or no later stage finds the artifact.
 #[derive(Debug, Clone)]
@@ -25,6 +27,7 @@ pub struct Package {
     store: Arc<LocalStore>,
     settings: PackageSettings,
     version: VersionSource,
+    attestor: Option<Arc<Attestor>>,
 }
 
 impl Package {
@@ -42,7 +45,15 @@ impl Package {
             store,
             settings,
             version,
+            attestor: None,
         })
+    }
+
+    /// The same stage with one that says where its packages come from.
+    #[must_use]
+    pub fn attestor(mut self, attestor: Arc<Attestor>) -> Self {
+        self.attestor = Some(attestor);
+        self
     }
 
     /// The settings.
@@ -99,23 +110,55 @@ impl Package {
     }
 }
 
+impl Package {
+    /// Looks for values of environments in what was packed, if that is asked.
+    async fn find_values(
+        &self,
+        cx: &StageContext,
+        version: &Version,
+        packed: &Packed,
+    ) -> Result<Option<Findings>, PackageError> {
+        let Some(settings) = &self.settings.environment_free else {
+            return Ok(None);
+        };
+        let check = settings.check(cx).await?;
+        let artifact = ArtifactRef {
+            name: self.settings.name.clone(),
+            version: version.clone(),
+            digest: packed.digest,
+        };
+        let store = Arc::clone(&self.store);
+        let found = blocking(move || check.check(&store.artifact(&artifact)?));
+        Ok(Some(found.await??))
+    }
+}
+
 impl Stage for Package {
     const TYPE: &'static str = "package";
     type Error = PackageError;
 
     fn effect(&self) -> Effect {
-        Effect::Pure
+        match &self.settings.environment_free {
+            Some(settings) if settings.secrets => Effect::Idempotent,
+            _ => Effect::Pure,
+        }
     }
 
     fn reads(&self) -> Reads {
         let mut paths = vec![self.settings.path.clone()];
         paths.extend(self.settings.version_file.clone());
+        if let Some(free) = &self.settings.environment_free {
+            paths.extend(free.configurations.values().cloned());
+        }
         Reads::Source(paths)
     }
 
     async fn run(&self, cx: &StageContext) -> Result<Outcome, PackageError> {
         let root = cx.source().root().ok_or(PackageError::NoSource)?.to_owned();
         let version = self.version(cx).await?;
+        // What is packed is kept until the record keeps it.
+        let store = Arc::clone(&self.store);
+        let _lease = blocking(move || store.lease()).await??;
         let (stage, context) = (self.clone(), cx.clone());
         let packed = blocking(move || {
             stage
@@ -132,10 +175,51 @@ impl Stage for Package {
         if cx.is_cancelled() {
             return Err(PackError::Stopped.into());
         }
-        let (store, name) = (Arc::clone(&self.store), self.settings.name.clone());
-        let published = blocking(move || store.publish(&name, &version, &packed.digest)).await?;
+        if let Some(found) = self.find_values(cx, &version, &packed).await?
+            && !found.is_free()
+        {
+            cx.log(found.to_string());
+            let places = found.found.iter().take(3).map(ToString::to_string);
+            let places: Vec<_> = places.collect();
+            let more = if found.total > places.len() {
+                "; and more, see the output"
+            } else {
+                ""
+            };
+            return Ok(Outcome::failed(format!(
+                "it holds values of environments, which belong into their configurations: {}{more}",
+                places.join("; ")
+            )));
+        }
+        let artifact = ArtifactRef {
+            name: self.settings.name.clone(),
+            version,
+            digest: packed.digest,
+        };
+        let mut publication = Publication::new(artifact.clone())
+            .at(cx.now())
+            .run(cx.run().clone());
+        let facts = match &self.attestor {
+            Some(attestor) => Some((attestor, attestor.facts(&self.store, cx, &artifact).await?)),
+            None => None,
+        };
+        if let Some((_, facts)) = &facts {
+            publication.revision = facts.run.revision().cloned();
+            publication.revisions = facts.before.iter().flat_map(|(_, new)| new).cloned().collect();
+        }
+        let store = Arc::clone(&self.store);
+        let published = blocking(move || store.publish_with(publication)).await?;
         let outcome = match published {
-            Ok(artifact) => Outcome::succeeded().artifact(artifact),
+            Ok(Publication { artifact, .. }) => {
+                let mut outcome = Outcome::succeeded().artifact(artifact.clone());
+                if let Some((attestor, facts)) = facts {
+                    let attached = attestor
+                        .attest(&self.store, cx, facts, &artifact, packed.tree)
+                        .await?;
+                    outcome = outcome.fact("provenance", attached.digest.to_string());
+                }
+                outcome
+            }
             Err(StoreError::Taken {
                 name,
                 version,
@@ -159,6 +243,7 @@ impl Stage for Package {
             // Trying again gives the same answer: the source must change.
             PackageError::Pack(PackError::Refused { .. })
             | PackageError::Version { .. }
+            | PackageError::Configuration(_)
             | PackageError::ThroughLink { .. } => Failure::Failed,
             _ => Failure::Errored,
         }
@@ -198,6 +283,15 @@ pub enum PackageError {
         /// The directory.
         path: SourcePath,
     },
+    /// The configuration of an environment cannot be read.
+    #[error("the configuration of an environment cannot be read")]
+    Configuration(#[from] ConfigurationError),
+    /// A secret to look for cannot be had.
+    #[error("a secret to look for cannot be had")]
+    Secret(#[from] SecretError),
+    /// It was published, but nothing says where it comes from.
+    #[error("the package is published, but its origin is not attached")]
+    Attest(#[from] AttestError),
     /// The directory was not packed.
     #[error("the source was not packed")]
     Pack(#[from] PackError),

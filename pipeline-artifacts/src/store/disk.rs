@@ -11,13 +11,13 @@ use pipeline_core::StoreError;
 const READ_ONLY: u32 = 0o444;
 
 /// An error of the system, with what was being done.
-pub(super) fn failed(doing: &str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+pub(crate) fn failed(doing: &str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     let what = format!("{doing} {}", path.display());
     move |source| StoreError::Io { what, source }
 }
 
 /// Makes a directory, and its name durable. One that exists is fine.
-pub(super) fn make_dir(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn make_dir(path: &Path) -> Result<(), StoreError> {
     match fs::create_dir(path) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => return Ok(()),
@@ -27,7 +27,7 @@ pub(super) fn make_dir(path: &Path) -> Result<(), StoreError> {
 }
 
 /// Makes the names in a directory durable.
-pub(super) fn sync_dir(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn sync_dir(path: &Path) -> Result<(), StoreError> {
     let path = if path.as_os_str().is_empty() {
         Path::new(".")
     } else {
@@ -39,13 +39,13 @@ pub(super) fn sync_dir(path: &Path) -> Result<(), StoreError> {
 }
 
 /// Makes the bytes of a new file durable, and closes it to writers.
-pub(super) fn seal(file: &File) -> io::Result<()> {
+pub(crate) fn seal(file: &File) -> io::Result<()> {
     file.set_permissions(fs::Permissions::from_mode(READ_ONLY))?;
     file.sync_data()
 }
 
 /// Whether a path still names an open file.
-pub(super) fn is_same(path: &Path, file: &File) -> io::Result<bool> {
+pub(crate) fn is_same(path: &Path, file: &File) -> io::Result<bool> {
     let open = file.metadata()?;
     match fs::symlink_metadata(path) {
         Ok(named) => Ok((named.dev(), named.ino()) == (open.dev(), open.ino())),

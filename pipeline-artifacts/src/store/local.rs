@@ -13,6 +13,7 @@ use super::blocking;
 use super::disk::{failed, make_dir, seal, sync_dir};
 use super::gate::GATE;
 use super::temp::Session;
+use crate::catalog::View;
 
 /// A store in a directory. Cloning is cheap; clones are the same store. Any number of threads and processes
 /// may use one directory at the same time.
@@ -46,6 +47,8 @@ struct Inner {
     /// The directory for what this store writes, while a [`Lease`] on it lives; begun by the first write, so that
     /// reading needs no right to write.
     session: Arc<Mutex<Weak<Session>>>,
+    /// What is known of the catalog.
+    view: Arc<View>,
 }
 
 /// What is asked of a blob that is there already before it is taken for what is to be stored.
@@ -66,9 +69,10 @@ pub(super) const MARK_FILE: &str = "store.json";
 pub(super) const MARK: &[u8] = br#"{"format":2}"#;
 
 /// The directories in the root of a store.
-const DIRECTORIES: [&str; 8] = [
+const DIRECTORIES: [&str; 9] = [
     "blobs",
     "blobs/sha256",
+    "cache",
     "catalog",
     "layouts",
     "quarantine",
@@ -98,6 +102,7 @@ impl LocalStore {
             root: root.to_owned(),
             recheck: Recheck::default(),
             session: Arc::default(),
+            view: Arc::new(View::open(root.join("catalog"), root.join("cache"))),
         }));
         let mark = root.join(MARK_FILE);
         match fs::read(&mark) {
@@ -121,6 +126,7 @@ impl LocalStore {
             root: self.root().to_owned(),
             recheck,
             session: Arc::clone(&self.0.session),
+            view: Arc::clone(&self.0.view),
         }))
     }
 
@@ -162,6 +168,10 @@ impl LocalStore {
         fs::metadata(self.root()).is_ok_and(|own| (own.dev(), own.ino()) == (other.dev(), other.ino()))
     }
 
+    pub(crate) fn view(&self) -> &View {
+        &self.0.view
+    }
+
     pub(super) fn session(&self) -> &Mutex<Weak<Session>> {
         &self.0.session
     }
@@ -172,7 +182,7 @@ impl LocalStore {
 
     /// Writes a file that is not there yet, whole and durable, and tells whether it did; `false` when there is
     /// one already, which stays as it is.
-    pub(super) fn write_new(&self, bytes: &[u8], path: &Path) -> Result<bool, StoreError> {
+    pub(crate) fn write_new(&self, bytes: &[u8], path: &Path) -> Result<bool, StoreError> {
         let lease = self.lease()?;
         let mut file = lease.file()?;
         file.write_all(bytes)

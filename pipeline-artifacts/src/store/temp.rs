@@ -6,6 +6,7 @@ use fs4::{FileExt, TryLockError};
 use pipeline_core::StoreError;
 use tempfile::{Builder, NamedTempFile};
 
+use super::LocalStore;
 use super::disk::{failed, is_same};
 
 /// A writer's own directory for what is not finished: `tmp/<id>/`, beside `tmp/<id>.lock`, which the writer
@@ -64,6 +65,13 @@ impl Drop for Session {
         // What stays is cleaned by the next writer.
         let _ = fs::remove_dir_all(&self.dir);
         let _ = fs::remove_file(&self.lock);
+    }
+}
+
+impl LocalStore {
+    /// Removes what dead writers left.
+    pub(crate) fn clean_leftovers(&self) {
+        clean(&self.temp());
     }
 }
 

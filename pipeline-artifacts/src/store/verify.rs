@@ -14,7 +14,8 @@ use super::blob::digest_of;
 use super::disk::failed;
 use super::local::{MARK, MARK_FILE, in_root};
 use super::verify_layer::check_layer;
-use super::{LocalStore, Problem, ProblemKind, StoreReport, StoredArtifact, record};
+use super::{LocalStore, Problem, ProblemKind, StoreReport, StoredArtifact};
+use crate::catalog::FileName;
 use crate::crew::{crew, default_threads};
 use crate::form::{Descriptor, Manifest, Piece, Toc};
 use crate::limits;
@@ -125,7 +126,7 @@ impl Check<'_> {
     }
 
     fn catalog(&mut self) -> Result<(), StoreError> {
-        for dir in list(&self.store.catalog())? {
+        for dir in list(&self.store.root().join("catalog"))? {
             let path = dir.path();
             let name = dir
                 .file_name()
@@ -145,27 +146,38 @@ impl Check<'_> {
 
     fn record(&mut self, path: &Path, name: &ArtifactName) {
         let file_name = path.file_name().and_then(|name| name.to_str());
-        let Some(version) = file_name.and_then(record::version_of) else {
-            self.unexpected(path, "it is not the record of a version");
+        let Some(file) = file_name.and_then(FileName::parse) else {
+            self.unexpected(path, "it is neither the record of a version nor a mark");
             return;
         };
         self.report.records += 1;
+        let (FileName::Record(version) | FileName::Mark(version, _)) = &file;
         let mut broken = Broken::from([(name.clone(), version.clone())]);
-        let artifact = match fs::read(path).map(|bytes| record::read(&bytes)) {
-            Ok(Ok(artifact)) => artifact,
-            Ok(Err(reason)) => return self.problem(path, ProblemKind::Damaged, reason, &broken),
+        let bytes = match fs::read(path) {
+            Ok(bytes) => bytes,
             Err(error) => return self.unreadable(path, &error, &broken),
         };
-        let place = record::check_place(&artifact, name, &version);
-        let published = (artifact.name, artifact.version);
-        if let Err(reason) = place {
-            broken.insert(published);
-            self.problem(path, ProblemKind::Damaged, reason, &broken);
-        } else {
-            self.manifests
-                .entry(artifact.digest)
-                .or_default()
-                .insert(published);
+        match file.check(&bytes, name) {
+            Err(reason) => {
+                let published = FileName::misplaced(&bytes);
+                broken.extend(published.map(|found| (found.name, found.version)));
+                self.problem(path, ProblemKind::Damaged, reason, &broken);
+            }
+            Ok(None) => {}
+            Ok(Some(artifact)) => {
+                let removed = self
+                    .store
+                    .catalog()
+                    .standing(name, version)
+                    .is_ok_and(|found| found.removed.is_some());
+                if !removed {
+                    let published = (artifact.name, artifact.version);
+                    self.manifests
+                        .entry(artifact.digest)
+                        .or_default()
+                        .insert(published);
+                }
+            }
         }
     }
 

@@ -10,19 +10,27 @@
     reason = "`StoreError` is the core's; tests may move it"
 )]
 
+mod attach;
+mod catalog;
+mod collect;
+mod compare;
 mod conformance;
 mod corruption;
 mod crash;
 mod fuzz;
 mod hostile;
 mod kill;
+#[cfg(feature = "oci")]
+mod oci;
+mod origin;
 mod pack;
 mod package;
 mod process;
 mod properties;
-mod race;
+mod retention;
 mod room;
 mod store;
+mod writers;
 
 use std::error::Error;
 use std::fs;

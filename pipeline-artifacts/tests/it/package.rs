@@ -180,7 +180,7 @@ fn what_cannot_be_packaged_says_why() {
     the source was not packed: cannot read "<dir>/src/missing": No such file or directory (os error 2)
     this worker has no source to package
     "#);
-    assert!(bench.store.names().unwrap().is_empty());
+    assert!(bench.store.catalog().names().unwrap().is_empty());
 }
 
 /// Keeps what is reported, and asks the stage to stop before the second file.
@@ -221,6 +221,6 @@ fn progress_is_reported_and_a_request_to_stop_is_honoured() {
         "the source was not packed: packing was stopped"
     );
     assert_eq!(*listener.seen.lock().unwrap(), ["0/Some(4) a", "2/Some(4) b"]);
-    assert!(bench.store.names().unwrap().is_empty());
+    assert!(bench.store.catalog().names().unwrap().is_empty());
     listener.stop.lock().unwrap().take();
 }

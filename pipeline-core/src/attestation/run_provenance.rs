@@ -8,7 +8,7 @@ use super::{
     RunDetails, RunParameters, RunSource, Statement,
 };
 use crate::run::StageView;
-use crate::{ArtifactRef, Digest, PlannedStage, Purpose, RunState, StageEnd, StageName, Timestamp};
+use crate::{ArtifactRef, Digest, PlannedStage, Purpose, Revision, RunState, StageEnd, StageName, Timestamp};
 
 /// Says where artifacts come from: makes SLSA provenance of the run that built them.
 ///
@@ -22,8 +22,13 @@ pub struct RunProvenance<'a> {
     run: &'a RunState,
     builder: Builder,
     source: Option<(String, Option<String>)>,
+    since: Option<(ArtifactRef, Vec<Revision>)>,
     dependencies: Vec<ResourceDescriptor>,
+    at_work: Option<(StageName, Timestamp)>,
 }
+
+/// How many revisions provenance lists at most.
+const MOST_REVISIONS: usize = 1000;
 
 /// An artifact to say the origin of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,8 +74,26 @@ impl<'a> RunProvenance<'a> {
                 builder_dependencies: Vec::new(),
             },
             source: None,
+            since: None,
             dependencies: Vec::new(),
+            at_work: None,
         }
+    }
+
+    /// Said by a stage that is at work, of what it has just built: its end is not in the journal yet, and what it gave is
+    /// what it says itself. So the provenance can be there before anybody sees the artifact's stage succeed.
+    #[must_use]
+    pub fn at_work(mut self, stage: StageName, now: Timestamp) -> Self {
+        self.at_work = Some((stage, now));
+        self
+    }
+
+    /// With the version before it, and the revisions that are new since then, the newest first; no more than a thousand
+    /// are listed.
+    #[must_use]
+    pub fn since(mut self, before: ArtifactRef, revisions: impl IntoIterator<Item = Revision>) -> Self {
+        self.since = Some((before, revisions.into_iter().collect()));
+        self
     }
 
     /// With the version of a part of the builder, such as the host program's.
@@ -124,6 +147,12 @@ impl<'a> RunProvenance<'a> {
         let producer = stages
             .find(|stage| stage.produces.contains(&artifact))
             .map(|stage| &stage.name);
+        if let (Some(producer), Some((own, _))) = (producer, &self.at_work)
+            && producer == own
+            && self.run.stage(own).is_some_and(|view| view.attempt().is_some())
+        {
+            return Ok(producer);
+        }
         let end = producer
             .and_then(|name| self.run.stage(name)?.end())
             .filter(|end| end.is_success());
@@ -148,7 +177,13 @@ impl<'a> RunProvenance<'a> {
         let stages: Vec<_> = self.run.stages().collect();
         let among = |names: &BTreeSet<&StageName>, view: &StageView<'_>| names.contains(&view.planned().name);
         let logs = stages.iter().filter(|view| among(built_by, view));
-        let byproducts = logs.filter_map(|view| {
+        let speaks = |view: &StageView<'_>| {
+            self.at_work
+                .as_ref()
+                .is_some_and(|(own, _)| view.planned().name == *own)
+        };
+        // What an earlier attempt said is not what this one does.
+        let byproducts = logs.filter(|view| !speaks(view)).filter_map(|view| {
             let name = format!("{}/output", view.planned().name);
             Some(ResourceDescriptor::sha256(name, view.output()?))
         });
@@ -158,7 +193,10 @@ impl<'a> RunProvenance<'a> {
             finished_on: stages
                 .iter()
                 .filter(|view| among(built_by, view))
-                .filter_map(StageView::ended)
+                .filter_map(|view| match &self.at_work {
+                    Some((_, now)) if speaks(view) => Some(*now),
+                    _ => view.ended(),
+                })
                 .max(),
         };
         Provenance {
@@ -224,6 +262,7 @@ impl<'a> RunProvenance<'a> {
                         None => repository.clone(),
                     }),
                 digest: BTreeMap::from([(algorithm.to_owned(), revision.id.clone())]),
+                annotations: self.since.as_ref().map(since).unwrap_or_default(),
                 ..ResourceDescriptor::default()
             });
         }
@@ -248,6 +287,24 @@ impl<'a> RunProvenance<'a> {
 struct Internal {
     delivery: u64,
     purpose: Purpose,
+}
+
+/// What is new since the version before, as the source's annotations.
+fn since((before, revisions): &(ArtifactRef, Vec<Revision>)) -> Map<String, Value> {
+    let listed = &revisions[..revisions.len().min(MOST_REVISIONS)];
+    object(&Since {
+        since: subject_name(before),
+        revisions: listed,
+        revisions_in_all: revisions.len(),
+    })
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Since<'a> {
+    since: String,
+    revisions: &'a [Revision],
+    revisions_in_all: usize,
 }
 
 fn earliest<'a>(stages: impl Iterator<Item = &'a StageView<'a>>) -> Option<Timestamp> {

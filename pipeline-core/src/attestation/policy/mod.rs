@@ -7,6 +7,7 @@ mod provenance;
 #[cfg(feature = "signing")]
 mod read;
 mod report;
+mod result_claim;
 mod rules;
 mod source_claim;
 mod subject;

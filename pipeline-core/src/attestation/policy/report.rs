@@ -77,6 +77,8 @@ pub enum Rule {
     Tree,
     /// The statement is of a kind that is asked for.
     PredicateType,
+    /// It says that what it tells of went well; asked of test results and verification summaries.
+    Result,
     /// The provenance is sound, and there are rules for it.
     Provenance,
     /// The builder is trusted.
@@ -102,6 +104,7 @@ impl fmt::Display for Rule {
             Self::Subject => "subject",
             Self::Tree => "tree",
             Self::PredicateType => "predicate type",
+            Self::Result => "result",
             Self::Provenance => "provenance",
             Self::Builder => "builder",
             Self::KeysOfBuilder => "keys of builder",

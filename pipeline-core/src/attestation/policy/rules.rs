@@ -16,7 +16,8 @@ use crate::attestation::{Predicate, Provenance, RUN_BUILD_TYPE, Verifier};
 #[derive(Debug, Clone)]
 pub struct Policy {
     /// The kinds of statement that there must be: for each, one envelope must fulfil everything. None asked for is none
-    /// proven.
+    /// proven. A test result and a verification summary must say that it was passed, provenance must fulfil the rules
+    /// for it; of other kinds nothing is read but who signed them and what they are about.
     pub predicate_types: Vec<String>,
     /// The keys that are believed.
     pub keys: Vec<AcceptedKey>,

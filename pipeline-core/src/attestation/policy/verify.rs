@@ -1,4 +1,5 @@
 use super::report::shown;
+use super::result_claim::{PASSED, result};
 use super::{AcceptedKey, AttestationReport, Check, Policy, Report, Requirement, Rule, Subject};
 use crate::attestation::{Envelope, Predicate, Provenance, ResourceDescriptor, STATEMENT_PAYLOAD, Statement};
 use crate::{Digest, Timestamp};
@@ -125,6 +126,11 @@ impl Policy {
         let asked = self.predicate_types.contains(found);
         let expected = self.predicate_types.join("` or `");
         checks.note(Rule::PredicateType, asked, format!("`{expected}`"), found);
+        // A test that failed was also signed by whoever ran it.
+        if let Some(said) = result(statement) {
+            let found = if said.is_empty() { "nothing is said" } else { said };
+            checks.note(Rule::Result, said == PASSED, PASSED, found);
+        }
         if found != Provenance::TYPE {
             return;
         }

@@ -481,3 +481,39 @@ async fn provenance_made_here_is_what_the_policy_reads() {
             .allowed()
     );
 }
+
+#[tokio::test]
+async fn a_result_proves_something_only_when_it_was_passed() {
+    let key = ed25519(1);
+    for (kind, field) in [
+        ("https://in-toto.io/attestation/test-result/v0.1", "result"),
+        (
+            "https://slsa.dev/verification_summary/v0.2",
+            "verification_result",
+        ),
+        ("https://slsa.dev/verification_summary/v1", "verificationResult"),
+    ] {
+        let policy = Policy {
+            predicate_types: vec![kind.to_owned()],
+            provenance: None,
+            ..policy(&[accepted("ci", &key)], 1)
+        };
+        for (said, allowed) in [
+            (json!("PASSED"), true),
+            (json!("WARNED"), false),
+            (json!("FAILED"), false),
+            (json!("passed"), false),
+            (json!(true), false),
+            (Value::Null, false),
+        ] {
+            let mut statement = good();
+            statement["predicateType"] = json!(kind);
+            statement["predicate"] = json!({ field: said });
+            let envelope = signed(envelope(&statement), &[&key]).await;
+            let report = verify(&policy, &[envelope]);
+            assert_eq!(report.allowed(), allowed, "{kind} {said}: {report}");
+            let failed: Vec<_> = failed(&report).iter().map(|check| check.rule).collect();
+            assert_eq!(failed, if allowed { vec![] } else { vec![Rule::Result] });
+        }
+    }
+}

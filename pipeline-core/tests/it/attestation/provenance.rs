@@ -1,6 +1,6 @@
 //! Provenance out of runs.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use pipeline_core::attestation::{
     Built, Predicate, Provenance, ProvenanceError, RUN_BUILD_TYPE, ResourceDescriptor, RunParameters,
@@ -8,8 +8,9 @@ use pipeline_core::attestation::{
 };
 use pipeline_core::testing::{ManualClock, MemoryArtifacts, RepeatableEntropy, ScriptedStage, Step};
 use pipeline_core::{
-    Actor, ArtifactRef, Digest, DirectorySource, Effect, MemoryJournal, Outcome, Pipeline, Reads, Revision,
-    RunRequest, RunState, Runner, Source, SourcePath, Stage, StageContext, StageSpec, Timestamp,
+    Actor, ArtifactRef, Digest, DirectorySource, Effect, JournalExt, MemoryJournal, Outcome, Pipeline, Reads,
+    Revision, RunRequest, RunState, Runner, Source, SourcePath, Stage, StageContext, StageSpec, StreamId,
+    Timestamp,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -248,4 +249,113 @@ async fn what_was_used_again_is_claimed_by_the_run_that_built_it() {
         other => panic!("{other}"),
     }
     assert_eq!(Provenance::TYPE, "https://slsa.dev/provenance/v1");
+}
+
+/// A stage that says where its artifact comes from while it is at work.
+#[derive(Debug, Serialize)]
+struct SaysItself {
+    #[serde(skip)]
+    journal: Arc<MemoryJournal>,
+    #[serde(skip)]
+    said: Arc<Mutex<Vec<Result<Provenance, ProvenanceError>>>>,
+}
+
+impl Stage for SaysItself {
+    const TYPE: &'static str = "says-itself";
+    type Error = std::convert::Infallible;
+
+    fn effect(&self) -> Effect {
+        Effect::Idempotent
+    }
+
+    async fn run(&self, cx: &StageContext) -> Result<Outcome, Self::Error> {
+        let events = self
+            .journal
+            .read_stream(&StreamId::run(cx.run()), 0)
+            .await
+            .unwrap();
+        let state = RunState::from_events(cx.run(), &events).unwrap();
+        let shop = artifact("shop", "1.2.3");
+        for stage in ["build", "base"] {
+            let statement = from(&state)
+                .at_work(stage.parse().unwrap(), time())
+                .since(
+                    artifact("shop", "1.2.2"),
+                    ["c", "b"].map(|id| Revision {
+                        id: id.to_owned(),
+                        at: time(),
+                        summary: String::new(),
+                    }),
+                )
+                .statement([Built::new(shop.clone())]);
+            let said = statement.map(|statement| statement.predicate().unwrap());
+            self.said.lock().unwrap().push(said);
+        }
+        Ok(Outcome::succeeded().artifact(shop))
+    }
+}
+
+#[tokio::test]
+async fn a_stage_that_is_at_work_says_what_it_builds_and_no_other() {
+    let journal = Arc::new(MemoryJournal::new());
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let stage = SaysItself {
+        journal: Arc::clone(&journal),
+        said: Arc::clone(&said),
+    };
+    let pipeline = Pipeline::builder("shop-pipeline")
+        .stage(StageSpec::new("base", builds(artifact("base", "3.0.0"))).produces(["base"]))
+        .stage(StageSpec::new("build", stage).needs(["base"]).produces(["shop"]))
+        .build()
+        .unwrap();
+    let runner = Runner::new(journal, Arc::new(MemoryArtifacts::new()))
+        .clock(ManualClock::at("2026-11-20T11:00:00Z"))
+        .entropy(RepeatableEntropy::new(1));
+    let runner = Arc::new(runner);
+    let request = RunRequest {
+        revision: Some(Revision {
+            id: REVISION.to_owned(),
+            at: time(),
+            summary: String::new(),
+        }),
+        ..RunRequest::new(Actor::person("alice").unwrap())
+    };
+    let run = runner.create(&pipeline, request).await.unwrap();
+    let state = runner.drive(&pipeline, &run).await.unwrap();
+
+    let said = said.lock().unwrap();
+    let [Ok(own), Err(ProvenanceError::NotBuilt { .. })] = &said[..] else {
+        panic!("{said:?}");
+    };
+    assert_eq!(own.run_details.metadata.finished_on, Some(time()));
+    assert!(own.run_details.byproducts.is_empty());
+    let source = &own.build_definition.resolved_dependencies[1];
+    assert_eq!(
+        Value::Object(source.annotations.clone()),
+        json!({
+            "since": "shop@1.2.2",
+            "revisions": [{"id": "c", "at": time()}, {"id": "b", "at": time()}],
+            "revisionsInAll": 2,
+        })
+    );
+
+    // Afterwards the journal says the same, but for when it ended.
+    let statement = from(&state)
+        .statement([Built::new(artifact("shop", "1.2.3"))])
+        .unwrap();
+    let later: Provenance = statement.predicate().unwrap();
+    assert_eq!(
+        later.build_definition.external_parameters,
+        own.build_definition.external_parameters
+    );
+    assert_eq!(
+        later.run_details.metadata.started_on,
+        own.run_details.metadata.started_on
+    );
+
+    // And a stage that has ended is not at work any more.
+    let other = from(&state)
+        .at_work("build".parse().unwrap(), time())
+        .statement([Built::new(artifact("shop", "9.9.9"))]);
+    assert!(matches!(other, Err(ProvenanceError::Other { .. })), "{other:?}");
 }

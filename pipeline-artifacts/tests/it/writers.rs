@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use crate::{Bench, shop, v};
 
 /// Where the parent tells the child what to do: the directory of the test, the number of the child.
-const TASK: &str = "PIPELINE_ARTIFACTS_TEST_RACE";
+const TASK: &str = "PIPELINE_ARTIFACTS_TEST_WRITERS";
 
 /// What one writer does, in this order: publishes a tree under a version.
 type Plan = Vec<(u8, u8)>;
@@ -57,7 +57,7 @@ fn child() {
 fn start(dir: &Path, number: usize) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
-        .args(["--exact", "race::child", "--ignored"])
+        .args(["--exact", "writers::child", "--ignored"])
         .env(TASK, format!("{}:{number}", dir.display()));
     command.stdout(Stdio::null()).spawn().unwrap()
 }

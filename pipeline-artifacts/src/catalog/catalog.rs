@@ -1,0 +1,217 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use pipeline_core::{ArtifactName, ArtifactRef, StoreError};
+use semver::Version;
+
+use super::file_name::FileName;
+use super::{Because, Mark, MarkKind, Publication, Standing, Versions, listing};
+use crate::LocalStore;
+use crate::store::disk::{make_dir, sync_dir};
+
+/// Names and versions, and what they stand for: in a directory that any number of threads and processes share.
+/// Cloning is cheap.
+///
+/// A source of truth: one small file for each version, created once and never changed, and one for each thing that
+/// happened to it later ([`Mark`]). Everything else is derived: the lists in memory and the index on disk are
+/// compared with the directories at every question (one `stat`), so what other processes published is seen at once,
+/// and an index that is damaged, old or absent costs time and nothing else.
+///
+/// A version is published once, for ever: also one that was yanked, and one that retention removed. Versions that
+/// differ only in build metadata are one version, as for Cargo: semantic versioning does not order them, so "the
+/// newest" would be ambiguous, and a registry's tag has no `+`.
+///
+/// [`LocalStore::catalog`](crate::LocalStore::catalog) gives the one of a store.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    store: LocalStore,
+}
+
+impl LocalStore {
+    /// The names and versions of this store.
+    pub fn catalog(&self) -> Catalog {
+        Catalog { store: self.clone() }
+    }
+}
+
+impl Catalog {
+    /// Writes a record, which then stands for ever; tells the one that does. Whether the artifact is whole is
+    /// the store's business.
+    pub(crate) fn insert(&self, publication: &Publication) -> Result<Publication, StoreError> {
+        let ArtifactRef {
+            name,
+            version,
+            digest,
+        } = &publication.artifact;
+        let bytes = publication.record()?;
+        let dir = self.dir_of(name);
+        make_dir(&dir)?;
+        // Also for a directory that was there: whoever made it may not have made its name durable yet.
+        dir.parent().map_or(Ok(()), sync_dir)?;
+        if self
+            .store
+            .write_new(&bytes, &dir.join(FileName::record(version)))?
+        {
+            return Ok(publication.clone());
+        }
+        let Some(published) = self.record(name, version)? else {
+            return Err(StoreError::NotFound {
+                what: format!("the record of {name} {version}, which was there just now,"),
+            });
+        };
+        if published.artifact.digest != *digest {
+            return Err(StoreError::Taken {
+                name: name.clone(),
+                version: version.clone(),
+                published: published.artifact.digest,
+                offered: *digest,
+            });
+        }
+        let again = Because::itself("the same content was published again", publication.published_at);
+        self.mark(name, version, MarkKind::Restored, &again)?;
+        Ok(published)
+    }
+
+    /// The record of a version, also of one that was yanked or removed. Build metadata is not compared.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`] when the record is not what was written.
+    pub fn record(&self, name: &ArtifactName, version: &Version) -> Result<Option<Publication>, StoreError> {
+        listing::record(&self.dir_of(name), name, version)
+    }
+
+    /// What happened to a version since it was published.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`] when a mark is not what was written.
+    pub fn standing(&self, name: &ArtifactName, version: &Version) -> Result<Standing, StoreError> {
+        listing::standing(&self.dir_of(name), name, version)
+    }
+
+    /// The artifact that a name and version stand for, also when it was yanked; `None` when there is none, or
+    /// retention removed it. Asks the record itself.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`] when the record is not what was written.
+    pub fn find(&self, name: &ArtifactName, version: &Version) -> Result<Option<ArtifactRef>, StoreError> {
+        let Some(record) = self.record(name, version)? else {
+            return Ok(None);
+        };
+        let removed = self.standing(name, version)?.removed.is_some();
+        Ok((!removed).then_some(record.artifact))
+    }
+
+    /// All names that something was published under, sorted.
+    ///
+    /// # Errors
+    ///
+    /// When the catalog cannot be read.
+    pub fn names(&self) -> Result<Vec<ArtifactName>, StoreError> {
+        let mut names = Vec::new();
+        for versions in self.all()? {
+            names.push(versions.name().clone());
+        }
+        Ok(names)
+    }
+
+    /// All versions of a name as they are now.
+    ///
+    /// # Errors
+    ///
+    /// When the catalog cannot be read, or a record in it is damaged: a list with a gap would be wrong.
+    pub fn versions(&self, name: &ArtifactName) -> Result<Arc<Versions>, StoreError> {
+        self.store.view().versions(name)
+    }
+
+    /// All versions of all names that have some, by name.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Catalog::versions`].
+    pub fn all(&self) -> Result<Vec<Arc<Versions>>, StoreError> {
+        let mut all = Vec::new();
+        for name in self.store.view().names()? {
+            let versions = self.versions(&name)?;
+            if !versions.entries().is_empty() {
+                all.push(versions);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Reads everything that changed and writes the index anew, so that the next process need not. It is done
+    /// now and then without being asked; where the index cannot be written, nothing happens.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Catalog::versions`].
+    pub fn refresh(&self) -> Result<(), StoreError> {
+        self.all()?;
+        self.store.view().flush();
+        Ok(())
+    }
+
+    /// Yanks a version: no range selects it any more; who asks for it by name and version, or by digest, still
+    /// gets it. Doing it twice changes nothing: the first reason stays.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`] when there is no such version.
+    pub fn yank(
+        &self,
+        name: &ArtifactName,
+        version: &Version,
+        why: &Because,
+    ) -> Result<Standing, StoreError> {
+        self.mark(name, version, MarkKind::Yanked, why)
+    }
+
+    /// Lets a version be selected again.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`] when there is no such version.
+    pub fn unyank(
+        &self,
+        name: &ArtifactName,
+        version: &Version,
+        why: &Because,
+    ) -> Result<Standing, StoreError> {
+        self.mark(name, version, MarkKind::Unyanked, why)
+    }
+
+    /// Writes a mark, unless it would change nothing.
+    pub(crate) fn mark(
+        &self,
+        name: &ArtifactName,
+        version: &Version,
+        kind: MarkKind,
+        why: &Because,
+    ) -> Result<Standing, StoreError> {
+        if self.record(name, version)?.is_none() {
+            return Err(StoreError::NotFound {
+                what: format!("{name} {version}"),
+            });
+        }
+        loop {
+            let mut standing = self.standing(name, version)?;
+            if standing.is_already(kind) {
+                return Ok(standing);
+            }
+            let mark = Mark::new(name, version, standing.marks + 1, kind, why);
+            let path = self.dir_of(name).join(FileName::mark(version, mark.number));
+            // Somebody else may have been faster: then it is decided again.
+            if self.store.write_new(&mark.record()?, &path)? {
+                standing.apply(mark);
+                return Ok(standing);
+            }
+        }
+    }
+
+    fn dir_of(&self, name: &ArtifactName) -> PathBuf {
+        self.store.view().dir_of(name)
+    }
+}

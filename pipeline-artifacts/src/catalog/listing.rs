@@ -1,0 +1,139 @@
+//! Reads the directory of a name: the truth.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use pipeline_core::{ArtifactName, StoreError};
+use semver::Version;
+
+use super::file_name::FileName;
+use super::stamp::{Stamp, Tick};
+use super::{CatalogEntry, Mark, Publication, Standing, Versions};
+use crate::store::disk::failed;
+
+/// A directory that was listed.
+#[derive(Debug)]
+pub(super) struct Listed<T> {
+    pub(super) content: T,
+    /// Its stamp, if that holds.
+    pub(super) stamp: Option<Stamp>,
+}
+
+/// How often a directory that changes meanwhile is listed before its stamp is given up.
+const TRIES: usize = 4;
+
+/// Lists a directory, with a stamp that holds if there can be one.
+pub(super) fn list<T>(
+    dir: &Path,
+    pulse: &Path,
+    mut read: impl FnMut(Vec<String>) -> Result<T, StoreError>,
+) -> Result<Listed<T>, StoreError> {
+    let stamp = || Stamp::of(dir).map_err(failed("cannot read", dir));
+    let mut tries = 0;
+    loop {
+        let now = Tick::now(pulse);
+        let before = stamp()?;
+        let content = read(file_names(dir)?)?;
+        let same = before == stamp()?;
+        tries += 1;
+        if same || tries == TRIES {
+            let holds = |stamp: &Stamp| same && now.is_some_and(|now| stamp.is_before(now));
+            let stamp = before.filter(holds);
+            return Ok(Listed { content, stamp });
+        }
+    }
+}
+
+/// The names in a directory that are text, in no order; none when there is no directory.
+fn file_names(dir: &Path) -> Result<Vec<String>, StoreError> {
+    let mut names = Vec::new();
+    let files = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(names),
+        files => files.map_err(failed("cannot read", dir))?,
+    };
+    for file in files {
+        let name = file.map_err(failed("cannot read", dir))?.file_name();
+        names.extend(name.into_string());
+    }
+    Ok(names)
+}
+
+/// All versions of a name, and how many records were read for it. What is known and has no new mark is not read
+/// again: records never change.
+pub(super) fn versions(
+    dir: &Path,
+    pulse: &Path,
+    name: &ArtifactName,
+    known: Option<&Versions>,
+) -> Result<(Listed<Versions>, usize), StoreError> {
+    let mut count = 0;
+    let listed = list(dir, pulse, |files| {
+        let mut marks: BTreeMap<Version, (bool, u32)> = BTreeMap::new();
+        for file in files {
+            match FileName::parse(&file) {
+                Some(FileName::Record(version)) => marks.entry(version).or_default().0 = true,
+                Some(FileName::Mark(version, number)) => {
+                    let most = &mut marks.entry(version).or_default().1;
+                    *most = number.max(*most);
+                }
+                None => {}
+            }
+        }
+        let mut entries = Vec::with_capacity(marks.len());
+        for (version, (recorded, marks)) in marks {
+            if !recorded {
+                continue; // The record of a mark is always there before it; `verify` tells of one that is gone.
+            }
+            let same = known.and_then(|known| known.get(&version));
+            if let Some(entry) = same.filter(|entry| entry.marks == marks) {
+                entries.push(entry.clone());
+                continue;
+            }
+            count += 1;
+            if let Some(publication) = record(dir, name, &version)? {
+                entries.push(CatalogEntry::new(publication, &standing(dir, name, &version)?));
+            }
+        }
+        Ok(Versions::new(name.clone(), entries))
+    })?;
+    Ok((listed, count))
+}
+
+/// The record of a version.
+pub(super) fn record(
+    dir: &Path,
+    name: &ArtifactName,
+    version: &Version,
+) -> Result<Option<Publication>, StoreError> {
+    let path = dir.join(FileName::record(version));
+    read(&path, |bytes| Publication::read(bytes, name, version))
+}
+
+/// What the marks of a version come to.
+pub(super) fn standing(dir: &Path, name: &ArtifactName, version: &Version) -> Result<Standing, StoreError> {
+    let mut standing = Standing::default();
+    loop {
+        let number = standing.marks + 1;
+        let path = dir.join(FileName::mark(version, number));
+        match read(&path, |bytes| Mark::read(bytes, name, version, number))? {
+            Some(mark) => standing.apply(mark),
+            None => return Ok(standing),
+        }
+    }
+}
+
+/// Reads a file of the catalog; `None` when there is none.
+fn read<T>(path: &PathBuf, read: impl FnOnce(&[u8]) -> Result<T, String>) -> Result<Option<T>, StoreError> {
+    match fs::read(path) {
+        Ok(bytes) => read(&bytes).map(Some).map_err(|reason| StoreError::Damaged {
+            what: format!("record {}", path.display()),
+            reason,
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        // No record has a name that the system refuses for its length.
+        Err(error) if error.kind() == io::ErrorKind::InvalidFilename => Ok(None),
+        Err(error) => Err(failed("cannot read", path)(error)),
+    }
+}

@@ -1,0 +1,101 @@
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+
+use fs4::FileExt;
+use pipeline_core::{Digest, StoreError};
+
+use super::sweep::{Fate, Sweep};
+use super::{CollectError, Collected, Collection, Live};
+use crate::LocalStore;
+use crate::store::disk::failed;
+
+/// Held by the one collection that runs.
+const LOCK: &str = "cache/collect.lock";
+
+impl LocalStore {
+    /// Takes away what nothing needs any more; others may write and read meanwhile. What it takes is moved to the trash,
+    /// where readers still find it and writers bring it back from, and is deleted by a collection after the grace period.
+    ///
+    /// Why it takes nothing that a writer needs: it notes the moment when it begins, or when the oldest
+    /// [lease](crate::Lease) began that lives then, and takes no blob that was stored or reused since. Whoever refers to
+    /// a blob after the collection has looked holds a lease since before that moment, or stored, reused or published
+    /// later than it; both give the blob a later time. Killed at any moment it leaves some blobs in the trash
+    /// that nothing needs.
+    ///
+    /// # Errors
+    ///
+    /// [`CollectError::Unknown`] when it cannot be known what is needed: nothing is taken then.
+    /// [`CollectError::Busy`] when another one runs.
+    ///
+    /// ```
+    /// use pipeline_artifacts::{Collection, InUse, LocalStore};
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// # let now: pipeline_core::Timestamp = "2026-11-25T12:00:00Z".parse()?;
+    /// let store = LocalStore::open(dir.path().join("store"))?;
+    /// let plan = store.add_blob(b"the action plan of run 7")?;
+    /// let collection = Collection::new(now).in_use([InUse::new(plan, "run 7 names it")]).dry_run();
+    /// let collected = store.collect(&collection)?;
+    /// assert_eq!((collected.live, collected.moved.len()), (1, 0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn collect(&self, how: &Collection) -> Result<Collected, CollectError> {
+        let _alone = self.alone()?;
+        let sweep = Sweep::begin(self, how)?;
+        let live = Live::of(self, &how.in_use)?;
+        let once = Live::once(self)?;
+        let mut collected = Collected {
+            dry_run: how.dry_run,
+            live: live.blobs.len() as u64,
+            ..Collected::default()
+        };
+        collected.restored = sweep.restore(&live)?;
+        let candidates: Vec<_> = self
+            .list_blobs()?
+            .into_iter()
+            .filter(|blob| !live.has(&blob.digest))
+            .collect();
+        for (blob, fate) in sweep.take(&candidates, &once)? {
+            match fate {
+                Fate::Moved => collected.moved.push(blob),
+                Fate::Young => collected.young += 1,
+                Fate::Orphan => collected.orphans += 1,
+                Fate::Gone => {}
+            }
+        }
+        (collected.deleted, collected.freed) = sweep.delete()?;
+        if !how.dry_run {
+            self.clean_leftovers();
+            self.forget_referrers(&live)?;
+        }
+        Ok(collected)
+    }
+
+    fn alone(&self) -> Result<File, CollectError> {
+        let path = self.root().join(LOCK);
+        let lock = File::options().create(true).append(true).open(&path);
+        let lock = lock.map_err(failed("cannot open", &path))?;
+        FileExt::try_lock(&lock).map_err(|_| CollectError::Busy)?;
+        Ok(lock)
+    }
+
+    /// Removes what was attached to manifests that are gone, from the trash too.
+    fn forget_referrers(&self, live: &Live) -> Result<(), StoreError> {
+        let _gate = self.sweep_lock()?;
+        let dir = self.root().join("referrers");
+        let mut gone = BTreeSet::new();
+        for file in fs::read_dir(&dir).map_err(failed("cannot read", &dir))? {
+            let name = file.map_err(failed("cannot read", &dir))?.file_name();
+            let subject: Option<Digest> = name.to_str().and_then(|hex| format!("sha256:{hex}").parse().ok());
+            if let Some(subject) = subject.filter(|subject| !live.has(subject))
+                && self.blob_size(&subject)?.is_none()
+            {
+                gone.insert(self.referrers_dir(&subject));
+            }
+        }
+        for dir in gone {
+            fs::remove_dir_all(&dir).map_err(failed("cannot delete", &dir))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,156 @@
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use pipeline_core::{Digest, SignedDuration, StoreError, Timestamp};
+
+use super::{Collection, Live};
+use crate::store::disk::failed;
+use crate::{BlobId, LocalStore};
+
+/// So many blobs are moved before writers get their turn.
+const BATCH: usize = 256;
+
+/// The part of a collection that changes something.
+#[derive(Debug)]
+pub(super) struct Sweep<'a> {
+    store: &'a LocalStore,
+    how: &'a Collection,
+    /// What was stored or reused since then may be needed by somebody who has not said so yet.
+    since: SystemTime,
+}
+
+/// What became of a blob that is not needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    Moved,
+    Young,
+    Orphan,
+    Gone,
+}
+
+impl<'a> Sweep<'a> {
+    /// Notes the moment. Call it before looking for what is needed.
+    pub(super) fn begin(store: &'a LocalStore, how: &'a Collection) -> Result<Self, StoreError> {
+        let gate = store.sweep_lock()?;
+        let now = file_system_time(store)?;
+        let since = store.oldest_lease()?.map_or(now, |oldest| oldest.min(now));
+        drop(gate);
+        Ok(Self { store, how, since })
+    }
+
+    /// Brings back from the trash what is needed; how many blobs.
+    pub(super) fn restore(&self, live: &Live) -> Result<u64, StoreError> {
+        let mut restored = 0;
+        for (_, dir) in self.store.epochs()? {
+            for (digest, _) in trashed(&dir)? {
+                let needed = live.has(&digest) && !self.store.blob_path(&digest).exists();
+                if needed && (self.how.dry_run || self.store.restore(&digest)?) {
+                    restored += 1;
+                }
+            }
+        }
+        Ok(restored)
+    }
+
+    /// Moves to the trash what may be taken, and tells of each what became of it.
+    pub(super) fn take(&self, candidates: &[BlobId], once: &Live) -> Result<Vec<(BlobId, Fate)>, StoreError> {
+        let mut fates = Vec::with_capacity(candidates.len());
+        for batch in candidates.chunks(BATCH) {
+            let _gate = self.store.sweep_lock()?;
+            for blob in batch {
+                fates.push((*blob, self.take_one(blob, once.has(&blob.digest))?));
+            }
+        }
+        Ok(fates)
+    }
+
+    fn take_one(&self, blob: &BlobId, once: bool) -> Result<Fate, StoreError> {
+        let age = match (once, self.how.orphans_after) {
+            (true, _) => self.how.grace,
+            (false, Some(age)) => age,
+            (false, None) => return Ok(Fate::Orphan),
+        };
+        let path = self.store.blob_path(&blob.digest);
+        let used = match fs::symlink_metadata(&path).and_then(|found| found.modified()) {
+            Ok(used) => used,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Fate::Gone),
+            Err(error) => return Err(failed("cannot read", &path)(error)),
+        };
+        if used >= self.since || !self.is_past(used, age) {
+            return Ok(Fate::Young);
+        }
+        if self.how.dry_run
+            || self
+                .store
+                .to_trash(&blob.digest, self.epoch(SignedDuration::ZERO))?
+        {
+            return Ok(Fate::Moved);
+        }
+        Ok(Fate::Gone)
+    }
+
+    /// Deletes what lies in the trash for longer than the grace period; how many blobs, and how many bytes.
+    pub(super) fn delete(&self) -> Result<(u64, u64), StoreError> {
+        let before = self.epoch(self.how.grace);
+        if !self.how.dry_run {
+            let _gate = self.store.sweep_lock()?;
+            return self.store.empty_trash(before);
+        }
+        let (mut blobs, mut bytes) = (0, 0);
+        for (_, dir) in self
+            .store
+            .epochs()?
+            .into_iter()
+            .filter(|(epoch, _)| *epoch < before)
+        {
+            for (_, size) in trashed(&dir)? {
+                blobs += 1;
+                bytes += size;
+            }
+        }
+        Ok((blobs, bytes))
+    }
+
+    /// Whether something happened at least so long ago.
+    fn is_past(&self, then: SystemTime, age: SignedDuration) -> bool {
+        let then = Timestamp::try_from(then);
+        then.is_ok_and(|then| self.how.now.duration_since(then) >= age)
+    }
+
+    /// An epoch is the second in which a collection began.
+    fn epoch(&self, ago: SignedDuration) -> u64 {
+        let second = self.how.now.as_second().saturating_sub(ago.as_secs());
+        u64::try_from(second).unwrap_or(0)
+    }
+}
+
+/// What lies in the trash of an epoch, with sizes.
+fn trashed(dir: &PathBuf) -> Result<Vec<(Digest, u64)>, StoreError> {
+    let mut found = Vec::new();
+    for file in fs::read_dir(dir).map_err(failed("cannot read", dir))? {
+        let file = file.map_err(failed("cannot read", dir))?;
+        let name = file.file_name();
+        let digest = name.to_str().and_then(|hex| format!("sha256:{hex}").parse().ok());
+        let size = file.metadata().map_or(0, |found| found.len());
+        found.extend(digest.map(|digest| (digest, size)));
+    }
+    Ok(found)
+}
+
+/// What time it is by the clock that stamps the blobs, read off a file that is written for it.
+fn file_system_time(store: &LocalStore) -> Result<SystemTime, StoreError> {
+    let path = store.root().join("cache/pulse");
+    let open = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path);
+    open.and_then(|file| {
+        file.write_all_at(b".", 0)?;
+        file.metadata()?.modified()
+    })
+    .map_err(failed("cannot write", &path))
+}

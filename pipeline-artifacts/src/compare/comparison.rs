@@ -1,0 +1,150 @@
+use std::cmp::Ordering;
+
+use pipeline_core::{ArtifactEntry, ArtifactRef};
+use serde::Serialize;
+
+use super::change::size;
+use super::{Change, ChangeKind};
+use crate::StoredArtifact;
+
+/// What differs between two artifacts, found by their tables of contents: no file is read.
+///
+/// ```
+/// use pipeline_artifacts::{ChangeKind, Comparison, LocalStore, Packer};
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let tree = dir.path().join("dist");
+/// # std::fs::create_dir(&tree)?;
+/// # std::fs::write(tree.join("app"), "one")?;
+/// # let store = LocalStore::open(dir.path().join("store"))?;
+/// # let shop = "shop".parse()?;
+/// let old = store.publish(&shop, &"1.4.0".parse()?, &Packer::new(&tree).pack(&store)?.digest)?;
+/// std::fs::write(tree.join("app"), "three")?;
+/// let new = store.publish(&shop, &"1.5.0".parse()?, &Packer::new(&tree).pack(&store)?.digest)?;
+///
+/// let found = Comparison::of(&store.artifact(&old)?, &store.artifact(&new)?);
+/// assert_eq!(found.changes[0].path, "app");
+/// assert_eq!(found.changes[0].change, ChangeKind::Changed);
+/// assert!(found.to_string().contains("~ app  3 B -> 5 B"), "{found}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Comparison {
+    /// The one that is compared.
+    pub before: ArtifactRef,
+    /// The one that it is compared with.
+    pub after: ArtifactRef,
+    /// The paths that differ, sorted by their bytes.
+    pub changes: Vec<Change>,
+    /// How many paths are the same.
+    pub same: usize,
+}
+
+impl Comparison {
+    /// Compares two artifacts, of the same store or of two.
+    pub fn of(before: &StoredArtifact, after: &StoredArtifact) -> Self {
+        let (changes, same) = compare(before.entries(), after.entries());
+        Self {
+            before: before.reference().clone(),
+            after: after.reference().clone(),
+            changes,
+            same,
+        }
+    }
+
+    /// Whether nothing differs: paths, bytes, modes and links are the same.
+    pub fn is_same(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// How many paths differ in one way.
+    pub fn count(&self, kind: ChangeKind) -> usize {
+        self.changes.iter().filter(|change| change.change == kind).count()
+    }
+
+    /// How many bytes the files that differ had before, and have after.
+    pub fn bytes(&self) -> (u64, u64) {
+        let sides = |change: &Change| (size(change.before.as_ref()), size(change.after.as_ref()));
+        let add = |(a, b): (u64, u64), (c, d): (u64, u64)| (a.saturating_add(c), b.saturating_add(d));
+        self.changes.iter().map(sides).fold((0, 0), add)
+    }
+}
+
+/// The changes between two lists that are sorted by path, and how many paths are the same.
+fn compare(before: &[ArtifactEntry], after: &[ArtifactEntry]) -> (Vec<Change>, usize) {
+    let (mut before, mut after) = (before.iter().peekable(), after.iter().peekable());
+    let (mut changes, mut same) = (Vec::new(), 0);
+    loop {
+        let order = match (before.peek(), after.peek()) {
+            (None, None) => return (changes, same),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(before), Some(after)) => before.path.cmp(&after.path),
+        };
+        let old = if order.is_le() { before.next() } else { None };
+        let new = if order.is_ge() { after.next() } else { None };
+        let Some(path) = old.or(new).map(|entry| &entry.path) else {
+            return (changes, same);
+        };
+        match Change::of(path, old.map(|entry| &entry.kind), new.map(|entry| &entry.kind)) {
+            Some(change) => changes.push(change),
+            None => same += 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use pipeline_core::{Digest, EntryKind};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn kinds() -> impl Strategy<Value = EntryKind> {
+        prop_oneof![
+            Just(EntryKind::Directory),
+            (0_u8..3, any::<bool>()).prop_map(|(bytes, executable)| EntryKind::File {
+                size: u64::from(bytes),
+                digest: Digest::of([bytes]),
+                executable,
+            }),
+            "[ab]".prop_map(|target| EntryKind::Symlink { target }),
+        ]
+    }
+
+    fn trees() -> impl Strategy<Value = BTreeMap<String, EntryKind>> {
+        prop::collection::btree_map("[a-c/.]{1,3}", kinds(), 0..12)
+    }
+
+    fn entries(tree: &BTreeMap<String, EntryKind>) -> Vec<ArtifactEntry> {
+        let entry = |(path, kind): (&String, &EntryKind)| ArtifactEntry {
+            path: path.clone(),
+            kind: kind.clone(),
+        };
+        tree.iter().map(entry).collect()
+    }
+
+    proptest! {
+        /// Applied to what was before, the changes give what is after; and nothing is listed that is the same.
+        #[test]
+        fn changes_lead_from_one_to_the_other(before in trees(), after in trees()) {
+            let (changes, same) = compare(&entries(&before), &entries(&after));
+            let mut patched = before.clone();
+            for change in &changes {
+                prop_assert_eq!(before.get(&change.path), change.before.as_ref());
+                prop_assert_ne!(&change.before, &change.after);
+                match &change.after {
+                    Some(kind) => patched.insert(change.path.clone(), kind.clone()),
+                    None => patched.remove(&change.path),
+                };
+            }
+            prop_assert_eq!(&patched, &after);
+            let alike = before.iter().filter(|(path, kind)| after.get(*path) == Some(kind)).count();
+            prop_assert_eq!(same, alike);
+            prop_assert!(changes.windows(2).all(|pair| pair[0].path < pair[1].path));
+        }
+    }
+}

@@ -1,0 +1,174 @@
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, stream};
+use oci_client::client::BlobResponse;
+use oci_client::errors::OciDistributionError;
+use pipeline_core::StoreError;
+
+use super::Remote;
+use crate::{BlobId, BlobSource, MAX_PIECE};
+
+type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, std::io::Error>> + Send>>;
+
+/// How often a blob is asked for again that broke off without a single new byte.
+const TRIES: u32 = 3;
+
+/// A blob of a registry, piece by piece. When the connection breaks, it goes on where it was. It is verified by whoever
+/// stores it.
+pub(super) struct RemoteSource {
+    remote: Remote,
+    blob: BlobId,
+    stream: Option<Pieces>,
+    /// How many bytes came.
+    at: u64,
+    tries: u32,
+    /// What came and is too much for one piece.
+    rest: Vec<u8>,
+}
+
+impl fmt::Debug for RemoteSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RemoteSource").field(&self.blob).finish()
+    }
+}
+
+impl RemoteSource {
+    pub(super) fn new(remote: Remote, blob: BlobId) -> Self {
+        Self {
+            remote,
+            blob,
+            stream: None,
+            at: 0,
+            tries: 0,
+            rest: Vec::new(),
+        }
+    }
+
+    async fn open(&mut self) -> Result<Pieces, OciDistributionError> {
+        let (image, digest) = (self.remote.place(), self.blob.digest.to_string());
+        let digest = digest.as_str();
+        if self.at == 0 {
+            return Ok(self.remote.client().pull_blob_stream(image, digest).await?.stream);
+        }
+        match self
+            .remote
+            .client()
+            .pull_blob_stream_partial(image, digest, self.at, None)
+            .await?
+        {
+            BlobResponse::Partial(rest) => Ok(rest.stream),
+            // It begins again: what came is skipped.
+            BlobResponse::Full(all) => Ok(Box::pin(skip(all.stream, self.at))),
+        }
+    }
+
+    fn broken(&self, source: impl std::error::Error + Send + Sync + 'static) -> StoreError {
+        StoreError::Io {
+            what: format!(
+                "cannot pull blob {} from {}",
+                self.blob.digest,
+                self.remote.name()
+            ),
+            source: std::io::Error::other(source),
+        }
+    }
+}
+
+/// The rest of a stream behind so many bytes.
+fn skip(pieces: Pieces, bytes: u64) -> impl Stream<Item = Result<Bytes, std::io::Error>> + Send {
+    pieces.scan(bytes, |left, piece| {
+        let piece = piece.map(|mut piece| {
+            let gone = piece.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
+            *left -= gone as u64;
+            piece.split_off(gone)
+        });
+        std::future::ready(Some(piece))
+    })
+}
+
+#[async_trait]
+impl BlobSource for RemoteSource {
+    async fn next(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut piece = std::mem::take(&mut self.rest);
+        // Networks give little at once, and each piece costs the store a thread's attention.
+        while piece.len() < MAX_PIECE / 4 && self.at < self.blob.size {
+            let mut stream = match self.stream.take() {
+                Some(stream) => stream,
+                None => match self.open().await {
+                    Ok(stream) => stream,
+                    Err(error) if self.tries < TRIES && is_passing(&error) => {
+                        self.tries += 1;
+                        continue;
+                    }
+                    Err(error) => return Err(self.broken(error)),
+                },
+            };
+            match stream.next().await {
+                Some(Ok(bytes)) if bytes.len() as u64 <= self.blob.size - self.at => {
+                    self.at += bytes.len() as u64;
+                    self.tries = 0;
+                    piece.extend_from_slice(&bytes);
+                    self.stream = Some(stream);
+                }
+                Some(Ok(_)) => {
+                    return Err(StoreError::Damaged {
+                        what: format!("blob {} of {}", self.blob.digest, self.remote.name()),
+                        reason: format!("it has more than {} bytes", self.blob.size),
+                    });
+                }
+                // It ended too early, or broke.
+                None if self.tries < TRIES => self.tries += 1,
+                Some(Err(_)) if self.tries < TRIES => self.tries += 1,
+                Some(Err(error)) => return Err(self.broken(error)),
+                None => return Err(self.broken(std::io::Error::from(std::io::ErrorKind::UnexpectedEof))),
+            }
+        }
+        if piece.len() > MAX_PIECE {
+            self.rest = piece.split_off(MAX_PIECE);
+        }
+        Ok((!piece.is_empty()).then_some(piece))
+    }
+}
+
+/// Whether asking again may help: what a registry says no to stays so.
+fn is_passing(error: &OciDistributionError) -> bool {
+    match error {
+        OciDistributionError::RequestError(_) | OciDistributionError::IoError(_) => true,
+        OciDistributionError::ServerError { code, .. } => *code >= 500 || *code == 429,
+        _ => false,
+    }
+}
+
+/// The pieces of a local blob for a request. Each is held back until the next one is read, since nobody asks for more once
+/// all bytes are there that were announced: so the last one goes only when all are verified. An error of the store goes into
+/// `fault`, since what a request says of it is only that it broke.
+pub(super) fn outgoing(
+    source: Box<dyn BlobSource>,
+    fault: Arc<Mutex<Option<StoreError>>>,
+) -> impl Stream<Item = Result<Bytes, OciDistributionError>> + Send + 'static {
+    stream::unfold(Some((source, None)), move |state| {
+        let fault = Arc::clone(&fault);
+        async move {
+            let (mut source, mut held) = state?;
+            loop {
+                match source.next().await {
+                    Ok(Some(piece)) => {
+                        if let Some(before) = held.replace(piece) {
+                            return Some((Ok(Bytes::from(before)), Some((source, held))));
+                        }
+                    }
+                    Ok(None) => return held.map(|last| (Ok(Bytes::from(last)), None)),
+                    Err(error) => {
+                        *fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                        let broken = std::io::Error::other("the local blob cannot be read");
+                        return Some((Err(broken.into()), None));
+                    }
+                }
+            }
+        }
+    })
+}

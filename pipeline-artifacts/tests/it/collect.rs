@@ -1,0 +1,236 @@
+//! The collector: what it takes, and what it never takes.
+
+use std::fs;
+
+use pipeline_artifacts::{CollectError, Collected, Collection, InUse, LocalStore};
+use pipeline_core::{Digest, SignedDuration, StoreError};
+
+use crate::retention::{at, now, remove};
+use crate::{Bench, damage, files, shop, text, v};
+
+/// A collection so long after everything that nothing is young.
+fn late(years: i64) -> Collection {
+    Collection::new(at("2100-01-01T00:00:00Z") + SignedDuration::from_hours(24 * 365 * years))
+}
+
+fn collect(bench: &Bench, how: &Collection) -> Collected {
+    let collected = bench.store.collect(how).unwrap();
+    assert!(bench.store.verify().unwrap().is_good());
+    collected
+}
+
+fn blobs(bench: &Bench) -> usize {
+    files(&bench.path("store/blobs")).len()
+}
+
+#[test]
+fn what_only_removed_versions_had_goes_in_two_steps() {
+    let bench = Bench::new();
+    let one = bench.tree("one").file("a", "1").file("same", vec![0; 50_000]);
+    let kept = bench.publish(
+        &bench.tree("two").file("a", "2").file("same", vec![0; 50_000]),
+        "2.0.0",
+    );
+    bench.publish(&one, "1.0.0");
+    let before = blobs(&bench);
+    assert_eq!(collect(&bench, &late(0)).moved, [], "everything is published");
+    let digest = remove(&bench, &shop(), "1.0.0");
+
+    let would = collect(&bench, &late(0).dry_run());
+    assert_eq!(blobs(&bench), before, "a dry run changes nothing");
+    let did = collect(&bench, &late(0));
+    assert_eq!(would.moved, did.moved);
+    assert!(did.moved.iter().any(|blob| blob.digest == digest) && did.deleted == 0);
+    assert_eq!(blobs(&bench), before - did.moved.len());
+    insta::assert_snapshot!(collect(&bench, &late(0)), @r"
+        4 blobs are needed
+        0 blobs with 0 bytes moved to the trash
+        0 blobs are too young to be moved
+        0 blobs are nobody's and stay
+        0 blobs restored from the trash
+        0 blobs with 0 bytes deleted
+        ");
+    bench
+        .store
+        .artifact(&kept)
+        .unwrap()
+        .write_to(&bench.path("live"))
+        .unwrap();
+
+    // Readers find it in the trash, and the same content brings it back.
+    assert!(bench.store.read_blob(&digest).is_ok());
+    bench.store.publish(&shop(), &v("1.0.0"), &digest).unwrap();
+    assert_eq!(blobs(&bench), before);
+    let back = bench.store.find(&shop(), &v("1.0.0")).unwrap().unwrap();
+    bench
+        .store
+        .artifact(&back)
+        .unwrap()
+        .write_to(&bench.path("back"))
+        .unwrap();
+
+    remove(&bench, &shop(), "1.0.0");
+    assert_eq!(collect(&bench, &late(1)).moved.len(), did.moved.len());
+    let would = collect(&bench, &late(2).dry_run());
+    let deleted = collect(&bench, &late(2));
+    assert_eq!((would.deleted, would.freed), (deleted.deleted, deleted.freed));
+    assert_eq!(
+        (deleted.deleted, deleted.freed),
+        (did.moved.len() as u64, did.moved_bytes())
+    );
+    assert_eq!(files(&bench.path("store/trash")).len(), 0);
+    let gone = bench.store.read_blob(&digest).unwrap_err();
+    assert!(matches!(gone, StoreError::NotFound { .. }));
+    let gone = bench.store.publish(&shop(), &v("1.0.0"), &digest).unwrap_err();
+    assert!(matches!(gone, StoreError::NotFound { .. }));
+    // The content comes back when it is packed again.
+    assert_eq!(bench.publish(&one, "1.0.0").digest, digest);
+    assert_eq!(collect(&bench, &late(3)).moved, []);
+}
+
+#[test]
+fn what_is_young_leased_or_in_use_stays() {
+    let bench = Bench::new();
+    bench.publish(&bench.tree("one").file("a", "1"), "1.0.0");
+    let digest = remove(&bench, &shop(), "1.0.0");
+    let young = bench
+        .store
+        .collect(&Collection::new(at("2000-01-01T00:00:00Z")))
+        .unwrap();
+    assert_eq!((young.moved.len(), young.young), (0, blobs(&bench) as u64));
+
+    // The host needs it: with all its blobs.
+    let used = collect(
+        &bench,
+        &late(0).in_use([InUse::new(digest, "production runs it")]),
+    );
+    assert_eq!((used.moved.len(), used.live), (0, blobs(&bench) as u64));
+
+    // A writer that lives reuses a blob: it has the time of its lease, not that of the collection.
+    let lease = bench.store.lease().unwrap();
+    bench.pack(&bench.tree("one"));
+    let leased = collect(&bench, &late(0));
+    assert_eq!((leased.moved.len(), leased.young), (0, blobs(&bench) as u64));
+    drop(lease);
+    assert!(!collect(&bench, &late(0)).moved.is_empty());
+}
+
+#[test]
+fn what_was_never_published_stays_unless_it_is_asked_for() {
+    let bench = Bench::new();
+    let output = bench.store.add_blob(b"the output of a stage").unwrap();
+    let plan = bench.store.add_blob(b"an action plan").unwrap();
+    bench.pack(&bench.tree("one").file("a", "1"));
+    let before = blobs(&bench);
+    let collected = collect(&bench, &late(0));
+    assert_eq!((collected.moved.len(), collected.orphans), (0, before as u64));
+    let asked = late(0)
+        .orphans_after(SignedDuration::from_hours(24))
+        .in_use([InUse::new(plan, "run 7")]);
+    assert_eq!(collect(&bench, &asked).moved.len(), before - 1);
+    assert!(bench.store.read_blob(&plan).is_ok());
+    assert!(bench.store.read_blob(&output).is_ok(), "it is in the trash");
+    // Needed after all: it comes back.
+    let needed = late(0).in_use([InUse::new(output, "run 8"), InUse::new(plan, "run 7")]);
+    assert_eq!(collect(&bench, &needed).restored, 1);
+    assert!(bench.path("store/blobs/sha256").join(output.hex()).exists());
+}
+
+#[test]
+fn nothing_is_taken_when_it_is_not_known_what_is_needed() {
+    let bench = Bench::new();
+    let kept = bench.publish(&bench.tree("one").file("a", "1"), "1.0.0");
+    bench.publish(&bench.tree("two").file("a", "2"), "2.0.0");
+    remove(&bench, &shop(), "2.0.0");
+    let path = bench.path("store/blobs/sha256").join(kept.digest.hex());
+    let bytes = fs::read(&path).unwrap();
+    damage(&path, b"{}");
+    let before = blobs(&bench);
+    let error = bench.store.collect(&late(0)).unwrap_err();
+    assert!(matches!(error, CollectError::Unknown { .. }), "{error:?}");
+    let shown = text(&error, bench.dir.path());
+    assert!(
+        shown.starts_with("what shop 1.0.0 needs is not known, so nothing was taken"),
+        "{shown}"
+    );
+    assert_eq!(blobs(&bench), before);
+    bench.store.add_blob(&bytes).unwrap();
+    assert!(!collect(&bench, &late(0)).moved.is_empty());
+    // One that is in use and damaged is no other case.
+    let digest = bench.store.add_blob(&bytes).unwrap();
+    damage(&path, b"[]");
+    let used = late(0).in_use([InUse::new(digest, "production runs it")]);
+    assert!(matches!(
+        bench.store.collect(&used),
+        Err(CollectError::Unknown { .. })
+    ));
+}
+
+#[test]
+fn what_dead_writers_left_is_collected() {
+    let bench = Bench::new();
+    let tmp = bench.path("store/tmp");
+    // As a killed process leaves it: a lock file without a lock.
+    fs::write(tmp.join("dead.lock"), "").unwrap();
+    fs::create_dir(tmp.join("dead")).unwrap();
+    fs::write(tmp.join("dead/half"), "ha").unwrap();
+    let lease = bench.store.lease().unwrap();
+    fs::write(tmp.join("dead2.lock"), "").unwrap();
+    collect(&bench, &Collection::new(now()));
+    assert_eq!(
+        fs::read_dir(&tmp).unwrap().count(),
+        2,
+        "the lock and the directory of one that lives"
+    );
+    drop(lease);
+}
+
+#[test]
+fn an_attachment_lives_as_long_as_its_subject() {
+    let bench = Bench::new();
+    let subject = bench.publish(&bench.tree("one").file("a", "1"), "1.0.0").digest;
+    let payload = bench.store.add_blob(b"a bill of materials").unwrap();
+    let manifest = format!(
+        r#"{{"artifactType":"text/plain","config":{{"digest":"{}","mediaType":"application/vnd.oci.empty.v1+json","size":2}},"layers":[{{"digest":"{payload}","mediaType":"text/plain","size":19}}],"mediaType":"application/vnd.oci.image.manifest.v1+json","schemaVersion":2}}"#,
+        Digest::of("{}")
+    );
+    let attached = bench.store.add_blob(manifest.as_bytes()).unwrap();
+    let referrers = bench.path("store/referrers").join(subject.hex());
+    fs::create_dir(&referrers).unwrap();
+    fs::write(referrers.join(attached.hex()), "").unwrap();
+    bench.store.write_layouts().unwrap();
+    let index = fs::read_to_string(bench.path("store/layouts/shop/index.json")).unwrap();
+    assert!(
+        index.contains(&attached.to_string()) && index.contains(r#""artifactType":"text/plain""#),
+        "{index}"
+    );
+
+    let asked = || late(0).orphans_after(SignedDuration::ZERO);
+    assert_eq!(bench.store.collect(&asked()).unwrap().moved, []);
+    remove(&bench, &shop(), "1.0.0");
+    let moved = bench.store.collect(&late(0)).unwrap().moved;
+    assert!(
+        moved.iter().any(|blob| blob.digest == payload) && moved.iter().any(|blob| blob.digest == attached)
+    );
+    assert!(referrers.exists(), "it can come back");
+    bench.store.collect(&late(1)).unwrap();
+    assert!(!referrers.exists());
+}
+
+#[test]
+fn one_collection_runs_at_a_time() {
+    let bench = Bench::new();
+    let lock = fs::File::options()
+        .create(true)
+        .append(true)
+        .open(bench.path("store/cache/collect.lock"))
+        .unwrap();
+    lock.lock().unwrap();
+    let other = LocalStore::open(bench.path("store")).unwrap();
+    assert!(matches!(
+        other.collect(&Collection::new(now())),
+        Err(CollectError::Busy)
+    ));
+    lock.unlock().unwrap();
+    other.collect(&Collection::new(now())).unwrap();
+}
