@@ -1,5 +1,6 @@
 //! What it costs to pack, store, verify and unpack artifacts, beside the programs that people would take for it.
 
+mod catalog;
 pub mod ground;
 mod hash;
 mod large;
@@ -53,6 +54,10 @@ pub const AREA: Area = Area {
         Measure {
             name: "scale",
             run: scale::measure,
+        },
+        Measure {
+            name: "catalog",
+            run: catalog::measure,
         },
     ],
 };

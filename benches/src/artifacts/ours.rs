@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use pipeline_artifacts::{LocalStore, Packed, Packer};
+use pipeline_artifacts::{Fineness, LocalStore, Packed, Packer};
 use pipeline_core::ArtifactRef;
 
 use super::ground::Ground;
@@ -26,7 +26,17 @@ pub(super) fn ingest(
     tree: &Path,
     version: u64,
 ) -> Result<(Packed, ArtifactRef), Failure> {
-    let packed = Packer::new(tree).pack(store)?;
+    ingest_in(store, tree, version, Fineness::default())
+}
+
+/// The same, in bundles of another size.
+pub(super) fn ingest_in(
+    store: &LocalStore,
+    tree: &Path,
+    version: u64,
+    fineness: Fineness,
+) -> Result<(Packed, ArtifactRef), Failure> {
+    let packed = Packer::new(tree).fineness(fineness).pack(store)?;
     let version = semver::Version::new(1, version, 0);
     Ok((
         packed,

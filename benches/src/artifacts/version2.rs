@@ -1,6 +1,8 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
+use pipeline_artifacts::Fineness;
+
 use super::programs::{OSTREE, RESTIC, STORES};
 use super::race::{Counts, Race};
 use super::{ours, trees};
@@ -13,6 +15,11 @@ const OVER_PEER: f64 = 1.0 / 3.5;
 /// New bytes against the bytes of all files that changed.
 const OVER_FILES: f64 = 1.1;
 
+/// New bytes with chunking on, against restic's.
+const OVER_CHUNKS: f64 = 1.05;
+
+/// With smaller bundles than by default.
+const FINE: &str = "ours, fine";
 const WORK: &str = "versions";
 
 pub(super) fn measure(settings: &Settings<'_>, sink: &mut dyn Sink) -> Result<(), Failure> {
@@ -23,21 +30,24 @@ pub(super) fn measure(settings: &Settings<'_>, sink: &mut dyn Sink) -> Result<()
     let new: BTreeMap<&str, Cell<u64>> = STORES
         .iter()
         .map(|program| program.name)
-        .chain([ours::NAME])
+        .chain([ours::NAME, FINE])
         .map(|name| (name, Cell::new(0)))
         .collect();
     let mut race = Race::new("version2", 5);
-    race.all(
-        ours::NAME,
-        Box::new(|| {
-            let store = ours::fresh(ground, WORK)?;
-            ours::ingest(&store, one, 0)?;
-            let before = stored(&ours::place(WORK))?;
-            let (time, _) = ground.time(|| ours::ingest(&store, two, 1))?;
-            new[ours::NAME].set(stored(&ours::place(WORK))? - before);
-            Ok(time)
-        }),
-    );
+    for (name, fineness) in [(ours::NAME, Fineness::Coarse), (FINE, Fineness::Fine)] {
+        let new = &new[name];
+        race.all(
+            name,
+            Box::new(move || {
+                let store = ours::fresh(ground, WORK)?;
+                ours::ingest_in(&store, one, 0, fineness)?;
+                let before = stored(&ours::place(WORK))?;
+                let (time, _) = ground.time(|| ours::ingest_in(&store, two, 1, fineness))?;
+                new.set(stored(&ours::place(WORK))? - before);
+                Ok(time)
+            }),
+        );
+    }
     for program in STORES {
         if program.is_here(sink)? {
             let new = &new[program.name];
@@ -80,11 +90,22 @@ pub(super) fn measure(settings: &Settings<'_>, sink: &mut dyn Sink) -> Result<()
             "MB",
         ))?;
     }
-    let ratio = new[ours::NAME].get() as f64 / versions.changed as f64;
+    let over = |name: &str, other: u64| new[name].get() as f64 / other as f64;
     sink.figure(Figure::at_most(
         OVER_FILES,
         "version2, new bytes: ours / files that changed",
-        ratio,
+        over(ours::NAME, versions.changed),
+        "x",
+    ))?;
+    sink.figure(Figure::told(
+        "version2, new bytes: ours, fine / files that changed",
+        over(FINE, versions.changed),
+        "x",
+    ))?;
+    // There is no chunking within a file yet.
+    sink.figure(Figure::none(
+        OVER_CHUNKS,
+        "version2, new bytes: ours, chunked / restic",
         "x",
     ))?;
     Ok(())

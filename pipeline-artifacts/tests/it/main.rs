@@ -20,6 +20,7 @@ mod crash;
 mod fuzz;
 mod hostile;
 mod kill;
+mod layout;
 #[cfg(feature = "oci")]
 mod oci;
 mod origin;
@@ -101,6 +102,16 @@ impl Bench {
 )]
 fn long() -> bool {
     std::env::var_os("PIPELINE_LONG").is_some()
+}
+
+/// All versions of the shop that are listed.
+fn listed(store: &LocalStore) -> Vec<ArtifactRef> {
+    let versions = store.catalog().versions(&shop()).unwrap();
+    versions
+        .entries()
+        .iter()
+        .map(|entry| entry.reference(&shop()))
+        .collect()
 }
 
 /// Says that something could not be tried here, and why.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use super::record::{Event, Inode, ROOT, Record};
@@ -36,8 +37,14 @@ impl Loss {
 /// The files of a disk. Two with the same files are equal.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Disk {
-    /// `None` for a directory.
-    files: BTreeMap<String, Option<Vec<u8>>>,
+    files: BTreeMap<String, Thing>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Thing {
+    Directory,
+    File(Vec<u8>),
+    Link(String),
 }
 
 #[derive(Debug, Default, Clone)]
@@ -93,10 +100,12 @@ impl Disk {
 
     /// Writes it below a directory.
     pub(super) fn write(&self, to: &Path) {
-        for (path, bytes) in &self.files {
-            match bytes {
-                None => fs::create_dir(to.join(path)).unwrap(),
-                Some(bytes) => fs::write(to.join(path), bytes).unwrap(),
+        for (path, thing) in &self.files {
+            let path = to.join(path);
+            match thing {
+                Thing::Directory => fs::create_dir(path).unwrap(),
+                Thing::File(bytes) => fs::write(path, bytes).unwrap(),
+                Thing::Link(target) => symlink(target, path).unwrap(),
             }
         }
     }
@@ -158,7 +167,7 @@ fn list(
     directory: Inode,
     below: String,
     on_the_way: &mut BTreeSet<Inode>,
-    files: &mut BTreeMap<String, Option<Vec<u8>>>,
+    files: &mut BTreeMap<String, Thing>,
 ) {
     let Some(node) = nodes.get(&directory) else { return };
     // A directory that was moved half-way may be seen twice, but not inside itself.
@@ -172,14 +181,16 @@ fn list(
             format!("{below}/{name}")
         };
         if record.directories.contains(inode) {
-            files.insert(path.clone(), None);
+            files.insert(path.clone(), Thing::Directory);
             list(record, nodes, *inode, path, on_the_way, files);
+        } else if let Some(target) = record.links.get(inode) {
+            files.insert(path, Thing::Link(target.clone()));
         } else {
             let bytes = nodes
                 .get(inode)
                 .map(|node| node.bytes.clone())
                 .unwrap_or_default();
-            files.insert(path, Some(bytes));
+            files.insert(path, Thing::File(bytes));
         }
     }
     on_the_way.remove(&directory);

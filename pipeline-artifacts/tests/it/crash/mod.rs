@@ -42,7 +42,7 @@ impl Acknowledged {
     pub(crate) fn add(&mut self, line: &str) {
         let words: Vec<&str> = line.split(' ').collect();
         match words[..] {
-            ["opened"] => {}
+            ["opened" | "collected"] => {}
             ["packed", tree, digest] => {
                 self.packed.insert(digest.parse().unwrap(), tree.to_owned());
             }
@@ -120,7 +120,7 @@ pub(crate) fn check(left: &Path, bench: &Bench, acknowledged: &Acknowledged, cas
             .unwrap_or_else(|error| panic!("{case}: {error}"));
     }
     // Whatever is listed can be had, acknowledged or not.
-    for artifact in store.versions(&shop()).unwrap() {
+    for artifact in crate::listed(&store) {
         let opened = store
             .artifact(&artifact)
             .unwrap_or_else(|error| panic!("{case}: {artifact}: {error}"));
@@ -266,6 +266,49 @@ fn power_is_lost_while_a_damaged_store_is_healed() {
                 &bench,
                 &acknowledged,
                 &format!("healed, cut at {cut}, {loss:?}"),
+            );
+        }
+    }
+}
+
+#[test]
+fn power_is_lost_while_a_store_is_collected() {
+    let bench = Bench::new();
+    let published = bench.publish(&bench.tree("one").filled(), "1.0.0");
+    // What nothing refers to, some of it shared with what is published.
+    bench.pack(&bench.tree("orphan").filled().file("more", "orphan"));
+    bench.store.add_blob(b"left over").unwrap();
+    let mut always = Acknowledged::default();
+    always.published.insert("1.0.0".to_owned(), published.digest);
+    always.packed.insert(published.digest, "one".to_owned());
+    // The writer of this test has to be gone, or nothing is collected.
+    let Bench { dir, store } = bench;
+    drop(store);
+    let bench = Bench {
+        store: LocalStore::open(dir.path().join("store")).unwrap(),
+        dir,
+    };
+    let before = files(&bench.path("store/blobs")).len();
+    let Some(record) = record::record(&bench, "collect") else {
+        return;
+    };
+    let after = files(&bench.path("store/blobs")).len();
+    assert!(after < before, "nothing was collected: {before} blobs");
+    let start = record
+        .events
+        .iter()
+        .position(|event| matches!(event, Event::Said(_)))
+        .unwrap();
+    let step = if long() { 1 } else { 2 };
+    for cut in (start..=record.events.len()).step_by(step) {
+        for loss in Loss::all(cut, long()) {
+            let left = crate::memory_dir();
+            Disk::after(&record, cut, loss).write(left.path());
+            check(
+                left.path(),
+                &bench,
+                &always,
+                &format!("collected, cut at {cut}, {loss:?}"),
             );
         }
     }

@@ -84,6 +84,8 @@ impl Event {
 pub(super) struct Record {
     pub(super) events: Vec<Event>,
     pub(super) directories: BTreeSet<Inode>,
+    /// What a symbolic link leads to.
+    pub(super) links: BTreeMap<Inode, String>,
 }
 
 const CALLS: &str = "openat,open,creat,write,pwrite64,writev,pwritev,pwritev2,copy_file_range,sendfile,splice,ftruncate,\
@@ -189,9 +191,14 @@ impl Reader {
             if directory == ROOT && name != "store" {
                 continue;
             }
-            let is_directory = file.file_type().unwrap().is_dir();
-            let inode = self.make(directory, &name, is_directory);
-            if is_directory {
+            let kind = file.file_type().unwrap();
+            let inode = self.make(directory, &name, kind.is_dir());
+            if kind.is_symlink() {
+                let target = fs::read_link(file.path()).unwrap();
+                self.record
+                    .links
+                    .insert(inode, target.to_str().unwrap().to_owned());
+            } else if kind.is_dir() {
                 self.there(&file.path(), inode);
             } else {
                 self.write(inode, 0, fs::read(file.path()).unwrap());
@@ -354,6 +361,16 @@ impl Reader {
                     .and_then(|path| self.place(&path))
                 {
                     self.make(directory, &name, true);
+                }
+            }
+            "symlink" | "symlinkat" => {
+                let target = unescape(&arguments[0]).unwrap();
+                let path = self.path(&arguments, 1, call == "symlinkat");
+                if let Some((directory, name)) = path.and_then(|path| self.place(&path)) {
+                    let inode = self.make(directory, &name, false);
+                    self.record
+                        .links
+                        .insert(inode, String::from_utf8(target).unwrap());
                 }
             }
             "unlink" | "unlinkat" | "rmdir" => {

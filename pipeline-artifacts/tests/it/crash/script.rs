@@ -4,7 +4,8 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
 
-use pipeline_artifacts::{LocalStore, Packer};
+use pipeline_artifacts::{Collection, LocalStore, Packer};
+use pipeline_core::{SignedDuration, Timestamp};
 
 use super::record::{SAID, TASK};
 use crate::{shop, v};
@@ -36,6 +37,9 @@ fn child() {
     let store = LocalStore::open(dir.join("store")).unwrap();
     say(dir, "opened");
     for (version, tree) in VERSIONS {
+        if script == "collect" {
+            break;
+        }
         let from = dir.join(tree);
         if !from.exists() {
             continue;
@@ -46,6 +50,19 @@ fn child() {
             store.publish(&shop(), &v(version), &packed.digest).unwrap();
             say(dir, &format!("published {version} {}", packed.digest));
         }
+    }
+    if script == "collect" {
+        // What nobody refers to is moved away, and what was moved away long ago is gone.
+        let mut now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24 * 365 * 200);
+        for _ in 0..2 {
+            let how = Collection::new(now)
+                .grace(SignedDuration::ZERO)
+                .orphans_after(SignedDuration::ZERO);
+            store.collect(&how).unwrap();
+            now += SignedDuration::from_hours(1);
+        }
+        say(dir, "collected");
+        return;
     }
     let digest = store.add_blob(b"a note").unwrap();
     say(dir, &format!("stored {digest}"));

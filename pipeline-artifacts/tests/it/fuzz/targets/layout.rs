@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use pipeline_artifacts::LocalStore;
+use pipeline_artifacts::{LocalStore, Selection};
 
 use super::support::{Input, content, edit, good, scratch, shop};
 
@@ -28,21 +28,24 @@ pub(crate) fn run(data: &[u8]) {
     };
     let Ok(report) = store.verify() else { return };
     let _ = report.to_string();
-    let listed: Vec<_> = store
+    let catalog = store.catalog();
+    let listed: Vec<_> = catalog
         .names()
         .into_iter()
         .flatten()
-        .map(|name| (store.versions(&name), name))
+        .map(|name| (catalog.versions(&name), name))
         .collect();
-    let _ = store.newest(&shop(), &semver::VersionReq::STAR);
-    let _ = store.by_digest("0000");
+    let _ = catalog.newest(&shop(), &Selection::any());
+    let _ = catalog.refresh();
     if report.is_good() {
         for (versions, name) in listed {
             let versions =
                 versions.unwrap_or_else(|error| panic!("{name} is good, and cannot be listed: {error}"));
-            for artifact in versions {
+            for entry in versions.entries() {
                 let out = dir.path().join("out");
-                let opened = store.artifact(&artifact).expect("what is good opens");
+                let opened = store
+                    .artifact(&entry.reference(&name))
+                    .expect("what is good opens");
                 opened.write_to(&out).expect("what is good is whole");
                 assert_eq!(content(&out), good().content);
                 fs::remove_dir_all(&out).expect("removed");

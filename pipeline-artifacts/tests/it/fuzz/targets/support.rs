@@ -182,7 +182,7 @@ pub(crate) fn content(root: &Path) -> BTreeMap<String, Vec<u8>> {
                 .to_string_lossy()
                 .into_owned();
             let kind = fs::symlink_metadata(&path).expect("there").file_type();
-            if name.starts_with("tmp/") {
+            if ["tmp/", "cache/"].iter().any(|held| name.starts_with(held)) {
                 continue;
             }
             let what = if kind.is_symlink() {
