@@ -61,11 +61,13 @@ mod environment_free;
 mod form;
 #[doc = include_str!("../docs/format.md")]
 pub mod format {}
+mod layers;
 pub mod limits;
 #[cfg(feature = "oci")]
 pub mod oci;
 mod pack;
 mod package;
+mod promote;
 mod rebuild;
 mod retention;
 mod store;
@@ -81,11 +83,13 @@ pub use collect::{CollectError, Collected, Collection, InUse};
 pub use compare::{Change, ChangeKind, Comparison};
 pub use environment_free::{DEFAULT_MIN_LENGTH, EnvironmentFree, Finding, Findings, FoundIn, WhoseValue};
 pub use form::PathFault;
+pub use layers::{BlobLimits, Limited, MemoryBlobs, ReadOnly, Tiered};
 pub use pack::{Fineness, PackError, Packed, Packer, Progress, Refusal};
 pub use package::{
     AttestError, Attestor, EnvironmentFreeSettings, JournalOrigin, Origin, Package, PackageError,
     PackageSettings, PackageSettingsError, VersionSource,
 };
+pub use promote::{Healed, Promoted, Promotion};
 pub use rebuild::{RebuildError, RebuildReport, Rebuilder, RecordedBuild, rebuild};
 pub use retention::{
     Age, AgeParseError, CarriedOut, CarryOutError, Fate, RetentionDecision, RetentionPlan, RetentionPolicy,

@@ -42,8 +42,8 @@ impl LocalStore {
     pub fn collect(&self, how: &Collection) -> Result<Collected, CollectError> {
         let _alone = self.alone()?;
         let sweep = Sweep::begin(self, how)?;
-        let live = Live::of(self, &how.in_use)?;
-        let once = Live::once(self)?;
+        let mut live = Live::of(self, &how.in_use)?;
+        let once = live.once(self)?;
         let mut collected = Collected {
             dry_run: how.dry_run,
             live: live.blobs.len() as u64,

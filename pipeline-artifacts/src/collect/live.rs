@@ -33,8 +33,14 @@ impl Live {
                 if removed.contains(&(name.clone(), entry.version.clone())) {
                     continue;
                 }
-                let found = live.manifest(store, entry.digest);
-                found.map_err(unknown(format!("{name} {}", entry.version)))?;
+                let Err(error) = live.manifest(store, entry.digest) else {
+                    continue;
+                };
+                // Somebody may have removed it since the list was read, and a collection have taken it.
+                let standing = store.catalog().standing(name, &entry.version)?;
+                if standing.removed.is_none() {
+                    return Err(unknown(format!("{name} {}", entry.version))(error));
+                }
             }
         }
         for used in in_use {
@@ -48,12 +54,17 @@ impl Live {
     }
 
     /// What the removed versions had, whether others have it too or not. What is gone of it is no error: that is what
-    /// removing is for.
-    pub(super) fn once(store: &LocalStore) -> Result<Self, StoreError> {
+    /// removing is for. What somebody reads at this moment is needed as long.
+    pub(super) fn once(&mut self, store: &LocalStore) -> Result<Self, StoreError> {
         let mut once = Self::default();
         for versions in store.catalog().all()? {
             for entry in versions.entries().iter().filter(|entry| entry.removed) {
                 once.used(store, entry.digest, Damage::Ignore)?;
+                match store.claim_manifest(&entry.digest) {
+                    Ok(None) => self.used(store, entry.digest, Damage::Ignore)?,
+                    Ok(Some(_)) | Err(StoreError::NotFound { .. } | StoreError::Damaged { .. }) => {}
+                    Err(error) => return Err(error),
+                }
             }
         }
         Ok(once)

@@ -1,13 +1,14 @@
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use pipeline_core::{Digest, SignedDuration, StoreError, Timestamp};
 
 use super::{Collection, Live};
-use crate::store::disk::failed;
+use crate::form::Manifest;
+use crate::store::disk::{failed, sync_dir};
 use crate::{BlobId, LocalStore};
 
 /// So many blobs are moved before writers get their turn.
@@ -56,12 +57,23 @@ impl<'a> Sweep<'a> {
     }
 
     /// Moves to the trash what may be taken, and tells of each what became of it.
+    ///
+    /// Manifests go first, and that is on disk before the rest follows: whenever this ends, by whatever, no manifest
+    /// stays that misses a blob.
     pub(super) fn take(&self, candidates: &[BlobId], once: &Live) -> Result<Vec<(BlobId, Fate)>, StoreError> {
         let mut fates = Vec::with_capacity(candidates.len());
-        for batch in candidates.chunks(BATCH) {
-            let _gate = self.store.sweep_lock()?;
-            for blob in batch {
-                fates.push((*blob, self.take_one(blob, once.has(&blob.digest))?));
+        let (manifests, others): (Vec<BlobId>, Vec<BlobId>) = candidates
+            .iter()
+            .partition(|blob| is_manifest(&self.store.blob_path(&blob.digest)));
+        for part in [manifests, others] {
+            for batch in part.chunks(BATCH) {
+                let _gate = self.store.sweep_lock()?;
+                for blob in batch {
+                    fates.push((*blob, self.take_one(blob, once.has(&blob.digest))?));
+                }
+            }
+            if !self.how.dry_run && !part.is_empty() {
+                sync_dir(&self.store.blobs_dir())?;
             }
         }
         Ok(fates)
@@ -93,22 +105,44 @@ impl<'a> Sweep<'a> {
     }
 
     /// Deletes what lies in the trash for longer than the grace period; how many blobs, and how many bytes.
+    ///
+    /// Manifests go first, each while nobody reads its artifact; what one is read of stays. When no manifest is left,
+    /// nobody can read the rest either.
     pub(super) fn delete(&self) -> Result<(u64, u64), StoreError> {
         let before = self.epoch(self.how.grace);
-        if !self.how.dry_run {
-            let _gate = self.store.sweep_lock()?;
-            return self.store.empty_trash(before);
-        }
         let (mut blobs, mut bytes) = (0, 0);
-        for (_, dir) in self
-            .store
-            .epochs()?
-            .into_iter()
-            .filter(|(epoch, _)| *epoch < before)
-        {
-            for (_, size) in trashed(&dir)? {
+        for (epoch, dir) in self.store.epochs()? {
+            if epoch >= before {
+                continue;
+            }
+            let _gate = self.store.sweep_lock()?;
+            let (manifests, others): (Vec<_>, Vec<_>) = trashed(&dir)?
+                .into_iter()
+                .partition(|(digest, _)| is_manifest(&dir.join(digest.hex())));
+            let mut read = false;
+            let mut delete = |digest: &Digest, size: u64| {
                 blobs += 1;
                 bytes += size;
+                if self.how.dry_run {
+                    return Ok(());
+                }
+                let path = dir.join(digest.hex());
+                fs::remove_file(&path).map_err(failed("cannot delete", &path))
+            };
+            for (digest, size) in manifests {
+                match self.store.claim_manifest(&digest)? {
+                    Some(_claim) => delete(&digest, size)?,
+                    None => read = true,
+                }
+            }
+            if read {
+                continue;
+            }
+            for (digest, size) in others {
+                delete(&digest, size)?;
+            }
+            if !self.how.dry_run {
+                fs::remove_dir(&dir).map_err(failed("cannot delete", &dir))?;
             }
         }
         Ok((blobs, bytes))
@@ -125,6 +159,13 @@ impl<'a> Sweep<'a> {
         let second = self.how.now.as_second().saturating_sub(ago.as_secs());
         u64::try_from(second).unwrap_or(0)
     }
+}
+
+/// Whether a file begins as the manifest of an artifact does.
+fn is_manifest(path: &Path) -> bool {
+    let mut head = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(128).read_to_end(&mut head));
+    read.is_ok() && Manifest::begins(&head)
 }
 
 /// What lies in the trash of an epoch, with sizes.

@@ -9,6 +9,9 @@ use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, utimensat};
 use super::disk::{failed, sync_dir};
 use super::{BlobId, BlobWriter, LocalStore, Recheck};
 
+/// How often a blob is looked for that is moved about meanwhile.
+const MOVES: usize = 3;
+
 impl LocalStore {
     /// Stores some bytes, and tells their digest. The blocking twin of
     /// [`put_blob`](pipeline_core::ArtifactStore::put_blob).
@@ -120,11 +123,15 @@ impl LocalStore {
             let size = file.metadata()?.len();
             Ok(Some((file, size)))
         };
+        let gone =
+            |opened: &io::Result<_>| matches!(opened, Err(error) if error.kind() == io::ErrorKind::NotFound);
         let mut opened = open(&path);
-        if matches!(&opened, Err(error) if error.kind() == io::ErrorKind::NotFound)
-            && let Some(path) = self.in_trash(digest)
-        {
-            opened = open(&path);
+        // It may be on its way to the trash, or back, and so be missed in both places.
+        for _ in 0..MOVES {
+            if !gone(&opened) {
+                break;
+            }
+            opened = open(&self.in_trash(digest).unwrap_or_else(|| path.clone()));
         }
         match opened {
             Ok(Some(found)) => Ok(found),

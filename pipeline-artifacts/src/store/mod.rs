@@ -2,6 +2,7 @@
 
 mod artifact;
 mod blob;
+mod blob_bytes;
 mod blob_store;
 mod blob_writer;
 mod blocking;
@@ -24,6 +25,7 @@ mod verify_layer;
 mod zstd_layer;
 
 pub use artifact::StoredArtifact;
+pub(crate) use blob_bytes::blob_bytes;
 pub use blob_store::{BlobId, BlobSource, BlobStore, BytesSource, MAX_PIECE};
 pub(crate) use blob_writer::{BlobWriter, Unplaced};
 pub(crate) use blocking::blocking;

@@ -45,28 +45,6 @@ impl LocalStore {
         Ok(true)
     }
 
-    /// Deletes what was moved to the trash in epochs before this one; how many blobs, and how many bytes.
-    ///
-    /// # Errors
-    ///
-    /// When something cannot be deleted.
-    pub(crate) fn empty_trash(&self, before: u64) -> Result<(u64, u64), StoreError> {
-        let (mut blobs, mut bytes) = (0, 0);
-        for (epoch, dir) in self.epochs()? {
-            if epoch >= before {
-                continue;
-            }
-            for file in fs::read_dir(&dir).map_err(failed("cannot read", &dir))? {
-                let file = file.map_err(failed("cannot read", &dir))?;
-                bytes += file.metadata().map_or(0, |found| found.len());
-                blobs += 1;
-                fs::remove_file(file.path()).map_err(failed("cannot delete", &file.path()))?;
-            }
-            fs::remove_dir(&dir).map_err(failed("cannot delete", &dir))?;
-        }
-        Ok((blobs, bytes))
-    }
-
     /// Where a blob lies in the trash.
     pub(super) fn in_trash(&self, digest: &Digest) -> Option<PathBuf> {
         let hex = digest.hex();

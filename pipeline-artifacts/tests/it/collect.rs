@@ -234,3 +234,28 @@ fn one_collection_runs_at_a_time() {
     lock.unlock().unwrap();
     other.collect(&Collection::new(now())).unwrap();
 }
+
+#[test]
+fn what_somebody_reads_stays() {
+    let bench = Bench::new();
+    let artifact = bench.publish(&bench.tree("one").file("a", "1"), "1.0.0");
+    let reader = LocalStore::open(bench.path("store"))
+        .unwrap()
+        .artifact(&artifact)
+        .unwrap();
+    remove(&bench, &shop(), "1.0.0");
+    assert_eq!(collect(&bench, &late(0)).moved, []);
+    drop(reader);
+    assert!(!collect(&bench, &late(1)).moved.is_empty());
+    // It is read out of the trash: so it is not deleted, and comes back.
+    let reader = LocalStore::open(bench.path("store"))
+        .unwrap()
+        .artifact(&artifact)
+        .unwrap();
+    let collected = collect(&bench, &late(2));
+    assert!(collected.deleted == 0 && collected.restored > 0, "{collected}");
+    reader.write_to(&bench.path("live")).unwrap();
+    drop(reader);
+    collect(&bench, &late(3));
+    assert!(collect(&bench, &late(4)).deleted > 0);
+}

@@ -46,7 +46,7 @@ fn said(dir: &Path) -> Acknowledged {
 }
 
 fn many_small(tree: Tree, mark: &str) -> Tree {
-    (0..60).fold(tree.filled(), |tree, number| {
+    (0..300).fold(tree.filled(), |tree, number| {
         tree.file(
             &format!("d{}/f{number}", number % 7),
             format!("{mark} {number}\n"),

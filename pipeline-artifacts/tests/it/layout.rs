@@ -75,12 +75,12 @@ fn skopeo_copies_the_layout_to_a_registry_and_back() {
     let Some(registry) = Registry::start(&bench) else {
         return skipped("docker-registry is not installed");
     };
-    let tree = (0..200_u8).fold(bench.tree("tree").filled(), |tree, number| {
+    let tree = (0..30_u8).fold(bench.tree("tree").filled(), |tree, number| {
         tree.file(&format!("data/{number}"), vec![number; 40_000])
     });
     let tree = tree.file(
         "large",
-        (0..9_000_000_u32)
+        (0..6_000_000_u32)
             .map(|at| (at / 251 % 256) as u8)
             .collect::<Vec<_>>(),
     );

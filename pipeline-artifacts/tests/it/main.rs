@@ -28,6 +28,7 @@ mod pack;
 mod package;
 mod process;
 mod properties;
+mod race;
 mod retention;
 mod room;
 mod store;

@@ -104,7 +104,7 @@ fn run(name: &str, share: u32, target: fn(&[u8])) {
 
 #[test]
 fn archives() {
-    run("archive", 2, targets::archive::run);
+    run("archive", 1, targets::archive::run);
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn manifests() {
 
 #[test]
 fn layouts() {
-    run("layout", 2, targets::layout::run);
+    run("layout", 1, targets::layout::run);
 }
 
 #[test]
