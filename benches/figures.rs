@@ -2,23 +2,26 @@
 //!
 //! Exits with 0 when all are, 1 when one falls short, 2 when something could not be measured.
 
+use std::cell::OnceCell;
 use std::io::stdout;
 use std::process::ExitCode;
 
 use pipeline_benches::Failure;
 use pipeline_benches::areas::{self, Settings};
+use pipeline_benches::artifacts;
 use pipeline_benches::metrics;
 use pipeline_benches::report::Report;
 use pipeline_benches::scheduler::million;
 use pipeline_benches::threads::Threads;
 
 const HELP: &str = "\
-Usage: figures [--json] [--quick] [AREA | AREA/MEASURE]...
+Usage: figures [--json] [--quick] [--dir DIR] [AREA | AREA/MEASURE]...
 
 Prints a line for each figure: name, value, unit, limit, and whether it is within the limit. Without an area: all.
 
   --json   a JSON object a line
   --quick  a tenth of the size, to work on the measures: such figures tell nothing
+  --dir    where artifacts are written, instead of a file system of our own (which needs root)
 ";
 
 fn main() -> ExitCode {
@@ -32,12 +35,13 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<ExitCode, Failure> {
-    let (mut json, mut quick, mut words) = (false, false, Vec::new());
+    let (mut json, mut quick, mut dir, mut words) = (false, false, None, Vec::new());
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         match &*arg {
             "--json" => json = true,
             "--quick" => quick = true,
+            "--dir" => dir = Some(args.next().ok_or("`--dir` needs a directory")?.into()),
             "--help" | "-h" => {
                 print!("{HELP}");
                 return Ok(ExitCode::SUCCESS);
@@ -49,6 +53,10 @@ fn run() -> Result<ExitCode, Failure> {
             metrics::CHILD => {
                 let (log, threads) = (args.next().unwrap_or_default(), args.next().unwrap_or_default());
                 metrics::child(&log, &threads)?;
+                return Ok(ExitCode::SUCCESS);
+            }
+            artifacts::CHILD => {
+                artifacts::child(&args.collect::<Vec<_>>())?;
                 return Ok(ExitCode::SUCCESS);
             }
             option if option.starts_with('-') => {
@@ -68,6 +76,8 @@ fn run() -> Result<ExitCode, Failure> {
     let settings = Settings {
         threads: &threads,
         quick,
+        dir,
+        ground: OnceCell::new(),
     };
     let mut report = Report::new(stdout().lock(), json);
     for measure in chosen {

@@ -1,10 +1,12 @@
 //! What `figures` can measure, area by area.
 
-use crate::Failure;
-use crate::metrics;
+use std::cell::OnceCell;
+use std::path::PathBuf;
+
+use crate::artifacts::ground::Ground;
 use crate::report::Sink;
-use crate::scheduler;
 use crate::threads::Threads;
+use crate::{Failure, artifacts, metrics, scheduler};
 
 /// The figures of one part of the project.
 #[derive(Debug)]
@@ -31,9 +33,27 @@ pub struct Settings<'a> {
     pub threads: &'a Threads,
     /// A tenth of the size, for whoever works on the measures: such figures tell nothing.
     pub quick: bool,
+    /// Where files are written whose flushes count; `None` for a file system of our own.
+    pub dir: Option<PathBuf>,
+    /// It, once somebody needed it.
+    pub ground: OnceCell<Ground>,
 }
 
 impl Settings<'_> {
+    /// Where files are written whose flushes count.
+    ///
+    /// # Errors
+    ///
+    /// When there is none.
+    pub fn ground(&self) -> Result<&Ground, Failure> {
+        if let Some(ground) = self.ground.get() {
+            return Ok(ground);
+        }
+        let ground = Ground::open(self.dir.as_deref(), self.quick)?;
+        eprintln!("artifacts are measured on {}", ground.what());
+        Ok(self.ground.get_or_init(|| ground))
+    }
+
     /// A size, or a tenth of it.
     pub fn size(&self, size: u32) -> u32 {
         if self.quick { size / 10 } else { size }
@@ -41,7 +61,7 @@ impl Settings<'_> {
 }
 
 /// All areas.
-pub const ALL: &[Area] = &[scheduler::AREA, metrics::AREA];
+pub const ALL: &[Area] = &[scheduler::AREA, artifacts::AREA, metrics::AREA];
 
 /// The measures that some words choose, `AREA` or `AREA/MEASURE`; all of them when there are none.
 ///
@@ -104,7 +124,8 @@ mod tests {
     #[test]
     fn words_choose_areas_and_measures() {
         let all = chosen(&[]).unwrap();
-        assert_eq!(chosen(&["scheduler"]).unwrap(), all);
+        assert_eq!(chosen(&["artifacts", "scheduler"]).unwrap(), all);
+        assert!(all.starts_with(&chosen(&["scheduler"]).unwrap()));
         assert_eq!(
             chosen(&["scheduler/million", "scheduler/chain"]).unwrap(),
             ["chain", "million"]

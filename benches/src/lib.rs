@@ -11,13 +11,15 @@
 //! | [`shapes`] | the graphs |
 //! | [`bare`], [`peers`] | the floor, and other crates, on these graphs |
 //! | [`ours`] | runs of our own on these graphs |
-//! | [`metrics`], [`memory`] | a year of deliveries beside databases; how much memory this process takes |
-//! | [`scratch`] | directories for files that are measured |
+//! | [`metrics`] | a year of deliveries beside databases |
+//! | [`scratch`], [`artifacts::ground`] | directories, and a file system, for files that are measured |
+//! | [`memory`] | how much memory a process had |
 //! | [`areas`] | what `figures` can measure, area by area |
 //!
 //! A new area is a module with a list of [measures](areas::Measure), and a line in [`areas::ALL`].
 
 pub mod areas;
+pub mod artifacts;
 pub mod bare;
 pub mod memory;
 pub mod metrics;

@@ -1,4 +1,4 @@
-//! How much memory this process takes.
+//! How much memory a process had.
 
 /// The most memory that this process ever had, in bytes, where the system says so (Linux).
 pub fn peak() -> Option<u64> {

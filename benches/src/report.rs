@@ -46,6 +46,16 @@ impl Figure {
         }
     }
 
+    /// Something to compare with that is not here: it is said, and falls short of nothing.
+    pub fn absent(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            value: None,
+            unit: "",
+            limit: None,
+        }
+    }
+
     /// Whether it has a limit and is not within it. A value that is no number never is.
     pub fn is_short(&self) -> bool {
         let within = |limit| self.value.is_some_and(|value| value <= limit);

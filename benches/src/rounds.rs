@@ -30,7 +30,8 @@ impl Rounds {
     }
 }
 
-/// What was measured: for each contender one value a round, in seconds or whatever they gave.
+/// What was measured: for each contender one value a round, in seconds or whatever they gave. Who sits a round out has
+/// a value there that is no number.
 #[derive(Debug)]
 pub struct Samples(Vec<Vec<f64>>);
 
@@ -85,6 +86,7 @@ impl Samples {
 
 /// The middle value, or the mean of the two in the middle; not a number when there is none.
 fn median(mut values: Vec<f64>) -> f64 {
+    values.retain(|value| !value.is_nan());
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     match values.len() {
@@ -135,5 +137,10 @@ mod tests {
         );
         assert_eq!(samples.ratio(1, 0), 2.0);
         assert_eq!(median(vec![4.0, 1.0, 3.0, 2.0]), 2.5);
+        assert_eq!(
+            median(vec![f64::NAN, 3.0, f64::NAN]),
+            3.0,
+            "who sat out does not count"
+        );
     }
 }

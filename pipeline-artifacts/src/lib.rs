@@ -103,8 +103,8 @@ pub use package::{
     AttestError, Attestor, EnvironmentFreeSettings, JournalOrigin, Origin, Package, PackageError,
     PackageSettings, PackageSettingsError, VersionSource,
 };
-pub use rebuild::{RebuildError, RebuildReport, Rebuilder, RecordedBuild, rebuild};
 pub use promote::{Healed, Promoted, Promotion};
+pub use rebuild::{RebuildError, RebuildReport, Rebuilder, RecordedBuild, rebuild};
 pub use retention::{
     Age, AgeParseError, CarriedOut, CarryOutError, Fate, RetentionDecision, RetentionPlan, RetentionPolicy,
     RetentionPolicyError, RetentionRules,

@@ -8,7 +8,7 @@ use pipeline_core::{Digest, SignedDuration, StoreError, Timestamp};
 
 use super::{Collection, Live};
 use crate::form::Manifest;
-use crate::store::disk::failed;
+use crate::store::disk::{failed, sync_dir};
 use crate::{BlobId, LocalStore};
 
 /// So many blobs are moved before writers get their turn.
@@ -57,12 +57,23 @@ impl<'a> Sweep<'a> {
     }
 
     /// Moves to the trash what may be taken, and tells of each what became of it.
+    ///
+    /// Manifests go first, and that is on disk before the rest follows: whenever this ends, by whatever, no manifest
+    /// stays that misses a blob.
     pub(super) fn take(&self, candidates: &[BlobId], once: &Live) -> Result<Vec<(BlobId, Fate)>, StoreError> {
         let mut fates = Vec::with_capacity(candidates.len());
-        for batch in candidates.chunks(BATCH) {
-            let _gate = self.store.sweep_lock()?;
-            for blob in batch {
-                fates.push((*blob, self.take_one(blob, once.has(&blob.digest))?));
+        let (manifests, others): (Vec<BlobId>, Vec<BlobId>) = candidates
+            .iter()
+            .partition(|blob| is_manifest(&self.store.blob_path(&blob.digest)));
+        for part in [manifests, others] {
+            for batch in part.chunks(BATCH) {
+                let _gate = self.store.sweep_lock()?;
+                for blob in batch {
+                    fates.push((*blob, self.take_one(blob, once.has(&blob.digest))?));
+                }
+            }
+            if !self.how.dry_run && !part.is_empty() {
+                sync_dir(&self.store.blobs_dir())?;
             }
         }
         Ok(fates)

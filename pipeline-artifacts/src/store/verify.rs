@@ -207,6 +207,7 @@ impl Check<'_> {
                     }
                 }
                 (Some(digest), None) => {
+                    // A link or a directory in its place: whatever needs the blob is broken.
                     self.blobs.insert(digest, Blob::Bad);
                     self.problem(&path, ProblemKind::Damaged, "it is not a file", &Broken::new());
                 }

@@ -21,6 +21,8 @@ fn a_store_keeps_what_it_promises() {
     let fresh = || {
         let bench = Bench::new();
         let artifact = bench.publish(&bench.tree("src").filled(), "1.0.0");
+        let other = bench.pack(&bench.tree("other").filled().file("other", "1"));
+        let catalog = bench.store.clone();
         let blobs = bench.store.root().join("blobs/sha256");
         let manifest = blobs.join(artifact.digest.hex());
         StoreWorld::new(bench.store.clone())
@@ -35,6 +37,10 @@ fn a_store_keeps_what_it_promises() {
                     others.for_each(|file| damage(&file, b"rust"));
                 }
                 async {}
+            })
+            .publish(other.digest, move |artifact| {
+                let published = catalog.publish(&artifact.name, &artifact.version, &artifact.digest);
+                async { published }
             })
             .scratch(bench.path("out"))
             .keep(bench)

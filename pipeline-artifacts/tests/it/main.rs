@@ -16,8 +16,13 @@ mod catalog;
 mod collect;
 mod compare;
 mod conformance;
+mod corruption;
+mod crash;
+mod fuzz;
 mod hostile;
+mod kill;
 mod layers;
+mod layout;
 #[cfg(feature = "oci")]
 mod oci;
 mod origin;
@@ -28,7 +33,9 @@ mod promote;
 mod properties;
 mod race;
 mod retention;
+mod room;
 mod store;
+mod writers;
 
 use std::error::Error;
 use std::fs;
@@ -46,9 +53,29 @@ struct Bench {
     store: LocalStore,
 }
 
+/// A directory for what nobody reads after a loss of power: in memory, where there is room, since flushes take most of
+/// the time of what is done very often.
+fn memory_dir() -> TempDir {
+    const ROOM: u64 = 1 << 30;
+    let at = Path::new("/dev/shm");
+    let room = rustix::fs::statvfs(at).map(|found| found.f_bavail * found.f_frsize);
+    match room {
+        Ok(room) if room > ROOM => tempfile::tempdir_in(at).unwrap(),
+        _ => tempfile::tempdir().unwrap(),
+    }
+}
+
 impl Bench {
     fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::in_dir(tempfile::tempdir().unwrap())
+    }
+
+    /// See [`memory_dir`].
+    fn in_memory() -> Self {
+        Self::in_dir(memory_dir())
+    }
+
+    fn in_dir(dir: TempDir) -> Self {
         let store = LocalStore::open(dir.path().join("store")).unwrap();
         Self { dir, store }
     }
@@ -70,6 +97,31 @@ impl Bench {
         let packed = self.pack(tree);
         self.store.publish(&shop(), &v(version), &packed.digest).unwrap()
     }
+}
+
+/// Whether to try everything, however long it takes.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "whoever starts the tests says how long they may take"
+)]
+fn long() -> bool {
+    std::env::var_os("PIPELINE_LONG").is_some()
+}
+
+/// All versions of the shop that are listed.
+fn listed(store: &LocalStore) -> Vec<ArtifactRef> {
+    let versions = store.catalog().versions(&shop()).unwrap();
+    versions
+        .entries()
+        .iter()
+        .map(|entry| entry.reference(&shop()))
+        .collect()
+}
+
+/// Says that something could not be tried here, and why.
+#[expect(clippy::print_stderr, reason = "whoever runs the tests is told")]
+fn skipped(why: &str) {
+    eprintln!("skipped: {why}");
 }
 
 /// A tree that is being built.

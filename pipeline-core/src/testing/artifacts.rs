@@ -82,6 +82,31 @@ impl MemoryArtifacts {
         artifact
     }
 
+    /// Lets a name and a version stand for an artifact of this store, once and for ever.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`] when it is not in the store, [`StoreError::Taken`] when they stand for another one.
+    pub fn publish(&self, artifact: &ArtifactRef) -> Result<ArtifactRef, StoreError> {
+        let mut state = self.state();
+        if !state.manifests.contains_key(&artifact.digest) {
+            return Err(StoreError::NotFound {
+                what: format!("artifact {artifact}"),
+            });
+        }
+        let key = (artifact.name.clone(), artifact.version.clone());
+        let published = state.published.entry(key).or_insert_with(|| artifact.clone());
+        if published.digest != artifact.digest {
+            return Err(StoreError::Taken {
+                name: artifact.name.clone(),
+                version: artifact.version.clone(),
+                published: published.digest,
+                offered: artifact.digest,
+            });
+        }
+        Ok(published.clone())
+    }
+
     /// Spoils the bytes of a blob or of a file, so that reading them is an error. Storing them again heals.
     ///
     /// # Panics

@@ -104,7 +104,7 @@
 //!
 //! | for | suite | its author brings |
 //! |---|---|---|
-//! | [`ArtifactStore`](crate::ArtifactStore) | [`store()`] | stores with an artifact, and a way to spoil bytes |
+//! | [`ArtifactStore`](crate::ArtifactStore) | [`store()`] | stores with an artifact, ways to spoil bytes and to publish |
 //! | [`Environment`](crate::Environment), [`Fenced`](crate::Fenced) | [`environment()`] | empty environments, two releases, a way to meddle |
 //! | [`Gate`](crate::Gate) | [`gate()`] | questions: one for each sort of verdict |
 //! | [`Clock`](crate::Clock), [`Entropy`](crate::Entropy) | [`clock()`], [`entropy()`] | nothing |

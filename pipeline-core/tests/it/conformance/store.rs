@@ -26,6 +26,10 @@ enum Flaw {
     Opens,
     OpensByDigest,
     Materialises,
+    WritesNoDamage,
+    VersionsStay,
+    OneWinner,
+    PublishesWhole,
 }
 
 /// A store in memory with a flaw.
@@ -171,6 +175,9 @@ impl Artifact for Opened {
         if self.flaw == Flaw::Materialises {
             let _ = std::fs::remove_dir_all(into);
         }
+        if self.flaw == Flaw::WritesNoDamage && into.ends_with("spoilt") {
+            return Ok(());
+        }
         self.opened.materialise(into).await
     }
 }
@@ -178,6 +185,8 @@ impl Artifact for Opened {
 fn world(flaw: Flaw) -> StoreWorld {
     let store = MemoryArtifacts::new();
     let app = store.add("app", "1.0.0", &[("a", b"a", false), ("bin/b", b"b", true)]);
+    let other = store.add("app", "0.9.0", &[("a", b"other", false)]);
+    let catalog = store.clone();
     let spoilt = std::sync::Arc::default();
     let scratch = tempfile::tempdir().unwrap();
     let flawed = Flawed {
@@ -195,8 +204,24 @@ fn world(flaw: Flaw) -> StoreWorld {
             *spoilt.lock().unwrap() = Some(digest);
             async {}
         })
+        .publish(other.digest, move |artifact| {
+            let published = publish(flaw, &catalog, artifact);
+            async { published }
+        })
         .scratch(scratch.path())
         .keep(scratch)
+}
+
+fn publish(flaw: Flaw, store: &MemoryArtifacts, artifact: ArtifactRef) -> Result<ArtifactRef, StoreError> {
+    let races = artifact.version.major == 7;
+    match store.publish(&artifact) {
+        // Other content is taken as if it were the same.
+        Err(StoreError::Taken { .. }) if flaw == Flaw::VersionsStay && !races => Ok(artifact),
+        // Whoever comes later believes that it won.
+        Err(StoreError::Taken { .. }) if flaw == Flaw::OneWinner && races => Ok(artifact),
+        Err(StoreError::NotFound { .. }) if flaw == Flaw::PublishesWhole => Ok(artifact),
+        published => published,
+    }
 }
 
 fn check(flaw: Flaw) -> Report {
@@ -225,6 +250,10 @@ fn each_flaw_is_found_under_its_name_and_no_other() {
         (Flaw::Opens, "opens"),
         (Flaw::OpensByDigest, "opens-by-digest"),
         (Flaw::Materialises, "materialises"),
+        (Flaw::WritesNoDamage, "writes-no-damage"),
+        (Flaw::VersionsStay, "versions-stay"),
+        (Flaw::OneWinner, "one-winner"),
+        (Flaw::PublishesWhole, "publishes-whole"),
     ];
     for (flaw, name) in flaws {
         assert_only(&check(flaw), name);
@@ -250,7 +279,11 @@ fn a_shared_store_is_a_store() {
             "resolves",
             "opens",
             "opens-by-digest",
-            "materialises"
+            "materialises",
+            "writes-no-damage",
+            "versions-stay",
+            "one-winner",
+            "publishes-whole"
         ]
     );
 }

@@ -1,106 +1,13 @@
-//! The suite for stores of artifacts.
-
-use std::any::Any;
-use std::fmt::{self, Debug};
 use std::future::Future;
-use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Report;
-use super::watch::{AwaitPoint, Disturbance, End, watch};
+use super::world::StoreWorld;
+use super::{artifacts, promises as p, publish};
 use crate::testing::block_on::Runtime;
-use crate::{Artifact, ArtifactRef, ArtifactStore, Digest, EntryKind, StoreError};
-
-mod p {
-    use crate::testing::conformance::promises::promises;
-
-    promises! {
-        NAMES_BY_DIGEST = "names-by-digest": "bytes are stored under their digest";
-        RETURNS_THE_SAME = "returns-the-same": "what was stored is returned, byte for byte";
-        STORES_TWICE = "stores-twice": "storing the same bytes again is no error and changes nothing";
-        MISSING_IS_NOT_FOUND = "missing-is-not-found": "what was never stored is not found, and its version stands for nothing";
-        MANY_AT_ONCE = "many-at-once": "many calls at the same time come to the same as one after the other";
-        DROPS_WHOLE = "drops-whole": "storing that is dropped leaves the whole bytes or none, and can be done again";
-        VERIFIES_READS = "verifies-reads": "bytes that are not what was stored are an error and never data";
-        HEALS = "heals": "storing the same bytes again heals a damaged copy";
-        RESOLVES = "resolves": "a name and a version stand for their artifact";
-        OPENS = "opens": "an artifact tells its reference and its entries, sorted, each path once, and reads each file as its entry says";
-        OPENS_BY_DIGEST = "opens-by-digest": "the digest alone decides what is opened";
-        MATERIALISES = "materialises": "an artifact is written as its entries say, and only where nothing is";
-    }
-}
-
-type Damage = Arc<dyn Fn(Digest) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
-
-/// A store for one check, and what the check may use.
-///
-/// A blob is put through the trait. An artifact gets into a store in the store's own way, so a world brings one.
-pub struct StoreWorld {
-    store: Arc<dyn ArtifactStore>,
-    artifact: Option<ArtifactRef>,
-    damage: Option<Damage>,
-    scratch: Option<PathBuf>,
-    _keep: Vec<Box<dyn Any>>,
-}
-
-impl StoreWorld {
-    /// A world with a store.
-    pub fn new(store: impl ArtifactStore) -> Self {
-        Self {
-            store: Arc::new(store),
-            artifact: None,
-            damage: None,
-            scratch: None,
-            _keep: Vec::new(),
-        }
-    }
-
-    /// An artifact of the store, published under its name and version, with at least one file.
-    #[must_use]
-    pub fn artifact(mut self, artifact: ArtifactRef) -> Self {
-        self.artifact = Some(artifact);
-        self
-    }
-
-    /// How the bytes behind a digest are spoilt, behind the store's back: the digest of a blob, or that of a file of
-    /// the artifact.
-    #[must_use]
-    pub fn damage<F, Fut>(mut self, damage: F) -> Self
-    where
-        F: Fn(Digest) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = ()> + Send + 'static,
-    {
-        self.damage = Some(Arc::new(move |digest| Box::pin(damage(digest))));
-        self
-    }
-
-    /// An empty directory to write the artifact to, outside the store.
-    #[must_use]
-    pub fn scratch(mut self, directory: impl Into<PathBuf>) -> Self {
-        self.scratch = Some(directory.into());
-        self
-    }
-
-    /// Keeps something as long as the world lasts, such as a temporary directory.
-    #[must_use]
-    pub fn keep(mut self, value: impl Any) -> Self {
-        self._keep.push(Box::new(value));
-        self
-    }
-}
-
-impl Debug for StoreWorld {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StoreWorld")
-            .field("store", &self.store)
-            .field("artifact", &self.artifact)
-            .field("damage", &self.damage.is_some())
-            .field("scratch", &self.scratch)
-            .finish_non_exhaustive()
-    }
-}
+use crate::testing::conformance::Report;
+use crate::testing::conformance::watch::{AwaitPoint, Disturbance, End, watch};
+use crate::{ArtifactRef, ArtifactStore, Digest, EntryKind, StoreError};
 
 /// How long one call may take by the computer's time.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -117,14 +24,17 @@ const POINTS: usize = 100;
 /// let report = conformance::store(|| async {
 ///     let store = MemoryArtifacts::new();
 ///     let app = store.add("app", "1.0.0", &[("bin/app", b"#!/bin/sh\n".as_slice(), true)]);
-///     let damaged = store.clone();
+///     let other = store.add("app", "1.1.0", &[("bin/app", b"#!/bin/bash\n".as_slice(), true)]);
+///     let (damaged, catalog) = (store.clone(), store.clone());
 ///     StoreWorld::new(store)
 ///         .artifact(app)
 ///         .damage(move |digest| { damaged.damage(&digest); async {} })
+///         .publish(other.digest, move |artifact| { let done = catalog.publish(&artifact); async { done } })
 /// })
 /// .await;
 /// report.assert_kept();
-/// assert_eq!(report.not_tried_names(), ["materialises"], "there is no directory to write to");
+/// let nowhere = ["materialises", "writes-no-damage"];
+/// assert_eq!(report.not_tried_names(), nowhere, "there is no directory to write to");
 /// # });
 /// # Ok::<(), std::io::Error>(())
 /// ```
@@ -142,16 +52,20 @@ where
     damaged(&mut report, fresh().await).await;
     let world = fresh().await;
     match &world.artifact {
-        Some(artifact) => artifacts(&mut report, &world, artifact).await,
-        None => {
-            let promises = [p::RESOLVES, p::OPENS, p::OPENS_BY_DIGEST, p::MATERIALISES];
-            report.not_tried(&promises, "the world brings no artifact: `StoreWorld::artifact`");
+        Some(artifact) => {
+            artifacts::artifacts(&mut report, &world, artifact).await;
+            if report.broken().contains(&p::RESOLVES.name) {
+                report.stop("a version cannot be resolved");
+            } else {
+                publish::versions(&mut report, &fresh).await;
+            }
         }
+        None => report.stop("the world brings no artifact: `StoreWorld::artifact`"),
     }
     report
 }
 
-fn failed(what: &str) -> impl Fn(StoreError) -> String {
+pub(super) fn failed(what: &str) -> impl Fn(StoreError) -> String {
     let what = what.to_owned();
     move |error| format!("{what}: {error}")
 }
@@ -229,7 +143,7 @@ async fn missing(report: &mut Report, store: &dyn ArtifactStore) {
 }
 
 #[expect(clippy::expect_used, reason = "the constant is a name")]
-fn absent() -> crate::ArtifactName {
+pub(super) fn absent() -> crate::ArtifactName {
     crate::ArtifactName::new("conformance-absent").expect("a name")
 }
 
@@ -313,7 +227,7 @@ where
 async fn damaged(report: &mut Report, world: StoreWorld) {
     let Some(damage) = &world.damage else {
         let why = "nobody says how bytes are spoilt: `StoreWorld::damage`";
-        report.not_tried(&[p::VERIFIES_READS, p::HEALS], why);
+        report.not_tried(&[p::VERIFIES_READS, p::HEALS, p::WRITES_NO_DAMAGE], why);
         return;
     };
     let bytes = b"precious";
@@ -321,7 +235,7 @@ async fn damaged(report: &mut Report, world: StoreWorld) {
         Ok(digest) => digest,
         Err(error) => {
             report.not_tried(
-                &[p::VERIFIES_READS, p::HEALS],
+                &[p::VERIFIES_READS, p::HEALS, p::WRITES_NO_DAMAGE],
                 &format!("nothing can be stored: {error}"),
             );
             return;
@@ -357,120 +271,5 @@ async fn damaged(report: &mut Report, world: StoreWorld) {
         Err(_) => Ok(()),
     };
     report.check(p::VERIFIES_READS, found);
-}
-
-async fn artifacts(report: &mut Report, world: &StoreWorld, artifact: &ArtifactRef) {
-    let resolved = world.store.resolve(&artifact.name, &artifact.version).await;
-    let found = match resolved {
-        Ok(Some(found)) if found == *artifact => Ok(()),
-        other => Err(format!("{artifact} resolves to {other:?}")),
-    };
-    report.check(p::RESOLVES, found);
-    let opened = match world.store.open(artifact).await {
-        Ok(opened) => opened,
-        Err(error) => {
-            report.check(p::OPENS, Err(error.to_string()));
-            report.not_tried(
-                &[p::OPENS_BY_DIGEST, p::MATERIALISES],
-                "the artifact does not open",
-            );
-            return;
-        }
-    };
-    report.check(p::OPENS, as_its_entries_say(artifact, &*opened).await);
-    let renamed = ArtifactRef {
-        name: absent(),
-        ..artifact.clone()
-    };
-    let found = match world.store.open(&renamed).await {
-        Ok(same) if same.entries() == opened.entries() => Ok(()),
-        Ok(_) => Err("under another name, the same digest has other entries".to_owned()),
-        Err(error) => Err(format!(
-            "under another name, the same digest does not open: {error}"
-        )),
-    };
-    report.check(p::OPENS_BY_DIGEST, found);
-    match &world.scratch {
-        Some(into) => {
-            let (missing, empty) = (into.join("new/one"), into.join("empty"));
-            let found = materialised(&*opened, &missing, &empty).await;
-            report.check(p::MATERIALISES, found);
-        }
-        None => report.not_tried(
-            &[p::MATERIALISES],
-            "there is no directory to write to: `StoreWorld::scratch`",
-        ),
-    }
-}
-
-async fn as_its_entries_say(artifact: &ArtifactRef, opened: &dyn Artifact) -> Result<(), String> {
-    if opened.reference() != artifact {
-        return Err(format!("it says that it is {}", opened.reference()));
-    }
-    let entries = opened.entries();
-    if let Some(pair) = entries
-        .windows(2)
-        .find(|pair| pair[0].path.as_bytes() >= pair[1].path.as_bytes())
-    {
-        return Err(format!("`{}` stands before `{}`", pair[0].path, pair[1].path));
-    }
-    for entry in entries {
-        if let EntryKind::File { size, digest, .. } = &entry.kind {
-            let read = opened.read(&entry.path).await;
-            let read = read.map_err(|error| format!("`{}` cannot be read: {error}", entry.path))?;
-            if read.len() as u64 != *size || Digest::of(&read) != *digest {
-                return Err(format!("`{}` is not what its entry says", entry.path));
-            }
-        }
-    }
-    match opened.read("no/such/file").await {
-        Err(StoreError::NotFound { .. }) => Ok(()),
-        other => Err(format!("a file that is not in it: {other:?}")),
-    }
-}
-
-async fn materialised(opened: &dyn Artifact, missing: &PathBuf, empty: &PathBuf) -> Result<(), String> {
-    let io = |error: std::io::Error| format!("the directory of the world: {error}");
-    std::fs::create_dir_all(empty).map_err(io)?;
-    for into in [missing, empty] {
-        opened
-            .materialise(into)
-            .await
-            .map_err(failed("it cannot be written"))?;
-        for entry in opened.entries() {
-            let path = into.join(&entry.path);
-            let right = match &entry.kind {
-                EntryKind::File {
-                    digest, executable, ..
-                } => {
-                    let read = std::fs::read(&path).unwrap_or_default();
-                    Digest::of(read) == *digest
-                        && is_executable(&path).is_none_or(|found| found == *executable)
-                }
-                EntryKind::Directory => path.is_dir(),
-                EntryKind::Symlink { target } => {
-                    std::fs::read_link(&path).is_ok_and(|found| found.as_os_str() == target.as_str())
-                }
-            };
-            if !right {
-                return Err(format!("`{}` is not written as its entry says", entry.path));
-            }
-        }
-    }
-    match opened.materialise(empty).await {
-        Err(_) => Ok(()),
-        Ok(()) => Err("it is written into a directory that is not empty".to_owned()),
-    }
-}
-
-#[cfg(unix)]
-fn is_executable(path: &std::path::Path) -> Option<bool> {
-    use std::os::unix::fs::PermissionsExt;
-    let metadata = std::fs::symlink_metadata(path).ok()?;
-    Some(metadata.permissions().mode() & 0o100 != 0)
-}
-
-#[cfg(not(unix))]
-fn is_executable(_: &std::path::Path) -> Option<bool> {
-    None
+    artifacts::spoilt(report, &world, artifact, &path).await;
 }

@@ -1,0 +1,45 @@
+//! Our own store, through its public interface.
+
+use std::path::Path;
+
+use pipeline_artifacts::{Fineness, LocalStore, Packed, Packer};
+use pipeline_core::ArtifactRef;
+
+use super::ground::Ground;
+use crate::Failure;
+
+pub(super) const NAME: &str = "ours";
+
+/// Where it lies, for some work.
+pub(super) fn place(work: &str) -> String {
+    format!("{work}-ours")
+}
+
+/// A store where there is nothing.
+pub(super) fn fresh(ground: &Ground, work: &str) -> Result<LocalStore, Failure> {
+    Ok(LocalStore::open(ground.gone(&place(work))?)?)
+}
+
+/// Packs and publishes a tree.
+pub(super) fn ingest(
+    store: &LocalStore,
+    tree: &Path,
+    version: u64,
+) -> Result<(Packed, ArtifactRef), Failure> {
+    ingest_in(store, tree, version, Fineness::default())
+}
+
+/// The same, in bundles of another size.
+pub(super) fn ingest_in(
+    store: &LocalStore,
+    tree: &Path,
+    version: u64,
+    fineness: Fineness,
+) -> Result<(Packed, ArtifactRef), Failure> {
+    let packed = Packer::new(tree).fineness(fineness).pack(store)?;
+    let version = semver::Version::new(1, version, 0);
+    Ok((
+        packed,
+        store.publish(&"measured".parse()?, &version, &packed.digest)?,
+    ))
+}

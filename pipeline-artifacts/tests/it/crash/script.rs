@@ -1,0 +1,69 @@
+//! What the child does whose system calls are recorded.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::Path;
+
+use pipeline_artifacts::{Collection, LocalStore, Packer};
+use pipeline_core::{SignedDuration, Timestamp};
+
+use super::record::{SAID, TASK};
+use crate::{shop, v};
+
+/// What is published, if the tree is there.
+pub(super) const VERSIONS: [(&str, &str); 2] = [("1.0.0", "one"), ("1.1.0", "two")];
+
+/// Says that something is done. It is one write, whose place among the others the record has.
+fn say(dir: &Path, text: &str) {
+    let mut file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(dir.join(SAID))
+        .unwrap();
+    file.write_all(format!("{text}\n").as_bytes()).unwrap();
+}
+
+/// Not a test: what the other process does.
+#[test]
+#[ignore = "run by the tests of this module, in a process of its own"]
+fn child() {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the test harness passes no arguments on"
+    )]
+    let Ok(task) = std::env::var(TASK) else { return };
+    let (script, dir) = task.split_once(':').unwrap();
+    let dir = Path::new(dir);
+    let store = LocalStore::open(dir.join("store")).unwrap();
+    say(dir, "opened");
+    for (version, tree) in VERSIONS {
+        if script == "collect" {
+            break;
+        }
+        let from = dir.join(tree);
+        if !from.exists() {
+            continue;
+        }
+        let packed = Packer::new(&from).pack(&store).unwrap();
+        say(dir, &format!("packed {tree} {}", packed.digest));
+        if script == "publish" {
+            store.publish(&shop(), &v(version), &packed.digest).unwrap();
+            say(dir, &format!("published {version} {}", packed.digest));
+        }
+    }
+    if script == "collect" {
+        // What nobody refers to is moved away, and what was moved away long ago is gone.
+        let mut now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24 * 365 * 200);
+        for _ in 0..2 {
+            let how = Collection::new(now)
+                .grace(SignedDuration::ZERO)
+                .orphans_after(SignedDuration::ZERO);
+            store.collect(&how).unwrap();
+            now += SignedDuration::from_hours(1);
+        }
+        say(dir, "collected");
+        return;
+    }
+    let digest = store.add_blob(b"a note").unwrap();
+    say(dir, &format!("stored {digest}"));
+}
