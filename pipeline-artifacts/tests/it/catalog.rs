@@ -489,7 +489,7 @@ proptest! {
                 prop_assert_eq!(&found, &model);
                 for name in 0..3 {
                     let name: ArtifactName = format!("n{name}").parse().unwrap();
-                    let newest = model.iter().filter(|((of, _), (_, yanked))| *of == name && !yanked).next_back();
+                    let newest = model.iter().rfind(|((of, _), (_, yanked))| *of == name && !yanked);
                     let query: ArtifactQuery = name.as_str().parse().unwrap();
                     let chosen = store.catalog().select(&query).ok().map(|found| found.version);
                     prop_assert_eq!(chosen, newest.map(|((_, version), _)| version.clone()));
