@@ -4,8 +4,7 @@ use std::fs;
 use std::sync::Arc;
 
 use pipeline_artifacts::{
-    BlobId, BlobLimits, BlobStore, BytesSource, Limited, LocalStore, MemoryBlobs, Promotion,
-    ReadOnly, Tiered,
+    BlobId, BlobLimits, BlobStore, BytesSource, Limited, LocalStore, MemoryBlobs, Promotion, ReadOnly, Tiered,
 };
 use pipeline_core::{Digest, StoreError};
 
