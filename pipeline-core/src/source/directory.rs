@@ -87,6 +87,10 @@ impl DirectorySource {
                 if name == ".git" || self.excluded.contains(&below) {
                     continue;
                 }
+                // A stage that works beside this one may take away what it made.
+                if matches!(fs::symlink_metadata(&below), Err(error) if error.kind() == io::ErrorKind::NotFound) {
+                    continue;
+                }
                 builder.field(name.as_encoded_bytes());
                 self.add(&below, builder)?;
             }
