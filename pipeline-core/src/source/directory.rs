@@ -88,7 +88,8 @@ impl DirectorySource {
                     continue;
                 }
                 // A stage that works beside this one may take away what it made.
-                if matches!(fs::symlink_metadata(&below), Err(error) if error.kind() == io::ErrorKind::NotFound) {
+                if matches!(fs::symlink_metadata(&below), Err(error) if error.kind() == io::ErrorKind::NotFound)
+                {
                     continue;
                 }
                 builder.field(name.as_encoded_bytes());
