@@ -39,9 +39,9 @@ fn nothing_changed_is_reused_and_unchanged() {
     assert_eq!(space.current("production"), live);
     // Nothing was deployed, so nothing was delivered.
     let metrics = space.json(&["metrics"]).expect(0);
-    let component = &metrics.document["report"]["components"][0];
+    let component = &metrics.document["report"]["parts"][0];
     assert_eq!(
-        component["measures"]["deployment_frequency"]["value"]["deployments"], 1,
+        component["measures"]["deployment_frequency"]["deployments"], 1,
         "{metrics}"
     );
     space.assert_verifies();
