@@ -117,10 +117,10 @@ fn is_flushed(events: &[Event], at: usize) -> bool {
         Event::SyncAll { after } => at < *after,
         Event::Sync { inode, after } => {
             at < *after
-                && match events[at].directory() {
-                    // A name is kept by a flush of its directory.
-                    Some(directory) => directory == *inode,
-                    None => events[at].file() == Some(*inode),
+                && match &events[at] {
+                    // A name is kept by a flush of its directory; one that moves, of either.
+                    Event::Rename { from, to, .. } => [from.0, to.0].contains(inode),
+                    other => other.directory().or(other.file()) == Some(*inode),
                 }
         }
         _ => false,
