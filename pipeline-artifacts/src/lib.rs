@@ -28,6 +28,12 @@
 //! - [`LocalStore`] keeps blobs by digest and a catalog of names and versions, in a directory. It is an
 //!   [`ArtifactStore`](pipeline_core::ArtifactStore); every method has a blocking twin.
 //!   [`LocalStore::verify`] finds every damaged byte, and [`StoreReport`] says what it breaks.
+//! - [`Catalog`] answers an [`ArtifactQuery`]: a version, a range, the newest, a digest, a revision. A version that was
+//!   yanked is not selected and stays readable.
+//! - [`RetentionPolicy`] says which versions stay, [`RetentionPlan`] shows it before it is done; a [`Collection`] takes away
+//!   blobs that nothing needs, beside writers and readers. What is [`InUse`] stays.
+//! - [`Promotion`] brings an artifact to another store; what is damaged is healed from one that has it. [`Tiered`],
+//!   [`ReadOnly`], [`Limited`] and [`MemoryBlobs`] stand in front of stores, or for one.
 //! - [`StoredArtifact`] is one that was opened: entries, single files, all of it into a directory, or as a tar.
 //! - [`BlobStore`] is what every store of bytes by digest can do, wherever it is. A [`Lease`] keeps from the
 //!   collector what a writer has stored and nobody refers to yet.
