@@ -267,23 +267,23 @@ fn worst(text: &mut String, part: &ReportPart<'_>, options: &ReviewOptions<'_>) 
         }
     };
     let time = |micros: i64| number(Some(micros as f64 / 1000.0), Unit::Milliseconds);
+    // Each with its time, and the deployment that it is linked to.
+    let slowest = |all: &[Counted<'_>]| {
+        let row = |counted: &Counted<'_>| {
+            let link = counted.link.as_ref();
+            vec![
+                escaped(&counted.fact.to_string()),
+                counted.micros.map_or_else(String::new, time),
+                link.map_or_else(String::new, |link| escaped(&link.to_string())),
+            ]
+        };
+        longest(all, WORST).into_iter().map(row).collect()
+    };
     if let Some(explained) = explained(Metric::LeadTime) {
         list(
             "Changes that took longest to reach users",
             &["change", "lead time", "deployment"],
-            longest(&explained.counted, WORST)
-                .into_iter()
-                .map(|counted| {
-                    let link = counted
-                        .link
-                        .map_or_else(String::new, |link| escaped(&link.to_string()));
-                    vec![
-                        escaped(&counted.fact.to_string()),
-                        counted.micros.map_or_else(String::new, time),
-                        link,
-                    ]
-                })
-                .collect(),
+            slowest(&explained.counted),
         );
         let mut waiting: Vec<_> = explained
             .left_out
@@ -311,19 +311,7 @@ fn worst(text: &mut String, part: &ReportPart<'_>, options: &ReviewOptions<'_>) 
         list(
             "Failures that took longest",
             &["failure", "recovery time", "deployment"],
-            longest(&explained.counted, WORST)
-                .into_iter()
-                .map(|counted| {
-                    let link = counted
-                        .link
-                        .map_or_else(String::new, |link| escaped(&link.to_string()));
-                    vec![
-                        escaped(&counted.fact.to_string()),
-                        counted.micros.map_or_else(String::new, time),
-                        link,
-                    ]
-                })
-                .collect(),
+            slowest(&explained.counted),
         );
         let open = explained
             .left_out
