@@ -7,8 +7,9 @@ use std::io::stdout;
 use std::process::ExitCode;
 
 use pipeline_benches::Failure;
-use pipeline_benches::areas::{self, Settings};
+use pipeline_benches::areas;
 use pipeline_benches::artifacts;
+use pipeline_benches::measure::Settings;
 use pipeline_benches::metrics;
 use pipeline_benches::report::Report;
 use pipeline_benches::scheduler::million;

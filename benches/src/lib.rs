@@ -14,13 +14,15 @@
 //! | [`metrics`] | a year of deliveries beside databases |
 //! | [`scratch`], [`artifacts::ground`] | directories, and a file system, for files that are measured |
 //! | [`memory`] | how much memory a process had |
+//! | [`measure`] | what an area is made of, and what its measures share |
 //! | [`areas`] | what `figures` can measure, area by area |
 //!
-//! A new area is a module with a list of [measures](areas::Measure), and a line in [`areas::ALL`].
+//! A new area is a module with a list of [measures](measure::Measure), and a line in [`areas::ALL`].
 
 pub mod areas;
 pub mod artifacts;
 pub mod bare;
+pub mod measure;
 pub mod memory;
 pub mod metrics;
 pub mod ours;

@@ -6,7 +6,7 @@ use semver::Version;
 use serde_json::json;
 
 use super::trees::Chance;
-use crate::areas::Settings;
+use crate::measure::Settings;
 use crate::report::{Figure, Sink};
 use crate::rounds::Samples;
 use crate::threads::time;

@@ -4,7 +4,7 @@ use std::process::Command;
 use sha2::{Digest as _, Sha256};
 
 use crate::Failure;
-use crate::areas::Settings;
+use crate::measure::Settings;
 use crate::report::{Figure, Sink};
 use crate::threads::time;
 

@@ -9,7 +9,7 @@ use super::programs::{OSTREE, STORES};
 use super::race::{Counts, Race};
 use super::{ours, trees};
 use crate::Failure;
-use crate::areas::Settings;
+use crate::measure::Settings;
 use crate::report::Sink;
 
 /// 0.85 times the speed of reading and hashing alone.

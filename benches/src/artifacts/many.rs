@@ -6,7 +6,7 @@ use super::programs::{BORG, CASYNC, GIT, OSTREE, Program, RESTIC, STORES, TAR};
 use super::race::{Counts, Race};
 use super::trees::{self, Made};
 use crate::Failure;
-use crate::areas::Settings;
+use crate::measure::Settings;
 use crate::report::Sink;
 
 /// What everybody's stores of these files are called; they are kept for the measures that read them.

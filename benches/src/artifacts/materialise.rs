@@ -2,7 +2,7 @@ use super::many::{self, LABEL, WORK};
 use super::programs::{BORG, CASYNC, GIT, OSTREE, OSTREE_LINKS, Program, RESTIC, TAR};
 use super::race::{Counts, Race};
 use super::{ours, trees};
-use crate::areas::Settings;
+use crate::measure::Settings;
 use crate::report::Sink;
 use crate::{Failure, ensure};
 

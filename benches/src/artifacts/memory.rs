@@ -1,6 +1,6 @@
 use super::{many, ours, peak, trees};
 use crate::Failure;
-use crate::areas::Settings;
+use crate::measure::Settings;
 use crate::report::{Figure, Sink};
 
 /// The most memory, in MiB, whatever the size of the artifact.

@@ -17,7 +17,7 @@ mod verify;
 mod version2;
 
 pub use self::peak::{CHILD, child};
-use crate::areas::{Area, Measure};
+use crate::measure::{Area, Measure};
 
 /// The area.
 pub const AREA: Area = Area {

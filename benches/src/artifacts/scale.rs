@@ -2,7 +2,7 @@ use super::ours;
 use super::race::{Counts, Race};
 use super::trees;
 use crate::Failure;
-use crate::areas::Settings;
+use crate::measure::Settings;
 use crate::report::Sink;
 
 /// Ten times the files, eleven times the time.

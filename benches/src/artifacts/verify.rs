@@ -2,7 +2,7 @@ use super::many::{self, WORK};
 use super::ours;
 use super::programs::STORES;
 use super::race::{Counts, Race};
-use crate::areas::Settings;
+use crate::measure::Settings;
 use crate::report::Sink;
 use crate::{Failure, ensure};
 

@@ -7,7 +7,7 @@ use super::programs::{OSTREE, RESTIC, STORES};
 use super::race::{Counts, Race};
 use super::{ours, trees};
 use crate::Failure;
-use crate::areas::Settings;
+use crate::measure::Settings;
 use crate::report::{Figure, Sink};
 
 /// Three and a half times as fast.

@@ -6,7 +6,7 @@ use std::process::Command;
 use serde::{Deserialize, Serialize};
 
 use super::whole::{self, Log};
-use crate::areas::Settings;
+use crate::measure::Settings;
 use crate::memory::peak;
 use crate::report::{Figure, Sink};
 use crate::{Failure, ensure};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::alone;
 use super::peers::{Peer, Round};
 use super::whole::{self, Log, Numbers};
-use crate::areas::Settings;
+use crate::measure::Settings;
 use crate::report::{Figure, Sink};
 use crate::rounds::{Rounds, Samples};
 use crate::{Failure, ensure};

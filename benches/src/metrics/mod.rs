@@ -9,7 +9,7 @@ pub mod year;
 
 pub use alone::{CHILD, child};
 
-use crate::areas::{Area, Measure};
+use crate::measure::{Area, Measure};
 
 /// The area.
 pub const AREA: Area = Area {

@@ -6,7 +6,7 @@ use pipeline_core::Timestamp;
 use pipeline_metrics::{Bucket, Fact, Facts, Options, Tally};
 
 use super::whole::{self, Log};
-use crate::areas::Settings;
+use crate::measure::Settings;
 use crate::report::{Figure, Sink};
 use crate::threads::time;
 use crate::{Failure, ensure};

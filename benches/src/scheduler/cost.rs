@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::areas::Settings;
+use crate::measure::Settings;
 use crate::report::{Figure, Sink};
 use crate::rounds::{Contender, Rounds, Samples};
 use crate::shapes::Shape;

@@ -4,7 +4,7 @@ use std::time::Duration;
 use pipeline_core::{FileJournal, Journal, RunStatus, SystemEntropy};
 
 use super::floor::Written;
-use crate::areas::Settings;
+use crate::measure::Settings;
 use crate::report::{Figure, Sink};
 use crate::rounds::{Rounds, Samples};
 use crate::shapes::Shape;

@@ -8,7 +8,7 @@ use pipeline_core::{FileJournal, Pipeline, RunId, RunStatus, StageSpec, SystemEn
 use tempfile::TempDir;
 
 use super::floor::parse_and_chain;
-use crate::areas::Settings;
+use crate::measure::Settings;
 use crate::ours::{self, Lost, Nothing};
 use crate::report::{Figure, Sink};
 use crate::rounds::{Rounds, Samples};

@@ -5,7 +5,7 @@ use std::process::Command;
 use pipeline_core::{MemoryJournal, RunStatus};
 use serde::{Deserialize, Serialize};
 
-use crate::areas::Settings;
+use crate::measure::Settings;
 use crate::memory::peak;
 use crate::ours;
 use crate::report::{Figure, Sink};

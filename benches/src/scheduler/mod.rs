@@ -7,7 +7,7 @@ mod load;
 pub mod million;
 mod rerun;
 
-use crate::areas::{Area, Measure};
+use crate::measure::{Area, Measure};
 
 /// The area.
 pub const AREA: Area = Area {

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use pipeline_core::{MemoryJournal, RunStatus, StageSpec};
 
-use crate::areas::Settings;
+use crate::measure::Settings;
 use crate::ours::{self, Unchanged};
 use crate::report::{Figure, Sink};
 use crate::rounds::{Rounds, Samples};

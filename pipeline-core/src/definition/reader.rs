@@ -1,7 +1,17 @@
 use super::node::{Data, Node};
-use super::rules::PIPELINE_KEYS;
 use crate::pipeline::{Pipeline, PipelineBuilder, Problem};
 use crate::registry::{BuildError, BuildProblem, PathSegment, Registry, SettingPath, nearest, with_causes};
+
+/// What the engine reads of a pipeline.
+const PIPELINE_KEYS: [&str; 7] = [
+    "name",
+    "component",
+    "runs",
+    "on-failure",
+    "parallel",
+    "timeout",
+    "clean-up-timeout",
+];
 
 /// Something that is wrong, and where its text starts.
 #[derive(Debug)]

@@ -7,17 +7,6 @@ use crate::{
     StageName, When,
 };
 
-/// What the engine reads of a pipeline.
-pub(super) const PIPELINE_KEYS: [&str; 7] = [
-    "name",
-    "component",
-    "runs",
-    "on-failure",
-    "parallel",
-    "timeout",
-    "clean-up-timeout",
-];
-
 const RUNS: [(&str, QueueMode); 3] = [
     ("parallel", QueueMode::Parallel),
     ("queue", QueueMode::Queue),
