@@ -135,6 +135,16 @@ fn what_is_attached_is_listed_and_read_as_it_is() {
     assert_eq!(text, spdx.as_bytes());
     assert_eq!(annotations["made-by"], "a tool");
 
+    // Programs that read the layout find them without being told.
+    let index = fs::read(bench.path("store/layouts/shop/index.json")).unwrap();
+    let index: serde_json::Value = serde_json::from_slice(&index).unwrap();
+    let listed = index["manifests"].as_array().unwrap();
+    assert_eq!(listed.len(), 1 + attached.len());
+    for (one, listed) in attached.iter().zip(&listed[1..]) {
+        assert_eq!(listed["digest"], one.digest.to_string());
+        assert_eq!(listed["artifactType"], one.artifact_type);
+    }
+
     // The artifact is what it was, and the store is whole.
     assert_eq!(
         reopened.find(&shop(), &artifact.version).unwrap().as_ref(),

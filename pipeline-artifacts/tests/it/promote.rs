@@ -97,12 +97,22 @@ fn a_store_heals_from_another() {
     let mirror = other(&bench);
     wait(Promotion::of(one.digest).run(&bench.store, &mirror)).unwrap();
     let blobs = files(&bench.path("store/blobs"));
+    assert!(blobs.len() >= 4, "{blobs:?}");
     for (at, path) in blobs.iter().enumerate() {
-        match at % 2 {
+        match at % 4 {
             0 => damage(path, b"rust"),
-            _ => fs::remove_file(path).unwrap(),
+            1 => fs::remove_file(path).unwrap(),
+            2 => {
+                fs::remove_file(path).unwrap();
+                fs::create_dir(path).unwrap();
+            }
+            _ => {
+                fs::remove_file(path).unwrap();
+                std::os::unix::fs::symlink("/etc/hostname", path).unwrap();
+            }
         }
     }
+    let aside = |path: &std::path::Path| bench.path("store/quarantine").join(path.file_name().unwrap());
     // The mirror has lost one of them, and spoilt another.
     let lost = bench
         .path("other/blobs/sha256")
@@ -112,6 +122,15 @@ fn a_store_heals_from_another() {
     let report = bench.store.verify().unwrap();
     let healed = wait(bench.store.heal(&report, &mirror)).unwrap();
     assert_eq!(healed.left.len(), 1, "{healed:?}");
+    let (left, why) = &healed.left[0];
+    assert!(
+        blobs[0].ends_with(left.hex()) && why.contains("its bytes have digest"),
+        "{why}"
+    );
+    // What could not be replaced stays where it was; what was is put aside.
+    assert_eq!(fs::read(&blobs[0]).unwrap(), b"rust");
+    assert!(!aside(&blobs[0]).exists());
+    assert!(aside(&blobs[2]).is_dir() && aside(&blobs[3]).is_symlink());
     damage(&lost, &kept);
     // What was not known to be missing, because the manifest was gone, is found by the next look.
     for _ in 0..3 {
@@ -128,6 +147,20 @@ fn a_store_heals_from_another() {
         .unwrap()
         .write_to(&bench.path("live"))
         .unwrap();
+    assert_eq!(
+        fs::read(aside(&blobs[0])).unwrap(),
+        b"rust",
+        "for a person to look at"
+    );
+
+    // It is damaged again, and the other store has never had it: said, and nothing is done.
+    damage(&blobs[0], b"more rust");
+    let report = bench.store.verify().unwrap();
+    let left = wait(bench.store.heal(&report, &MemoryBlobs::new())).unwrap().left;
+    assert_eq!(left[0].1, "the other store does not have it");
+    wait(bench.store.heal(&report, &mirror)).unwrap();
+    assert_eq!(fs::read(aside(&blobs[0])).unwrap(), b"more rust");
+    assert!(bench.store.verify().unwrap().is_good());
 }
 
 #[test]
