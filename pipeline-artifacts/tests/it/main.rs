@@ -23,8 +23,10 @@ mod hostile;
 mod kill;
 mod layers;
 mod layout;
+mod mount;
 #[cfg(feature = "oci")]
 mod oci;
+mod odd;
 mod origin;
 mod pack;
 mod package;

@@ -53,6 +53,38 @@ fn start(bench: &Bench, tree: &str, before: &str) -> Child {
     command.spawn().unwrap()
 }
 
+/// What a child says that is nobody, and may do what nobody may; `None` when there can be no such child. The directory of
+/// the test is given to it.
+pub(crate) fn as_nobody(bench: &Bench, tree: &str) -> Option<String> {
+    const NOBODY: &str = "65534";
+    // A program that nobody may run, wherever the tests were built.
+    let exe = bench.path("exe");
+    if !exe.exists() {
+        fs::copy(std::env::current_exe().unwrap(), &exe).unwrap();
+    }
+    let owned = Command::new("chown")
+        .args([NOBODY, &bench.dir.path().display().to_string()])
+        .output();
+    if !owned.is_ok_and(|owned| owned.status.success()) {
+        return None;
+    }
+    let result = bench.path(&format!("{tree}.result"));
+    let _ = fs::remove_file(&result);
+    let chown = Command::new("chown")
+        .args(["-R", NOBODY])
+        .arg(bench.path(tree))
+        .status();
+    assert!(chown.unwrap().success());
+    let ended = Command::new("setpriv")
+        .args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"])
+        .arg(&exe)
+        .args(["--exact", "process::child", "--ignored"])
+        .env(TASK, format!("{}:{tree}", bench.dir.path().display()))
+        .output();
+    ended.ok()?;
+    fs::read_to_string(result).ok()
+}
+
 fn result(bench: &Bench, tree: &str) -> String {
     fs::read_to_string(bench.path(&format!("{tree}.result"))).unwrap()
 }
