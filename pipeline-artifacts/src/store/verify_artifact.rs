@@ -15,12 +15,14 @@ use crate::limits;
 impl Check<'_> {
     /// Checks every artifact: its blobs, its table of contents, and its layers against that.
     pub(super) fn artifacts(&mut self) {
-        for (digest, published) in std::mem::take(&mut self.manifests) {
-            self.one(&digest);
-            if self.needs(&digest, "a record names it", &published) {
-                self.artifact(digest, &published);
+        let manifests = std::mem::take(&mut self.manifests);
+        for (digest, published) in &manifests {
+            self.one(digest);
+            if self.needs(digest, "a record names it", published) {
+                self.artifact(*digest, published);
             }
         }
+        self.manifests = manifests;
     }
 
     fn artifact(&mut self, digest: Digest, published: &Broken) {

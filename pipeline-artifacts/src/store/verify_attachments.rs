@@ -22,6 +22,10 @@ impl Check<'_> {
                 self.unexpected(&path, "it is not the directory of what is attached to something");
                 continue;
             };
+            // What was attached to something that is given up goes with it.
+            if !self.is_there_or_published(&subject) {
+                continue;
+            }
             for file in fs::read_dir(&path).map_err(failed("cannot read", &path))? {
                 let file = file.map_err(failed("cannot read", &path))?.path();
                 match file.file_name().and_then(digest_of) {
@@ -31,6 +35,10 @@ impl Check<'_> {
             }
         }
         Ok(())
+    }
+
+    fn is_there_or_published(&self, subject: &Digest) -> bool {
+        self.blobs.contains_key(subject) || self.manifests.contains_key(subject)
     }
 
     fn attachment(&mut self, subject: &Digest, attachment: &Digest) {

@@ -169,6 +169,7 @@ fn the_umask_and_the_locale_do_not_count() {
     let published = bench.store.find(&shop(), &v("1.0.0")).unwrap().unwrap();
     assert_eq!(published.digest, bench.pack(&tree).digest);
     let mode = |path: &str| fs::metadata(bench.path(path)).unwrap().permissions().mode() & 0o7777;
+    assert_eq!(mode("tree.live"), 0o755);
     assert_eq!(mode("tree.live/etc"), 0o755);
     assert_eq!(mode("tree.live/etc/app.conf"), 0o644);
     assert_eq!(mode("store/catalog/shop/1.0.0.json"), 0o444);

@@ -283,12 +283,14 @@ proptest! {
                 let (mut dice, mut killed) = (Dice(seed), 0);
                 while !stop.exists() {
                     let mut child = start(&collector);
-                    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+                    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
                     // Some collections later, wherever it is then.
                     let after = 1 + dice.roll(6) as usize;
-                    let collected = lines.map_while(Result::ok).filter(|line| line.ends_with("collected"));
+                    let collected = lines.by_ref().map_while(Result::ok).filter(|line| line.ends_with("collected"));
                     let _ = collected.take(after).count();
+                    // What it says is heard to its end: one that ended by itself ended well.
                     child.kill().unwrap();
+                    drop(lines);
                     let ended = child.wait_with_output().unwrap();
                     assert!(ended.status.code().is_none_or(|code| code == 0), "{ended:?}");
                     killed += 1;

@@ -40,6 +40,10 @@ fn full(bench: &Bench, small: &Mounted, more: &str) {
         opened.write_to(&bench.path("out")).unwrap();
         fs::remove_dir_all(bench.path("out")).unwrap();
     }
+    // One file that alone is too large is written in another way.
+    let huge = bench.tree("huge").file("one", vec![1; 9 << 20]);
+    let error = Packer::new(&huge.0).pack(&store).unwrap_err();
+    assert_eq!(kind(&error), Some(std::io::ErrorKind::StorageFull), "{error:?}");
     // What could not be finished takes no room, though its writer lives.
     let left: u64 = files(&root.join("tmp"))
         .iter()

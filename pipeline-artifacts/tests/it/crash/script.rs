@@ -23,6 +23,18 @@ fn say(dir: &Path, text: &str) {
     file.write_all(format!("{text}\n").as_bytes()).unwrap();
 }
 
+/// Heals from another store until nothing is wrong.
+fn heal(store: &LocalStore, mirror: &Path) {
+    let mirror = LocalStore::open(mirror).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for _ in 0..4 {
+        let report = store.verify().unwrap();
+        let healed = runtime.block_on(store.heal(&report, &mirror)).unwrap();
+        assert!(healed.left.is_empty(), "{healed:?}");
+    }
+    assert!(store.verify().unwrap().is_good());
+}
+
 /// Not a test: what the other process does.
 #[test]
 #[ignore = "run by the tests of this module, in a process of its own"]
@@ -36,6 +48,12 @@ fn child() {
     let dir = Path::new(dir);
     let store = LocalStore::open(dir.join("store")).unwrap();
     say(dir, "opened");
+    if script == "mirror" {
+        heal(&store, &dir.join("mirror"));
+        let found = store.find(&shop(), &v("1.0.0")).unwrap().unwrap();
+        say(dir, &format!("packed one {}", found.digest));
+        return;
+    }
     for (version, tree) in VERSIONS {
         if script == "collect" {
             break;
