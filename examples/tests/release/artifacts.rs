@@ -144,6 +144,96 @@ fn an_artifact_is_believed_when_its_origin_is_proven() {
     assert!(denied.stdout.contains("NOT PROVEN"), "{denied}");
 }
 
+/// Denied unless it is proven: each of these leaves one thing unproven, and the program says which.
+#[test]
+fn an_origin_is_denied_by_what_is_not_proven() {
+    let space = released(PACKAGE);
+    // The key of another program.
+    let other = released(PACKAGE);
+    fs::copy(
+        other.store().join("keys/provenance.pub.pem"),
+        space.root().join("other.pub.pem"),
+    )
+    .unwrap();
+    let main = fs::read_to_string(policy(&space, "main")).unwrap();
+    let changed = |name: &str, from: &str, to: &str| {
+        assert!(main.contains(from), "{main}");
+        let file = space.root().join(format!("{name}.toml"));
+        fs::write(&file, main.replace(from, to)).unwrap();
+        file.display().to_string()
+    };
+    let key = "file = \"store/keys/provenance.pub.pem\"\n";
+    for (name, from, to, said) in [
+        ("key", key, "file = \"other.pub.pem\"\n", "by no accepted key"),
+        (
+            "expired",
+            key,
+            &*format!("{key}valid-until = 2020-01-01T00:00:00Z\n"),
+            "signatures",
+        ),
+        (
+            "early",
+            key,
+            &*format!("{key}valid-from = 2999-01-01T00:00:00Z\n"),
+            "signatures",
+        ),
+        (
+            "builder",
+            "https://example.com/release",
+            "https://example.com/else",
+            "builder",
+        ),
+        ("two", "format = 1\n", "format = 1\nthreshold = 2\n", ""),
+        (
+            "kind",
+            "format = 1\n",
+            "format = 1\npredicate-types = [\"https://slsa.dev/provenance/v1\", \"https://example.com/tested/v1\"]\n",
+            "https://example.com/tested/v1",
+        ),
+    ] {
+        let policy = changed(name, from, to);
+        let denied = space.release(&["artifact", "verify", "app", "--policy", &policy]);
+        // A policy that cannot be fulfilled at all is a mistake of its author.
+        assert!(
+            denied.exit == 1 || (name == "two" && denied.exit == 2),
+            "{name}: {denied}"
+        );
+        let told = [denied.stdout.as_str(), denied.stderr.as_str()].concat();
+        assert!(told.contains(said), "{name}: {denied}");
+    }
+    // One good key beside another that signed nothing is enough.
+    let both = format!("{key}\n[keys.other]\nfile = \"other.pub.pem\"\n");
+    let policy = changed("both", key, &both);
+    space
+        .release(&["artifact", "verify", "app", "--policy", &policy])
+        .expect(0);
+    // Other bytes than those that were signed, under a digest that fits them.
+    let attached = space.json(&["artifact", "show", "app"]).expect(0);
+    let part = text(&attached.document["attachments"][0]["attachment"]["parts"][0]["digest"]);
+    let blob = space
+        .store()
+        .join("artifacts/blobs/sha256")
+        .join(part.replace("sha256:", ""));
+    let envelope = fs::read_to_string(&blob).unwrap();
+    let at = envelope.find("\"sig\":\"").unwrap() + 8;
+    let mut forged = envelope.into_bytes();
+    forged[at] = if forged[at] == b'A' { b'B' } else { b'A' };
+    let forged_file = space.root().join("forged.json");
+    fs::write(&forged_file, &forged).unwrap();
+    space
+        .release(&["artifact", "attach", "app", &forged_file.display().to_string()])
+        .expect(0);
+    fs::remove_file(&blob).unwrap();
+    let main = self::policy(&space, "main");
+    let denied = space
+        .release(&["artifact", "verify", "app", "--policy", &main])
+        .expect(1);
+    assert!(
+        denied.stdout.contains("by no accepted key or of other bytes"),
+        "{denied}"
+    );
+}
+
 #[test]
 fn an_artifact_is_built_again_from_its_revision() {
     let space = released(PACKAGE);
@@ -465,6 +555,8 @@ fn an_artifact_goes_to_a_registry_and_comes_back_with_its_origin() {
         pushed.document["push"]["moved"]["blobs"].as_u64().unwrap() > 0,
         "{pushed}"
     );
+    let encrypted = space.json(&["artifact", "push", "app", &remote]).expect(1);
+    assert!(encrypted.error().contains("needs --plain-http"), "{encrypted}");
     let again = space
         .json(&["artifact", "push", "app", &remote, "--plain-http"])
         .expect(0);
