@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::thread;
 
 use crate::crash::{Acknowledged, SAID, TASK, check};
@@ -10,9 +10,11 @@ use crate::{Bench, Tree, long};
 
 /// Starts a process that packs and publishes the trees, and says what is done.
 fn start(dir: &Path) -> Child {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "crash::script::child", "--ignored"]);
-    command.env(TASK, format!("publish:{}", dir.display()));
+    let mut command = crate::child(
+        "crash::script::child",
+        TASK,
+        &format!("publish:{}", dir.display()),
+    );
     command.stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().unwrap()
 }

@@ -8,7 +8,7 @@ use std::os::unix::net::UnixListener;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use pipeline_artifacts::{PackError, Packer};
+use pipeline_artifacts::{PackError, Packer, limits};
 use pipeline_core::EntryKind;
 
 use crate::{Bench, Tree, text};
@@ -215,6 +215,38 @@ fn what_is_not_the_same_elsewhere_is_refused_by_name() {
     "a/b/link" cannot be packed: it is a symbolic link to "up/../../out", which leads out of the tree; copy what it means or exclude it
     "<dir>/tree/file" cannot be packed: it is not a directory; pack the directory that it lies in
     "#);
+}
+
+/// Sizes and counts that a reader would not follow are refused before anything is read.
+#[test]
+fn what_is_more_than_the_limits_allow_is_refused() {
+    let bench = Bench::in_memory();
+    let tree = bench.tree("tree");
+    let file = File::create(tree.0.join("huge")).unwrap();
+    // A hole. Some file systems have none that is so large.
+    match file.set_len(limits::MAX_FILE + 1) {
+        Ok(()) => {
+            let error = Packer::new(&tree.0).pack(&bench.store).unwrap_err();
+            assert!(
+                text(&error, bench.dir.path()).contains("it is larger than 9007199254740991 bytes"),
+                "{error}"
+            );
+        }
+        Err(error) => crate::skipped(&format!("no file can be so large here: {error}")),
+    }
+    if !crate::long() {
+        return crate::skipped("a million names are for PIPELINE_LONG");
+    }
+    let many = bench.tree("many");
+    fs::write(many.0.join("0"), "").unwrap();
+    for number in 1..=limits::MAX_ENTRIES {
+        fs::hard_link(many.0.join("0"), many.0.join(number.to_string())).unwrap();
+    }
+    let error = Packer::new(&many.0).pack(&bench.store).unwrap_err();
+    assert!(
+        text(&error, bench.dir.path()).contains("it holds more than 1000000 files, directories and links"),
+        "{error}"
+    );
 }
 
 #[test]

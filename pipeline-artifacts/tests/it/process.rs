@@ -19,11 +19,7 @@ const TASK: &str = "PIPELINE_ARTIFACTS_TEST_TASK";
 #[test]
 #[ignore = "run by the tests below, in a process of its own"]
 fn child() {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the test harness passes no arguments on"
-    )]
-    let Ok(task) = std::env::var(TASK) else { return };
+    let Some(task) = crate::task(TASK) else { return };
     let (dir, tree) = task.split_once(':').unwrap();
     let dir = Path::new(dir);
     let publish = || {

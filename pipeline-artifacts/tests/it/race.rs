@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::thread;
 
 use pipeline_artifacts::{CollectError, Collection, LocalStore, Packer, RetentionPolicy};
@@ -159,11 +159,7 @@ impl Dice {
 #[test]
 #[ignore = "run by the tests below, in a process of its own"]
 fn player() {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the test harness passes no arguments on"
-    )]
-    let Ok(task) = std::env::var(TASK) else { return };
+    let Some(task) = crate::task(TASK) else { return };
     let words: Vec<_> = task.split('|').collect();
     let role = match words[1] {
         "Writer" => Role::Writer,
@@ -181,8 +177,6 @@ fn player() {
 }
 
 fn start(player: &Player) -> Child {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "race::player", "--ignored", "--nocapture"]);
     let Player {
         dir,
         role,
@@ -190,7 +184,9 @@ fn start(player: &Player) -> Child {
         rounds,
         ..
     } = player;
-    command.env(TASK, format!("{}|{role:?}|{seed}|{rounds}", dir.display()));
+    let task = format!("{}|{role:?}|{seed}|{rounds}", dir.display());
+    let mut command = crate::child("race::player", TASK, &task);
+    command.arg("--nocapture");
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().unwrap()
 }

@@ -198,6 +198,16 @@ fn cut_everywhere(bench: &Bench, record: &Record, most: usize) {
     assert!(cuts > 8, "only {cuts} cuts");
 }
 
+/// Cuts a record at one point, and loses in every way.
+fn cut_once(bench: &Bench, record: &Record, cut: usize, acknowledged: &Acknowledged, what: &str) {
+    for loss in Loss::all(cut, long()) {
+        let left = crate::memory_dir();
+        Disk::after(record, cut, loss).write(left.path());
+        let case = format!("{what}, cut at {cut}, {loss:?}");
+        check(left.path(), bench, acknowledged, &case);
+    }
+}
+
 fn recorded(bench: &Bench, script: &str) -> Option<Record> {
     let record = record::record(bench, script)?;
     let said = record
@@ -265,16 +275,7 @@ fn power_is_lost_while_a_damaged_store_is_healed() {
     }
     let step = if long() { 1 } else { 4 };
     for cut in (healed + 1..=record.events.len()).step_by(step) {
-        for loss in Loss::all(cut, long()) {
-            let left = crate::memory_dir();
-            Disk::after(&record, cut, loss).write(left.path());
-            check(
-                left.path(),
-                &bench,
-                &acknowledged,
-                &format!("healed, cut at {cut}, {loss:?}"),
-            );
-        }
+        cut_once(&bench, &record, cut, &acknowledged, "healed");
     }
 }
 
@@ -304,12 +305,7 @@ fn power_is_lost_after_a_store_was_healed_from_another() {
     let mut acknowledged = Acknowledged::default();
     acknowledged.add(&format!("packed one {}", published.digest));
     for cut in [healed + 1, record.events.len()] {
-        for loss in Loss::all(cut, long()) {
-            let left = crate::memory_dir();
-            Disk::after(&record, cut, loss).write(left.path());
-            let case = format!("healed from another, cut at {cut}, {loss:?}");
-            check(left.path(), &bench, &acknowledged, &case);
-        }
+        cut_once(&bench, &record, cut, &acknowledged, "healed from another");
     }
 }
 
@@ -343,16 +339,7 @@ fn power_is_lost_while_a_store_is_collected() {
         .unwrap();
     let step = if long() { 1 } else { 2 };
     for cut in (start..=record.events.len()).step_by(step) {
-        for loss in Loss::all(cut, long()) {
-            let left = crate::memory_dir();
-            Disk::after(&record, cut, loss).write(left.path());
-            check(
-                left.path(),
-                &bench,
-                &always,
-                &format!("collected, cut at {cut}, {loss:?}"),
-            );
-        }
+        cut_once(&bench, &record, cut, &always, "collected");
     }
 }
 

@@ -39,11 +39,7 @@ fn heal(store: &LocalStore, mirror: &Path) {
 #[test]
 #[ignore = "run by the tests of this module, in a process of its own"]
 fn child() {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the test harness passes no arguments on"
-    )]
-    let Ok(task) = std::env::var(TASK) else { return };
+    let Some(task) = crate::task(TASK) else { return };
     let (script, dir) = task.split_once(':').unwrap();
     let dir = Path::new(dir);
     let store = LocalStore::open(dir.join("store")).unwrap();
