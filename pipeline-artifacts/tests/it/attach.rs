@@ -285,6 +285,24 @@ fn attachments_survive_a_foreign_file_beside_them() {
     }
 }
 
+/// What is published is missed together with what is attached to it, so that one look tells all that is to be healed.
+#[test]
+fn what_is_attached_to_something_lost_is_missed_too() {
+    let bench = Bench::new();
+    let artifact = published(&bench);
+    let note = NewAttachment::note("x");
+    let note = bench.store.attach(&artifact.digest, &note).unwrap();
+    let lost = [artifact.digest, note.digest];
+    for digest in lost {
+        fs::remove_file(bench.path(&format!("store/blobs/sha256/{}", digest.hex()))).unwrap();
+    }
+    let report = bench.store.verify().unwrap();
+    for digest in lost {
+        let missing = format!("missing blobs/sha256/{}", digest.hex());
+        assert!(report.to_string().contains(&missing), "{report}");
+    }
+}
+
 #[test]
 fn the_manifest_of_an_attachment_is_one_of_oci() {
     let bench = Bench::new();

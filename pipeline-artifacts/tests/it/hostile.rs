@@ -238,35 +238,35 @@ fn a_layer_is_held_against_each_table_of_contents_that_has_it() {
         lie(&|entry| entry["path"] = json!("b")),
         lie(&|entry| entry["digest"] = json!(Digest::of("z"))),
     ];
-    // Another artifact that lies in the same way as the first one: with one more entry, in a layer of its own.
-    let link = link("z", "a");
-    let mut entry = file("a");
-    entry["digest"] = json!(Digest::of("y"));
-    let rest = [vec![0; 512], vec![0; 1024]].concat();
-    let toc = json!({"entries": [entry, link], "format": 2, "layers": [1024, 1536]});
-    let spread = forge_layers(&bench, &toc, &[&tar[..1024], &rest]).digest;
     let report = bench.store.verify().unwrap();
     let named: Vec<_> = report
         .problems
         .iter()
         .map(|problem| problem.path.clone())
         .collect();
-    for digest in lies.iter().chain([&spread]) {
+    for digest in &lies {
         let path = std::path::Path::new("blobs/sha256").join(digest.hex());
         assert!(named.contains(&path), "{digest} is not named: {report}");
     }
-    assert_eq!(named.len(), 5, "{report}");
-    // Twice the same layer with the same lie: both are named, though it is read once.
-    let mut two = file("a");
-    two["digest"] = json!(Digest::of("y"));
-    let more = |name: &str| {
-        let toc = json!({"entries": [two, self::link("l", name)], "format": 2, "layers": [1024, 1536]});
-        forge_layers(&bench, &toc, &[&tar[..1024], &rest]).digest
-    };
-    let both = [more("a"), more("nowhere")];
-    let report = bench.store.verify().unwrap();
-    for digest in both {
-        assert!(report.to_string().contains(&digest.hex()), "{digest}: {report}");
+    assert_eq!(named.len(), lies.len(), "{report}");
+
+    // The same lie of the same layer in two artifacts, of which the rest is right: it is read once, and both are named.
+    let mut entry = file("a");
+    entry["digest"] = json!(Digest::of("y"));
+    let twice = [&[1024, 1024][..], &[1024, 512, 512]].map(|sizes| {
+        let toc = json!({"entries": [entry], "format": 2, "layers": sizes});
+        let mut rest = &tar[..];
+        let mut pieces = Vec::new();
+        for size in sizes {
+            let (piece, after) = rest.split_at(*size);
+            pieces.push(piece);
+            rest = after;
+        }
+        forge_layers(&bench, &toc, &pieces).digest
+    });
+    let report = bench.store.verify().unwrap().to_string();
+    for digest in twice {
+        assert!(report.contains(&digest.hex()), "{digest}: {report}");
     }
 }
 
