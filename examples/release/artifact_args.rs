@@ -67,8 +67,9 @@ pub enum ArtifactCommand {
         /// Who asks for it.
         #[arg(long, default_value = "operator")]
         by: String,
-        /// How long what is not needed stays in the trash, such as 24h.
-        #[arg(long, value_name = "TIME")]
+        /// How long what nothing needs is left alone before it is moved to the trash, and stays there before it is deleted,
+        /// such as 24h; a week without it.
+        #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
         keep_trash: Option<String>,
     },
     /// Build an artifact again from its recorded revision, and say whether it is the same.

@@ -1,14 +1,17 @@
-use std::collections::BTreeSet;
 use std::path::Path;
 
-use pipeline_artifacts::{BlobStore, LocalStore, Problem as Fault, ProblemKind};
+use pipeline_artifacts::{Healed, LocalStore, StoreReport};
 use pipeline_core::attestation::Policy;
-use pipeline_core::{ArtifactRef, ChainDisplay, Clock, Digest, StoreError, SystemClock};
+use pipeline_core::{ArtifactRef, ChainDisplay, Clock, StoreError, SystemClock};
 use serde_json::{Value, json};
 
 use crate::answer::{Answer, Exit, Problem};
 use crate::artifacts::{find, input};
 use crate::host::Host;
+
+/// What a person does about damage.
+const WHAT_TO_DO: &str = "take what is damaged or missing from a store that has it with `--heal-from STORE`, or build and package \
+    the same again\n";
 
 /// `release artifact verify [ARTIFACT]`
 pub async fn verify(
@@ -35,17 +38,21 @@ pub async fn verify(
             data["content"] = json!(read.map_err(|error| ChainDisplay(&error).to_string()).err());
         }
     } else {
-        let mut report = store.verify()?;
-        if let Some(other) = heal_from {
-            let healed = heal(store, &open_other(other)?, &report.problems).await?;
-            text.push_str(&format!(
-                "healed {} of {} blobs\n",
-                healed.len(),
-                broken(&report.problems).len()
-            ));
-            data["healed"] = json!(healed);
-            report = store.verify()?;
-        }
+        let report = match heal_from {
+            None => store.verify()?,
+            Some(other) => {
+                let (healed, report) = heal(store, &open_other(other)?).await?;
+                let (whole, left) = (healed.healed.len(), healed.left.len());
+                text.push_str(&format!("healed {whole} of {} blobs\n", whole + left));
+                for (digest, why) in &healed.left {
+                    text.push_str(&format!("  not healed: {digest}: {why}\n"));
+                }
+                let digests: Vec<_> = healed.healed.iter().map(|blob| blob.digest).collect();
+                data["healed"] = json!(digests);
+                data["left"] = json!(healed.left);
+                report
+            }
+        };
         good &= report.is_good();
         text.push_str(&format!("{report}\n"));
         data["store"] = json!({
@@ -53,6 +60,9 @@ pub async fn verify(
             "bytes": report.bytes,
             "problems": report.problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
         });
+    }
+    if !good {
+        text.push_str(WHAT_TO_DO);
     }
     if let Some(policy) = policy {
         let mut reports: Vec<Value> = Vec::new();
@@ -91,34 +101,19 @@ fn read_all(store: &LocalStore, artifact: &ArtifactRef) -> Result<(), StoreError
     Ok(())
 }
 
-/// The blobs that are damaged or missing.
-fn broken(problems: &[Fault]) -> BTreeSet<Digest> {
-    let of = |problem: &Fault| {
-        let wrong = matches!(problem.kind, ProblemKind::Damaged | ProblemKind::Missing);
-        let hex = problem.path.strip_prefix("blobs/sha256").ok()?.to_str()?;
-        wrong.then(|| format!("sha256:{hex}").parse().ok()).flatten()
-    };
-    problems.iter().filter_map(of).collect()
-}
-
-/// Takes what is broken from another store that has it. Storing it again replaces it.
-async fn heal(store: &LocalStore, other: &LocalStore, problems: &[Fault]) -> Result<Vec<Digest>, Problem> {
-    let mut healed = Vec::new();
-    for digest in broken(problems) {
-        let Some(size) = other.size(&digest).await? else {
-            continue;
-        };
-        let blob = pipeline_artifacts::BlobId { digest, size };
-        let mut source = other.get(&digest).await?;
-        match store.put(&blob, source.as_mut()).await {
-            Ok(()) => healed.push(digest),
-            // The other one is damaged, too.
-            Err(StoreError::Damaged { .. }) => {}
-            Err(error) => return Err(error.into()),
+/// Takes what is broken from another store that has it. What only a manifest names that was broken itself is found when
+/// that one is whole again, so it goes on as long as there is more to heal.
+async fn heal(store: &LocalStore, other: &LocalStore) -> Result<(Healed, StoreReport), Problem> {
+    let mut all = Healed::default();
+    loop {
+        let report = store.verify()?;
+        let healed = store.heal(&report, other).await?;
+        all.left = healed.left;
+        if healed.healed.is_empty() {
+            return Ok((all, report));
         }
-        store.flush(&[blob]).await?;
+        all.healed.extend(healed.healed);
     }
-    Ok(healed)
 }
 
 /// A store of this program, or a store of artifacts alone.
@@ -127,7 +122,7 @@ fn open_other(path: &Path) -> Result<LocalStore, Problem> {
     let path = if within.is_dir() { within } else { path.to_owned() };
     if !path.join("store.json").is_file() {
         return Err(Problem::input(format!(
-            "{} is no store of artifacts",
+            "{} is no store of artifacts: name a directory that has a `store.json`, or a store of this program",
             path.display()
         )));
     }

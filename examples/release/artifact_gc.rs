@@ -16,6 +16,8 @@ pub async fn gc(
     by: &str,
     keep_trash: Option<&str>,
 ) -> Result<Answer, Problem> {
+    // What is wrong with the request is found before anything is done.
+    let grace = keep_trash.map(grace).transpose()?;
     let (store, now) = (&host.artifacts, SystemClock.now());
     let in_use = in_use(host).await?;
     let mut text = String::new();
@@ -35,11 +37,7 @@ pub async fn gc(
         }
     }
     let mut collection = Collection::new(now).in_use(in_use);
-    if let Some(time) = keep_trash {
-        let grace: SignedDuration = time.parse()?;
-        if grace.is_negative() {
-            return Err(Problem::input("--keep-trash must not be negative"));
-        }
+    if let Some(grace) = grace {
         collection = collection.grace(grace);
     }
     if !yes {
@@ -47,6 +45,9 @@ pub async fn gc(
     }
     let collected = store.collect(&collection)?;
     text.push_str(&format!("{collected}\n"));
+    if collected.young > 0 {
+        text.push_str("what is too young goes with a later gc, a week after it was used last; `--keep-trash` says another time\n");
+    }
     if !yes {
         text.push_str("nothing was changed; do it with --yes\n");
     }
@@ -57,6 +58,16 @@ pub async fn gc(
         "freed": collected.freed,
     });
     Ok(Answer::new(Exit::Succeeded, data, text))
+}
+
+/// How long what nothing needs is left alone.
+fn grace(time: &str) -> Result<SignedDuration, Problem> {
+    let wrong = |why: &str| Problem::input(format!("--keep-trash `{time}` is no time such as 24h: {why}"));
+    match time.parse::<SignedDuration>() {
+        Ok(grace) if grace.is_negative() => Err(wrong("it lies in the future")),
+        Ok(grace) => Ok(grace),
+        Err(error) => Err(wrong(&error.to_string())),
+    }
 }
 
 /// What environments run or could go back to, and what runs that have not ended have built.

@@ -55,7 +55,10 @@ pub fn list(host: &Host, name: Option<&str>) -> Result<Answer, Problem> {
         }
     }
     if listed.is_empty() {
-        text.push_str("no artifacts\n");
+        text.push_str(&match name {
+            Some(name) => format!("no artifact is called `{name}`; without a name, all are listed\n"),
+            None => "no artifacts\n".to_owned(),
+        });
     }
     Ok(Answer::new(Exit::Succeeded, json!({ "artifacts": listed }), text))
 }
@@ -71,11 +74,13 @@ pub fn show(host: &Host, query: &str) -> Result<Answer, Problem> {
     let reference = artifact.reference();
     let record = store.catalog().record(&reference.name, &reference.version)?;
     let attached = store.attachments(&reference.digest)?;
-    let files = artifact
-        .entries()
-        .iter()
-        .filter(|entry| matches!(entry.kind, EntryKind::File { .. }));
-    let files = files.count();
+    let sizes = artifact.entries().iter().filter_map(|entry| match entry.kind {
+        EntryKind::File { size, .. } => Some(size),
+        _ => None,
+    });
+    let (files, bytes) = sizes.fold((0, 0_u64), |(files, bytes), size| {
+        (files + 1, bytes.saturating_add(size))
+    });
     let mut text = format!("{} {}\n", reference.name, reference.version);
     let mut line = |name: &str, value: String| text.push_str(&format!("  {name:<10} {value}\n"));
     line("digest", reference.digest.to_string());
@@ -83,7 +88,7 @@ pub fn show(host: &Host, query: &str) -> Result<Answer, Problem> {
     line(
         "content",
         format!(
-            "{files} files of {} entries in {} layers",
+            "{} entries, of which {files} are files with {bytes} B, in {} blobs",
             artifact.entries().len(),
             artifact.layers().len()
         ),
@@ -169,7 +174,7 @@ pub fn cat(host: &Host, query: &str, path: &str, json: bool) -> Result<Answer, P
         .any(|entry| entry.path == path && matches!(entry.kind, EntryKind::File { .. }))
     {
         return Err(Problem::input(format!(
-            "{} has no file `{path}`",
+            "{0} has no file `{path}`; list them with: release artifact files {query}",
             artifact.reference()
         )));
     }

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
-use pipeline_artifacts::oci::{Credentials, Remote, RemoteName, RemoteOptions, Transferred};
-use pipeline_core::{ArtifactName, Digest};
+use pipeline_artifacts::oci::{Credentials, OciError, Remote, RemoteName, RemoteOptions, Transferred};
+use pipeline_core::{ArtifactName, ChainDisplay, Digest};
 use semver::Version;
 use serde_json::json;
 
@@ -14,7 +14,8 @@ pub async fn push(host: &Host, query: &str, remote: &str, plain_http: bool) -> R
     let artifact = find(&host.artifacts, query)?;
     let report = connect(remote, plain_http)?
         .push(&host.artifacts, &artifact)
-        .await?;
+        .await
+        .map_err(|error| failed(&error, remote, plain_http))?;
     let text = format!(
         "{artifact} is {}\n  {}\n  {} attached\n",
         report.place,
@@ -43,10 +44,12 @@ pub async fn pull(
         version.parse::<Version>().map_err(|_| wrong())?,
     );
     let digest = digest.map(str::parse::<Digest>).transpose()?;
+    let place = remote;
     let remote = connect(remote, plain_http)?;
     let report = remote
         .pull(&host.artifacts, &name, &version, digest.as_ref())
-        .await?;
+        .await
+        .map_err(|error| failed(&error, place, plain_http))?;
     let mut text = format!(
         "{} from {}\n  {}\n  {} attached\n",
         report.artifact,
@@ -65,6 +68,19 @@ fn moved(moved: &Transferred) -> String {
         "{} blobs with {} B moved, {} were there",
         moved.blobs, moved.bytes, moved.present
     )
+}
+
+/// A registry that does not do what it should. One on this computer has no encryption as a rule, and what TLS makes of that
+/// tells nobody.
+fn failed(error: &OciError, remote: &str, plain_http: bool) -> Problem {
+    let mut text = ChainDisplay(error).to_string();
+    let local = ["127.", "localhost", "[::1]"]
+        .iter()
+        .any(|host| remote.starts_with(host));
+    if local && !plain_http && matches!(error, OciError::Registry { .. }) {
+        text.push_str("; a registry on this computer that has no encryption needs --plain-http");
+    }
+    Problem::failure(text)
 }
 
 fn connect(remote: &str, plain_http: bool) -> Result<Remote, Problem> {

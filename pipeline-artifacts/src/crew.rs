@@ -1,5 +1,7 @@
 //! A few threads that do one thing together.
 
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 /// No more than this many threads by default, however many processors there are: each has a buffer, and a disk is
@@ -26,4 +28,24 @@ pub(crate) fn crew<T: Send, E: Send>(
         });
         std::iter::once(own).chain(others.collect::<Vec<_>>()).collect()
     })
+}
+
+/// Does the same with each item, with several threads; the results in the order of the items.
+pub(crate) fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let threads = default_threads().min(items.len()).max(1);
+    let made = crew(threads, || {
+        let mut made = Vec::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            match items.get(number) {
+                Some(item) => made.push((number, work(item))),
+                None => return Ok::<_, Infallible>(made),
+            }
+        }
+    });
+    let Ok(made) = made;
+    let mut made: Vec<_> = made.into_iter().flatten().collect();
+    made.sort_by_key(|(number, _)| *number);
+    made.into_iter().map(|(_, made)| made).collect()
 }

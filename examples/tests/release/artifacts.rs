@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::revisions::{commit, git};
-use crate::support::{PACKAGE, Process, TestSpace, files_below, text};
+use crate::support::{PACKAGE, Process, TestSpace, deployment, files_below, text};
 
 const DATE: &str = "2026-11-20T12:00:00Z";
 
@@ -75,6 +75,23 @@ fn artifacts_are_listed_shown_and_compared() {
     let cat = space.json(&["artifact", "cat", "app", "health"]).expect(0);
     assert_eq!(cat.document["text"], "much better\n");
 
+    let none = space.release(&["artifact", "list", "nothing"]).expect(0);
+    assert!(none.stdout.contains("no artifact is called `nothing`"), "{none}");
+    let shown = space.release(&["artifact", "show", "app"]).expect(0);
+    assert!(
+        shown
+            .stdout
+            .contains("content    3 entries, of which 3 are files with"),
+        "{shown}"
+    );
+    let absent = space.json(&["artifact", "cat", "app@^1.1", "nowhere"]).expect(2);
+    assert!(
+        absent
+            .error()
+            .contains("has no file `nowhere`; list them with: release artifact files app@^1.1"),
+        "{absent}"
+    );
+
     for args in [
         &["artifact", "show", "nothing"][..],
         &["artifact", "show", "app@9.0.0"],
@@ -125,6 +142,96 @@ fn an_artifact_is_believed_when_its_origin_is_proven() {
         .release(&["artifact", "verify", "app", "--policy", &main])
         .expect(1);
     assert!(denied.stdout.contains("NOT PROVEN"), "{denied}");
+}
+
+/// Denied unless it is proven: each of these leaves one thing unproven, and the program says which.
+#[test]
+fn an_origin_is_denied_by_what_is_not_proven() {
+    let space = released(PACKAGE);
+    // The key of another program.
+    let other = released(PACKAGE);
+    fs::copy(
+        other.store().join("keys/provenance.pub.pem"),
+        space.root().join("other.pub.pem"),
+    )
+    .unwrap();
+    let main = fs::read_to_string(policy(&space, "main")).unwrap();
+    let changed = |name: &str, from: &str, to: &str| {
+        assert!(main.contains(from), "{main}");
+        let file = space.root().join(format!("{name}.toml"));
+        fs::write(&file, main.replace(from, to)).unwrap();
+        file.display().to_string()
+    };
+    let key = "file = \"store/keys/provenance.pub.pem\"\n";
+    for (name, from, to, said) in [
+        ("key", key, "file = \"other.pub.pem\"\n", "by no accepted key"),
+        (
+            "expired",
+            key,
+            &*format!("{key}valid-until = 2020-01-01T00:00:00Z\n"),
+            "signatures",
+        ),
+        (
+            "early",
+            key,
+            &*format!("{key}valid-from = 2999-01-01T00:00:00Z\n"),
+            "signatures",
+        ),
+        (
+            "builder",
+            "https://example.com/release",
+            "https://example.com/else",
+            "builder",
+        ),
+        ("two", "format = 1\n", "format = 1\nthreshold = 2\n", ""),
+        (
+            "kind",
+            "format = 1\n",
+            "format = 1\npredicate-types = [\"https://slsa.dev/provenance/v1\", \"https://example.com/tested/v1\"]\n",
+            "https://example.com/tested/v1",
+        ),
+    ] {
+        let policy = changed(name, from, to);
+        let denied = space.release(&["artifact", "verify", "app", "--policy", &policy]);
+        // A policy that cannot be fulfilled at all is a mistake of its author.
+        assert!(
+            denied.exit == 1 || (name == "two" && denied.exit == 2),
+            "{name}: {denied}"
+        );
+        let told = [denied.stdout.as_str(), denied.stderr.as_str()].concat();
+        assert!(told.contains(said), "{name}: {denied}");
+    }
+    // One good key beside another that signed nothing is enough.
+    let both = format!("{key}\n[keys.other]\nfile = \"other.pub.pem\"\n");
+    let policy = changed("both", key, &both);
+    space
+        .release(&["artifact", "verify", "app", "--policy", &policy])
+        .expect(0);
+    // Other bytes than those that were signed, under a digest that fits them.
+    let attached = space.json(&["artifact", "show", "app"]).expect(0);
+    let part = text(&attached.document["attachments"][0]["attachment"]["parts"][0]["digest"]);
+    let blob = space
+        .store()
+        .join("artifacts/blobs/sha256")
+        .join(part.replace("sha256:", ""));
+    let envelope = fs::read_to_string(&blob).unwrap();
+    let at = envelope.find("\"sig\":\"").unwrap() + 8;
+    let mut forged = envelope.into_bytes();
+    forged[at] = if forged[at] == b'A' { b'B' } else { b'A' };
+    let forged_file = space.root().join("forged.json");
+    fs::write(&forged_file, &forged).unwrap();
+    space
+        .release(&["artifact", "attach", "app", &forged_file.display().to_string()])
+        .expect(0);
+    fs::remove_file(&blob).unwrap();
+    let main = self::policy(&space, "main");
+    let denied = space
+        .release(&["artifact", "verify", "app", "--policy", &main])
+        .expect(1);
+    assert!(
+        denied.stdout.contains("by no accepted key or of other bytes"),
+        "{denied}"
+    );
 }
 
 #[test]
@@ -199,21 +306,63 @@ fn what_is_damaged_is_found_and_healed_from_another_store() {
     space.release(&["artifact", "verify"]).expect(0);
 
     let shown = space.json(&["artifact", "show", "app"]).expect(0);
-    let blob = text(&shown.document["artifact"]["digest"]).replace("sha256:", "");
-    let blob = space.store().join("artifacts/blobs/sha256").join(blob);
+    let digest = text(&shown.document["artifact"]["digest"]).replace("sha256:", "");
+    let blobs = space.store().join("artifacts/blobs/sha256");
+    let blob = blobs.join(&digest);
+    let manifest: serde_json::Value = serde_json::from_slice(&fs::read(&blob).unwrap()).unwrap();
     fs::remove_file(&blob).unwrap();
     fs::write(&blob, "damage").unwrap();
+    // And one that only this manifest names: it is found once the manifest is whole.
+    let layer = text(&manifest["layers"][1]["digest"]).replace("sha256:", "");
+    fs::remove_file(blobs.join(&layer)).unwrap();
     let found = space.release(&["artifact", "verify"]).expect(1);
     assert!(
         found.stdout.contains("damaged blobs/sha256/") && found.stdout.contains("it breaks app 1.0.0"),
         "{found}"
     );
-    space.release(&["artifact", "verify", "app"]).expect(1);
+    let advice = "take what is damaged or missing from a store that has it with `--heal-from STORE`";
+    assert!(found.stdout.contains(advice), "{found}");
+    let found = space.release(&["artifact", "verify", "app"]).expect(1);
+    assert!(
+        found
+            .stdout
+            .contains(&format!("{digest} is damaged: its bytes have digest"))
+            && found.stdout.contains(advice),
+        "{found}"
+    );
+    // Nothing is collected as long as it is not known what the artifact needs.
+    let refused = space.json(&["artifact", "gc", "--yes"]).expect(1);
+    assert!(
+        refused.error().contains("what app 1.0.0 needs is not known"),
+        "{refused}"
+    );
 
     let nowhere = space.root().join("nowhere").display().to_string();
-    space
-        .release(&["artifact", "verify", "--heal-from", &nowhere])
+    let nothing = space
+        .json(&["artifact", "verify", "--heal-from", &nowhere])
         .expect(2);
+    assert!(nothing.error().contains("is no store of artifacts"), "{nothing}");
+    // One that has the one and not the other: what is left is said, and why.
+    let half = space.root().join("half");
+    let copied = Command::new("cp")
+        .arg("-a")
+        .args([&copy, &half])
+        .status()
+        .unwrap();
+    assert!(copied.success());
+    fs::remove_file(half.join("blobs/sha256").join(&layer)).unwrap();
+    let left = space
+        .release(&["artifact", "verify", "--heal-from", &half.display().to_string()])
+        .expect(1);
+    assert!(
+        left.stdout.contains("healed 1 of 2 blobs\n")
+            && left.stdout.contains(&format!(
+                "not healed: sha256:{layer}: the other store does not have it"
+            )),
+        "{left}"
+    );
+    let aside = space.store().join("artifacts/quarantine").join(&digest);
+    assert_eq!(fs::read(aside).unwrap(), b"damage", "for a person to look at");
     let healed = space
         .json(&["artifact", "verify", "--heal-from", &copy.display().to_string()])
         .expect(0);
@@ -243,15 +392,105 @@ fn a_collection_is_shown_first_and_takes_nothing_that_is_needed() {
         listed.document["artifacts"].as_array().unwrap().len()
     };
     assert_eq!(versions(), 3);
+    // What is wrong with the request is said before anything is done.
+    for (time, why) in [
+        ("soon", "is no time such as 24h"),
+        ("-1h", "it lies in the future"),
+    ] {
+        let refused = space
+            .json(&[
+                "artifact",
+                "gc",
+                "--policy",
+                &policy,
+                "--yes",
+                "--keep-trash",
+                time,
+            ])
+            .expect(2);
+        assert!(
+            refused.error().contains(&format!("--keep-trash `{time}`")) && refused.error().contains(why),
+            "{refused}"
+        );
+    }
+    assert_eq!(versions(), 3);
     let done = space
         .json(&["artifact", "gc", "--policy", &policy, "--yes", "--by", "ada"])
         .expect(0);
     assert_eq!(done.document["done"], true);
     assert_eq!(versions(), 1);
     space.assert_verifies();
+    space.release(&["artifact", "verify"]).expect(0);
+    let gone = space.json(&["artifact", "show", "app@1.0.0"]).expect(2);
+    assert!(gone.error().contains("was removed: retention by"), "{gone}");
+    let young = space.release(&["artifact", "gc", "--yes"]).expect(0);
+    assert!(
+        young.stdout.contains("what is too young goes with a later gc"),
+        "{young}"
+    );
+    // Their bytes go, with what was attached to them; the store is whole between both steps and after.
+    let now = ["artifact", "gc", "--yes", "--keep-trash", "0s"];
+    let moved = space.json(&now).expect(0);
+    assert!(
+        moved.document["collected"]["moved"].as_u64().unwrap() > 4,
+        "{moved}"
+    );
+    space.release(&["artifact", "verify"]).expect(0);
+    space.release(&["artifact", "verify", "app"]).expect(0);
     space
         .json(&["artifact", "gc", "--policy", &space.file()])
         .expect(2);
+}
+
+#[test]
+fn a_collection_keeps_what_runs_and_what_a_rollback_goes_back_to() {
+    let space = TestSpace::with_app(&[PACKAGE, &deployment("production", "package")].concat());
+    let release = |version: &str| {
+        space.write("app/VERSION", &format!("{version}\n"));
+        space.run(0);
+    };
+    release("1.0.0");
+    // Live without being verified: a rollback goes back to the one before.
+    let deployed = deployment("production", "package");
+    let unverified = deployed.split("[stages.verify-production]").next().unwrap();
+    space.define(&[PACKAGE, unverified].concat());
+    release("2.0.0");
+    // Built, and deployed nowhere.
+    space.define(PACKAGE);
+    for version in ["3.0.0", "4.0.0"] {
+        release(version);
+    }
+    let policy = space.root().join("retention.toml");
+    fs::write(&policy, "keep-last = 1\n").unwrap();
+    let policy = policy.display().to_string();
+    let plan = space.release(&["artifact", "gc", "--policy", &policy]).expect(0);
+    for line in [
+        "keep    1.0.0",
+        "production could roll back to it",
+        "keep    2.0.0",
+        "production runs it",
+        "remove  3.0.0",
+        "keep    4.0.0",
+        "it is the last",
+    ] {
+        assert!(plan.stdout.contains(line), "{line}: {plan}");
+    }
+    let all = [
+        "artifact",
+        "gc",
+        "--policy",
+        &policy,
+        "--yes",
+        "--keep-trash",
+        "0s",
+    ];
+    space.release(&all).expect(0);
+    for version in ["1.0.0", "2.0.0", "4.0.0"] {
+        let app = format!("app@{version}");
+        space.release(&["artifact", "verify", &app]).expect(0);
+    }
+    space.json(&["artifact", "show", "app@3.0.0"]).expect(2);
+    space.assert_verifies();
 }
 
 /// A registry that ends with the test; `None`, said aloud, where it is not installed.
@@ -316,6 +555,8 @@ fn an_artifact_goes_to_a_registry_and_comes_back_with_its_origin() {
         pushed.document["push"]["moved"]["blobs"].as_u64().unwrap() > 0,
         "{pushed}"
     );
+    let encrypted = space.json(&["artifact", "push", "app", &remote]).expect(1);
+    assert!(encrypted.error().contains("needs --plain-http"), "{encrypted}");
     let again = space
         .json(&["artifact", "push", "app", &remote, "--plain-http"])
         .expect(0);

@@ -117,10 +117,13 @@ impl LocalStore {
             what: format!("artifact {artifact}"),
         })?;
         needed.insert(needs(*artifact, subject));
-        // Until it is noted, nothing is taken away of what it needs.
-        let _gate = self.commit_lock()?;
-        self.keep(&needed)?;
-        self.add_referrer(artifact, &digest)?;
+        {
+            // Until it is noted, nothing is taken away of what it needs.
+            let _gate = self.commit_lock()?;
+            self.keep(&needed)?;
+            self.add_referrer(artifact, &digest)?;
+        }
+        self.write_layouts_of(artifact)?;
         Ok(Attachment::new(digest, *artifact, &manifest))
     }
 

@@ -4,10 +4,10 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
-use fs4::FileExt;
 use tempfile::Builder;
 
 use super::index_file::IndexFile;
+use crate::store::Locked;
 
 const FILE: &str = "catalog.index";
 const LOCK: &str = "catalog.lock";
@@ -26,9 +26,9 @@ pub(super) fn save(cache: &Path, make: impl FnOnce(Option<IndexFile>) -> Vec<u8>
     let Ok(lock) = File::options().create(true).append(true).open(cache.join(LOCK)) else {
         return;
     };
-    if FileExt::try_lock(&lock).is_err() {
+    let Ok(Some(_lock)) = Locked::try_alone(lock) else {
         return;
-    }
+    };
     clean(cache);
     let bytes = make(load(cache));
     let written = Builder::new()

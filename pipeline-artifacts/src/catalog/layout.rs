@@ -3,12 +3,12 @@ use std::io::{self, Write};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use fs4::FileExt;
 use pipeline_core::{ArtifactName, Digest, StoreError, canonical_json};
 use serde::{Deserialize, Serialize};
 
 use crate::LocalStore;
 use crate::form::{Descriptor, Manifest, media};
+use crate::store::Locked;
 use crate::store::disk::{failed, make_dir};
 
 /// The version of a tag, in `index.json` only (OCI image specification 1.1, "Annotations").
@@ -53,6 +53,16 @@ impl LocalStore {
             .iter()
             .try_for_each(|name| Layout::of(self, name).write())
     }
+
+    /// Writes the layouts anew of the names that have a version with this manifest.
+    pub(crate) fn write_layouts_of(&self, manifest: &Digest) -> Result<(), StoreError> {
+        for versions in self.catalog().all()? {
+            if versions.kept().any(|entry| entry.digest == *manifest) {
+                Layout::of(self, versions.name()).write()?;
+            }
+        }
+        Ok(())
+    }
 }
 
 impl<'a> Layout<'a> {
@@ -67,7 +77,7 @@ impl<'a> Layout<'a> {
         let lock = self.dir.join(LOCK);
         let held = File::options().create(true).append(true).open(&lock);
         let held = held.map_err(failed("cannot open", &lock))?;
-        FileExt::lock(&held).map_err(failed("cannot lock", &lock))?;
+        let _held = Locked::alone(held).map_err(failed("cannot lock", &lock))?;
         // Only now: whoever comes later sees what this one saw, and more.
         let index = Index {
             schema_version: 2,

@@ -1,13 +1,13 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 
-use fs4::FileExt;
-use pipeline_core::{Digest, StoreError};
+use pipeline_core::StoreError;
 
 use super::sweep::{Fate, Sweep};
 use super::{CollectError, Collected, Collection, Live};
 use crate::LocalStore;
 use crate::store::disk::failed;
+use crate::store::{Locked, digest_of};
 
 /// Held by the one collection that runs.
 const LOCK: &str = "cache/collect.lock";
@@ -71,12 +71,12 @@ impl LocalStore {
         Ok(collected)
     }
 
-    fn alone(&self) -> Result<File, CollectError> {
+    fn alone(&self) -> Result<Locked, CollectError> {
         let path = self.root().join(LOCK);
         let lock = File::options().create(true).append(true).open(&path);
         let lock = lock.map_err(failed("cannot open", &path))?;
-        FileExt::try_lock(&lock).map_err(|_| CollectError::Busy)?;
-        Ok(lock)
+        let lock = Locked::try_alone(lock).map_err(failed("cannot lock", &path))?;
+        lock.ok_or(CollectError::Busy)
     }
 
     /// Removes what was attached to manifests that are gone, from the trash too.
@@ -86,7 +86,7 @@ impl LocalStore {
         let mut gone = BTreeSet::new();
         for file in fs::read_dir(&dir).map_err(failed("cannot read", &dir))? {
             let name = file.map_err(failed("cannot read", &dir))?.file_name();
-            let subject: Option<Digest> = name.to_str().and_then(|hex| format!("sha256:{hex}").parse().ok());
+            let subject = digest_of(&name);
             if let Some(subject) = subject.filter(|subject| !live.has(subject))
                 && self.blob_size(&subject)?.is_none()
             {

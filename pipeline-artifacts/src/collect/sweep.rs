@@ -1,14 +1,14 @@
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use pipeline_core::{Digest, SignedDuration, StoreError, Timestamp};
 
 use super::{Collection, Live};
-use crate::form::Manifest;
 use crate::store::disk::{failed, sync_dir};
+use crate::store::{begins_as_manifest, digest_of};
 use crate::{BlobId, LocalStore};
 
 /// So many blobs are moved before writers get their turn.
@@ -37,7 +37,7 @@ impl<'a> Sweep<'a> {
     pub(super) fn begin(store: &'a LocalStore, how: &'a Collection) -> Result<Self, StoreError> {
         let gate = store.sweep_lock()?;
         let now = file_system_time(store)?;
-        let since = store.oldest_lease()?.map_or(now, |oldest| oldest.min(now));
+        let since = store.needed_since(now)?;
         drop(gate);
         Ok(Self { store, how, since })
     }
@@ -64,7 +64,7 @@ impl<'a> Sweep<'a> {
         let mut fates = Vec::with_capacity(candidates.len());
         let (manifests, others): (Vec<BlobId>, Vec<BlobId>) = candidates
             .iter()
-            .partition(|blob| is_manifest(&self.store.blob_path(&blob.digest)));
+            .partition(|blob| begins_as_manifest(&self.store.blob_path(&blob.digest)));
         for part in [manifests, others] {
             for batch in part.chunks(BATCH) {
                 let _gate = self.store.sweep_lock()?;
@@ -118,7 +118,7 @@ impl<'a> Sweep<'a> {
             let _gate = self.store.sweep_lock()?;
             let (manifests, others): (Vec<_>, Vec<_>) = trashed(&dir)?
                 .into_iter()
-                .partition(|(digest, _)| is_manifest(&dir.join(digest.hex())));
+                .partition(|(digest, _)| begins_as_manifest(&dir.join(digest.hex())));
             let mut read = false;
             let mut delete = |digest: &Digest, size: u64| {
                 blobs += 1;
@@ -161,20 +161,12 @@ impl<'a> Sweep<'a> {
     }
 }
 
-/// Whether a file begins as the manifest of an artifact does.
-fn is_manifest(path: &Path) -> bool {
-    let mut head = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(128).read_to_end(&mut head));
-    read.is_ok() && Manifest::begins(&head)
-}
-
 /// What lies in the trash of an epoch, with sizes.
 fn trashed(dir: &PathBuf) -> Result<Vec<(Digest, u64)>, StoreError> {
     let mut found = Vec::new();
     for file in fs::read_dir(dir).map_err(failed("cannot read", dir))? {
         let file = file.map_err(failed("cannot read", dir))?;
-        let name = file.file_name();
-        let digest = name.to_str().and_then(|hex| format!("sha256:{hex}").parse().ok());
+        let digest = digest_of(&file.file_name());
         let size = file.metadata().map_or(0, |found| found.len());
         found.extend(digest.map(|digest| (digest, size)));
     }

@@ -29,7 +29,8 @@ const WAITING: usize = 8;
 /// Anything called `.git` is left out, and so is what the file `.artifactignore` at the top of the tree says, in the
 /// syntax of `.gitignore`, and that file itself. What cannot be the same on another computer is
 /// [refused](super::Refusal), and so is a tree that [changes](PackError::Changed) meanwhile; that is noticed by size, time
-/// of change and inode, as `make` and `git` do, so a writer that keeps all three is not.
+/// of change and inode, as `git` does, also when the time of the bytes is set back. Left is who writes twice within a tick
+/// of the file system's clock, some milliseconds on a Linux before 6.13, and keeps the size.
 ///
 /// ```
 /// use pipeline_artifacts::{LocalStore, Packer};

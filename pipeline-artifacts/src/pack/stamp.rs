@@ -5,6 +5,9 @@ use pipeline_core::EntryKind;
 
 /// Tells whether something is still what it was, together with its size and whether it may be executed. Of a directory
 /// only what it is: its entries are compared one by one, so that what is excluded may change.
+///
+/// The time of the change is that of the inode (`st_ctime`), which nobody can set: who writes and sets the time of the
+/// bytes back, as `touch -r` does, is noticed as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp {
     device: u64,
@@ -20,7 +23,7 @@ impl Stamp {
             changed: if metadata.is_dir() {
                 (0, 0)
             } else {
-                (metadata.mtime(), metadata.mtime_nsec())
+                (metadata.ctime(), metadata.ctime_nsec())
             },
         }
     }

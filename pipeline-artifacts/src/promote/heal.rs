@@ -1,6 +1,8 @@
-use pipeline_core::{Digest, StoreError};
+use std::fs;
 
-use crate::{BlobId, BlobStore, LocalStore, Problem, ProblemKind, StoreReport};
+use pipeline_core::{ChainDisplay, Digest, StoreError};
+
+use crate::{BlobId, BlobStore, LocalStore, Problem, StoreReport};
 
 /// What healing did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,7 +16,8 @@ pub struct Healed {
 
 impl LocalStore {
     /// Brings back from another store every blob that a [verification](LocalStore::verify) found damaged or missing. Every
-    /// byte is checked before it takes its place.
+    /// byte is checked before it takes its place; what lay there goes to the [quarantine](LocalStore::quarantine). What only
+    /// a manifest names that was missing itself is found by the next verification.
     ///
     /// # Errors
     ///
@@ -36,44 +39,45 @@ impl LocalStore {
     pub async fn heal(&self, report: &StoreReport, from: &dyn BlobStore) -> Result<Healed, StoreError> {
         let _lease = self.lease()?;
         let mut done = Healed::default();
-        for digest in report.problems.iter().filter_map(bad_blob) {
-            let found = match from.size(&digest).await {
-                Ok(Some(size)) => Ok(BlobId { digest, size }),
-                Ok(None) => Err("the other store does not have it".to_owned()),
-                Err(error) => Err(error.to_string()),
-            };
-            let blob = match found {
-                Ok(blob) => blob,
-                Err(why) => {
-                    done.left.push((digest, why));
-                    continue;
-                }
-            };
-            let sent = match from.get(&digest).await {
-                Ok(mut source) => BlobStore::put(self, &blob, &mut *source).await,
-                Err(error) => Err(error),
-            };
-            match sent {
-                Ok(()) => done.healed.push(blob),
-                Err(error @ (StoreError::NotFound { .. } | StoreError::Damaged { .. })) => {
-                    done.left.push((digest, error.to_string()));
-                }
-                Err(error) => return Err(error),
+        for digest in report.problems.iter().filter_map(Problem::blob) {
+            match self.fetch(&digest, from).await {
+                Ok(blob) => done.healed.push(blob),
+                Err(Left::Because(why)) => done.left.push((digest, why)),
+                Err(Left::Failed(error)) => return Err(error),
             }
         }
         BlobStore::flush(self, &done.healed).await?;
         Ok(done)
     }
+
+    async fn fetch(&self, digest: &Digest, from: &dyn BlobStore) -> Result<BlobId, Left> {
+        let because = |error: StoreError| Left::Because(ChainDisplay(&error).to_string());
+        let size = from.size(digest).await.map_err(because)?;
+        let size = size.ok_or_else(|| Left::Because("the other store does not have it".to_owned()))?;
+        let mut source = from.get(digest).await.map_err(because)?;
+        let blob = BlobId {
+            digest: *digest,
+            size,
+        };
+        // What is replaced stays in the quarantine, where a person can look at it.
+        let aside = self.keep_aside(digest).map_err(Left::Failed)?;
+        let stored = BlobStore::put(self, &blob, &mut *source).await;
+        if stored.is_err() && self.blob_path(digest).is_file() {
+            // It was not replaced.
+            let _ = aside.map(fs::remove_file);
+        }
+        match stored {
+            Ok(()) => Ok(blob),
+            Err(error @ (StoreError::NotFound { .. } | StoreError::Damaged { .. })) => Err(because(error)),
+            Err(error) => Err(Left::Failed(error)),
+        }
+    }
 }
 
-/// The blob that a problem is about.
-fn bad_blob(problem: &Problem) -> Option<Digest> {
-    if !matches!(
-        problem.kind,
-        ProblemKind::Damaged | ProblemKind::Missing | ProblemKind::Unreadable
-    ) {
-        return None;
-    }
-    let hex = problem.path.strip_prefix("blobs/sha256").ok()?.to_str()?;
-    format!("sha256:{hex}").parse().ok()
+/// Why a blob was not healed.
+enum Left {
+    /// The other store cannot give it.
+    Because(String),
+    /// This store cannot take it.
+    Failed(StoreError),
 }

@@ -1,17 +1,15 @@
-use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use fs4::{FileExt, TryLockError};
 use pipeline_core::digest::DigestBuilder;
 use pipeline_core::{Artifact, ArtifactEntry, ArtifactRef, Digest, EntryKind, StoreError};
 
 use super::checkout::Checkout;
 use super::disk::{failed, is_same};
 use super::layer::Layer;
-use super::{BlobId, LocalStore, blocking};
+use super::{BlobId, LocalStore, Locked, blocking};
 use crate::form::{Descriptor, Manifest, Part, Toc};
 use crate::limits;
 
@@ -35,8 +33,8 @@ struct Inner {
     /// The layers of the tar, in order.
     layers: Vec<Descriptor>,
     toc_layer: Descriptor,
-    /// The manifest's file, locked against the collector while it is open.
-    _held: File,
+    /// The manifest's file, locked against the collector.
+    _held: Locked,
 }
 
 impl LocalStore {
@@ -55,7 +53,7 @@ impl LocalStore {
             self.damaged(digest, format!("it is no {part} of an artifact: {reason}"))
         };
         let (held, size) = self.open_held(digest)?;
-        let bytes = self.read_opened(digest, &held, size, limits::MAX_MANIFEST)?;
+        let bytes = self.read_opened(digest, &*held, size, limits::MAX_MANIFEST)?;
         let manifest =
             Manifest::parse_artifact(&bytes).map_err(|reason| fault(digest, "manifest", reason))?;
         for blob in manifest.blobs() {
@@ -82,11 +80,11 @@ impl LocalStore {
     }
 
     /// Opens a manifest and locks it, together with other readers.
-    fn open_held(&self, digest: &Digest) -> Result<(File, u64), StoreError> {
+    fn open_held(&self, digest: &Digest) -> Result<(Locked, u64), StoreError> {
         loop {
             let (file, size) = self.open_blob(digest)?;
             let path = self.blob_path(digest);
-            FileExt::lock_shared(&file).map_err(failed("cannot lock", &path))?;
+            let file = Locked::shared(file).map_err(failed("cannot lock", &path))?;
             // A collector may have been faster, or a writer healed it: then what was locked is not what counts. One
             // that is in the trash already is as good as a copy.
             let same = is_same(&path, &file).map_err(failed("cannot read", &path))?;
@@ -98,13 +96,9 @@ impl LocalStore {
 
     /// Takes a manifest for the collector: `None` when somebody reads the artifact. Nobody begins to as long as what is
     /// returned lives.
-    pub(crate) fn claim_manifest(&self, digest: &Digest) -> Result<Option<File>, StoreError> {
+    pub(crate) fn claim_manifest(&self, digest: &Digest) -> Result<Option<Locked>, StoreError> {
         let (file, _) = self.open_blob(digest)?;
-        match FileExt::try_lock(&file) {
-            Ok(()) => Ok(Some(file)),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(failed("cannot lock", &self.blob_path(digest))(error)),
-        }
+        Locked::try_alone(file).map_err(failed("cannot lock", &self.blob_path(digest)))
     }
 }
 

@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, utimensat};
 
 use super::disk::{failed, sync_dir};
 use super::{BlobId, BlobWriter, LocalStore, Recheck};
+use crate::form::Manifest;
 
 /// How often a blob is looked for that is moved about meanwhile.
 const MOVES: usize = 3;
@@ -93,7 +95,7 @@ impl LocalStore {
         let mut digests = BTreeSet::new();
         for file in fs::read_dir(&dir).map_err(failed("cannot read", &dir))? {
             let name = file.map_err(failed("cannot read", &dir))?.file_name();
-            digests.extend(name.to_str().and_then(digest_of));
+            digests.extend(digest_of(&name));
         }
         let mut blobs = Vec::with_capacity(digests.len());
         for digest in digests {
@@ -200,7 +202,14 @@ impl LocalStore {
     }
 }
 
-/// The digest that a blob's file is named for.
-pub(super) fn digest_of(file_name: &str) -> Option<Digest> {
-    format!("sha256:{file_name}").parse().ok()
+/// The digest that a file is named for.
+pub(crate) fn digest_of(file_name: &OsStr) -> Option<Digest> {
+    format!("sha256:{}", file_name.to_str()?).parse().ok()
+}
+
+/// Whether a file begins as the manifest of an artifact does.
+pub(crate) fn begins_as_manifest(path: &Path) -> bool {
+    let mut head = Vec::with_capacity(128);
+    let read = File::open(path).and_then(|file| file.take(128).read_to_end(&mut head));
+    read.is_ok() && Manifest::begins(&head)
 }

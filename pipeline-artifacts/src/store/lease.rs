@@ -1,15 +1,15 @@
 use std::fs::{self, File};
+use std::io;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::SystemTime;
 
-use fs4::{FileExt, TryLockError};
 use pipeline_core::StoreError;
 use tempfile::NamedTempFile;
 
-use super::LocalStore;
 use super::disk::failed;
 use super::gate::Gate;
 use super::temp::{LOCK, Session};
+use super::{LocalStore, Locked};
 
 /// Keeps what a writer puts into a store from being collected until somebody refers to it. Whatever is stored, or
 /// found to be there already, while a lease lives, is safe as long as it lives.
@@ -68,25 +68,37 @@ impl LocalStore {
         Gate::exclusive(self.root())
     }
 
-    /// When the oldest lease began that still lives, by the clock of the file system. What was stored or reused since
-    /// then may be needed by its holder. Ask under [`LocalStore::sweep_lock`]: a lease that begins later stores nothing
-    /// before the sweep has ended.
-    pub(crate) fn oldest_lease(&self) -> Result<Option<SystemTime>, StoreError> {
+    /// The moment since which what was stored or reused may be needed by somebody who writes: when the oldest lease began
+    /// that still lives, and not later than `now`, both by the clock of the file system. Ask under
+    /// [`LocalStore::sweep_lock`]: a lease that begins later stores nothing before the sweep has ended.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be told of a lease whether it lives.
+    pub(crate) fn needed_since(&self, now: SystemTime) -> Result<SystemTime, StoreError> {
         let tmp = self.temp();
-        let mut oldest: Option<SystemTime> = None;
+        let mut since = now;
         for file in fs::read_dir(&tmp).map_err(failed("cannot read", &tmp))? {
             let path = file.map_err(failed("cannot read", &tmp))?.path();
             if path.extension().is_none_or(|extension| extension != LOCK) {
                 continue;
             }
-            // One that is gone has ended.
-            let Ok(file) = File::open(&path) else { continue };
-            if matches!(FileExt::try_lock_shared(&file), Err(TryLockError::WouldBlock)) {
-                let began = file.metadata().and_then(|found| found.modified());
-                let began = began.map_err(failed("cannot read", &path))?;
-                oldest = Some(oldest.map_or(began, |oldest| oldest.min(began)));
+            let began = match File::open(&path) {
+                // One that is gone has ended.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => Err(error),
+                Ok(file) => file.metadata().and_then(|found| {
+                    let ended = Locked::try_shared(file)?.is_some();
+                    Ok((!ended).then_some(found.modified()?))
+                }),
+            };
+            match began.map_err(failed("cannot tell whether a writer lives by", &path))? {
+                // The clock was set back since: nobody knows what came before what.
+                Some(began) if began > now => return Ok(SystemTime::UNIX_EPOCH),
+                Some(began) => since = since.min(began),
+                None => {}
             }
         }
-        Ok(oldest)
+        Ok(since)
     }
 }

@@ -1,5 +1,6 @@
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use pipeline_core::{Digest, StoreError};
 
@@ -9,6 +10,7 @@ use super::{LocalStore, StoreReport};
 impl LocalStore {
     /// Moves a damaged blob out of the way, to `quarantine/`, where a person can look at it. Then it is missing, and not
     /// wrong, and storing it again heals. Where it lies now; `None` when it is whole or not there, and stays as it is.
+    /// What was put there before under the same digest is replaced.
     ///
     /// # Errors
     ///
@@ -35,10 +37,9 @@ impl LocalStore {
         {
             return Ok(None);
         }
-        let dir = self.root().join("quarantine");
-        let to = dir.join(digest.hex());
+        let to = self.free_in_quarantine(digest)?;
         fs::rename(&path, &to).map_err(failed("cannot move to the quarantine", &path))?;
-        sync_dir(&dir)?;
+        sync_dir(&self.quarantine_dir())?;
         self.flush_blobs()?;
         Ok(Some(to))
     }
@@ -56,5 +57,42 @@ impl LocalStore {
             }
         }
         Ok(moved)
+    }
+
+    /// Puts what lies in the place of a blob into the quarantine as well, so that it stays when the blob is replaced; what
+    /// is no file is moved there, because it cannot be replaced. Where it lies now; `None` when there is nothing.
+    pub(crate) fn keep_aside(&self, digest: &Digest) -> Result<Option<PathBuf>, StoreError> {
+        let path = self.blob_path(digest);
+        match fs::symlink_metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Ok(found) if found.is_file() => {
+                let to = self.free_in_quarantine(digest)?;
+                fs::hard_link(&path, &to).map_err(failed("cannot link to the quarantine", &path))?;
+                Ok(Some(to))
+            }
+            _ => self.quarantine(digest),
+        }
+    }
+
+    fn quarantine_dir(&self) -> PathBuf {
+        self.root().join("quarantine")
+    }
+
+    /// The place of a blob in the quarantine, with nothing in it.
+    fn free_in_quarantine(&self, digest: &Digest) -> Result<PathBuf, StoreError> {
+        let to = self.quarantine_dir().join(digest.hex());
+        match remove(&to) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(failed("cannot replace", &to)(error))
+            }
+            _ => Ok(to),
+        }
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path)?.is_dir() {
+        true => fs::remove_dir_all(path),
+        false => fs::remove_file(path),
     }
 }

@@ -29,7 +29,7 @@ impl LocalStore {
         let mut found = Vec::new();
         for file in files {
             let name = file.map_err(failed("cannot read", &dir))?.file_name();
-            found.extend(name.to_str().and_then(digest_of));
+            found.extend(digest_of(&name));
         }
         found.sort();
         Ok(found)

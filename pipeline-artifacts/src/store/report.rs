@@ -33,10 +33,7 @@ impl StoreReport {
             .problems
             .iter()
             .filter(|problem| problem.kind == ProblemKind::Damaged);
-        damaged.filter_map(|problem| {
-            let name = problem.path.strip_prefix("blobs/sha256").ok()?;
-            digest_of(name.to_str()?)
-        })
+        damaged.filter_map(Problem::blob)
     }
 }
 
@@ -72,6 +69,18 @@ pub struct Problem {
     pub what: String,
     /// The published artifacts that cannot be used because of it.
     pub breaks: BTreeSet<(ArtifactName, Version)>,
+}
+
+impl Problem {
+    /// The blob that it is about, when it is about one: which storing it again heals.
+    pub fn blob(&self) -> Option<Digest> {
+        match self.kind {
+            ProblemKind::Unexpected => None,
+            ProblemKind::Damaged | ProblemKind::Missing | ProblemKind::Unreadable => {
+                digest_of(self.path.strip_prefix("blobs/sha256").ok()?.as_os_str())
+            }
+        }
+    }
 }
 
 impl fmt::Display for Problem {

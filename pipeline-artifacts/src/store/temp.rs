@@ -1,13 +1,13 @@
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use fs4::{FileExt, TryLockError};
 use pipeline_core::StoreError;
 use tempfile::{Builder, NamedTempFile};
 
-use super::LocalStore;
 use super::disk::{failed, is_same};
+use super::{LocalStore, Locked};
 
 /// A writer's own directory for what is not finished: `tmp/<id>/`, beside `tmp/<id>.lock`, which the writer
 /// keeps locked. The system drops the lock of a process that dies, so what is locked is in use and everything
@@ -16,11 +16,13 @@ use super::disk::{failed, is_same};
 pub(super) struct Session {
     dir: PathBuf,
     lock: PathBuf,
-    /// Holds the lock while it is open.
-    _held: File,
+    _held: Locked,
 }
 
 pub(super) const LOCK: &str = "lock";
+
+/// Others must be able to open a lock, to find out whether it is held.
+const LOCK_MODE: u32 = 0o644;
 
 impl Session {
     /// Begins a session, and removes what dead writers left.
@@ -31,12 +33,13 @@ impl Session {
                 .rand_bytes(16)
                 .prefix("")
                 .suffix(".lock")
+                .permissions(Permissions::from_mode(LOCK_MODE))
                 .tempfile_in(tmp)
                 .map_err(failed("cannot create a lock file in", tmp))?;
             let (file, lock) = file
                 .keep()
                 .map_err(|error| failed("cannot keep a lock file in", tmp)(error.error))?;
-            FileExt::lock(&file).map_err(failed("cannot lock", &lock))?;
+            let file = Locked::alone(file).map_err(failed("cannot lock", &lock))?;
             // A cleaner may have locked it first and taken it for a left-over: then begin again.
             if !is_same(&lock, &file).map_err(failed("cannot read", &lock))? {
                 continue;
@@ -90,10 +93,9 @@ fn clean(tmp: &Path) {
             continue;
         }
         let Ok(file) = File::open(&path) else { continue };
-        match FileExt::try_lock(&file) {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock | TryLockError::Error(_)) => continue,
-        }
+        let Ok(Some(file)) = Locked::try_alone(file) else {
+            continue;
+        };
         // Another cleaner may have been faster.
         if is_same(&path, &file).unwrap_or(false) && remove(&path.with_extension("")) {
             let _ = fs::remove_file(&path);

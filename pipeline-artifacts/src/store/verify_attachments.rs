@@ -17,27 +17,28 @@ impl Check<'_> {
         let root = self.store.root().join("referrers");
         for dir in fs::read_dir(&root).map_err(failed("cannot read", &root))? {
             let path = dir.map_err(failed("cannot read", &root))?.path();
-            let subject = path
-                .file_name()
-                .and_then(|name| name.to_str())
-                .and_then(digest_of);
+            let subject = path.file_name().and_then(digest_of);
             let Some(subject) = subject.filter(|_| path.is_dir()) else {
                 self.unexpected(&path, "it is not the directory of what is attached to something");
                 continue;
             };
+            // What was attached to something that is given up goes with it.
+            if !self.is_there_or_published(&subject) {
+                continue;
+            }
             for file in fs::read_dir(&path).map_err(failed("cannot read", &path))? {
                 let file = file.map_err(failed("cannot read", &path))?.path();
-                match file
-                    .file_name()
-                    .and_then(|name| name.to_str())
-                    .and_then(digest_of)
-                {
+                match file.file_name().and_then(digest_of) {
                     Some(attachment) => self.attachment(&subject, &attachment),
                     None => self.unexpected(&file, "it names nothing that is attached"),
                 }
             }
         }
         Ok(())
+    }
+
+    fn is_there_or_published(&self, subject: &Digest) -> bool {
+        self.blobs.contains_key(subject) || self.manifests.contains_key(subject)
     }
 
     fn attachment(&mut self, subject: &Digest, attachment: &Digest) {

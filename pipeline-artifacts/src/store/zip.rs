@@ -277,3 +277,48 @@ fn put32(bytes: &mut Vec<u8>, number: u32) {
 fn put64(bytes: &mut Vec<u8>, number: u64) {
     bytes.extend(number.to_le_bytes());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What stands behind 4 GiB has its place in 64 bits, and so has the directory at the end.
+    #[test]
+    fn what_lies_far_behind_is_found() {
+        const FAR: u64 = 5 << 30;
+        let mut bytes = Vec::new();
+        let mut zip = ZipWriter::new(&mut bytes, Compression::new(6));
+        // As if so much had been written before.
+        zip.out.count = FAR;
+        let mut file = zip.begin("far", 0o100_644, 3).unwrap();
+        file.write(b"far").unwrap();
+        file.finish().unwrap();
+        zip.small("link", 0o120_777, b"far").unwrap();
+        zip.finish().unwrap();
+
+        let number = |at: usize, len: usize| {
+            let mut wide = [0; 8];
+            wide[..len].copy_from_slice(&bytes[at..at + len]);
+            u64::from_le_bytes(wide)
+        };
+        // From the end: the old record says nothing but that the other counts, the locator where that one is.
+        let end = bytes.len() - 22;
+        assert_eq!((number(end, 4), number(end + 16, 4)), (0x0605_4b50, 0xffff_ffff));
+        assert_eq!(number(end - 20, 4), 0x0706_4b50);
+        let record = usize::try_from(number(end - 12, 8) - FAR).unwrap();
+        assert_eq!((number(record, 4), number(record + 32, 8)), (0x0606_4b50, 2));
+        let mut at = usize::try_from(number(record + 48, 8) - FAR).unwrap();
+        for (name, local) in [("far", true), ("link", false)] {
+            assert_eq!((number(at, 4), number(at + 6, 2)), (0x0201_4b50, 45), "{name}");
+            let (name_len, extra_len) = (number(at + 28, 2) as usize, number(at + 30, 2) as usize);
+            assert_eq!(&bytes[at + 46..at + 46 + name_len], name.as_bytes());
+            assert_eq!((number(at + 42, 4), extra_len), (0xffff_ffff, 12), "{name}");
+            let extra = at + 46 + name_len;
+            assert_eq!((number(extra, 2), number(extra + 2, 2)), (1, 8), "{name}");
+            let offset = usize::try_from(number(extra + 4, 8) - FAR).unwrap();
+            assert_eq!(number(offset, 4), 0x0403_4b50, "{name}");
+            assert_eq!(offset == 0, local, "{name}");
+            at = extra + extra_len;
+        }
+    }
+}

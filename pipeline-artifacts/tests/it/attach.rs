@@ -135,6 +135,16 @@ fn what_is_attached_is_listed_and_read_as_it_is() {
     assert_eq!(text, spdx.as_bytes());
     assert_eq!(annotations["made-by"], "a tool");
 
+    // Programs that read the layout find them without being told.
+    let index = fs::read(bench.path("store/layouts/shop/index.json")).unwrap();
+    let index: serde_json::Value = serde_json::from_slice(&index).unwrap();
+    let listed = index["manifests"].as_array().unwrap();
+    assert_eq!(listed.len(), 1 + attached.len());
+    for (one, listed) in attached.iter().zip(&listed[1..]) {
+        assert_eq!(listed["digest"], one.digest.to_string());
+        assert_eq!(listed["artifactType"], one.artifact_type);
+    }
+
     // The artifact is what it was, and the store is whole.
     assert_eq!(
         reopened.find(&shop(), &artifact.version).unwrap().as_ref(),
@@ -272,6 +282,24 @@ fn attachments_survive_a_foreign_file_beside_them() {
         "missing blobs/sha256/",
     ] {
         assert!(report.contains(part), "{part}: {report}");
+    }
+}
+
+/// What is published is missed together with what is attached to it, so that one look tells all that is to be healed.
+#[test]
+fn what_is_attached_to_something_lost_is_missed_too() {
+    let bench = Bench::new();
+    let artifact = published(&bench);
+    let note = NewAttachment::note("x");
+    let note = bench.store.attach(&artifact.digest, &note).unwrap();
+    let lost = [artifact.digest, note.digest];
+    for digest in lost {
+        fs::remove_file(bench.path(&format!("store/blobs/sha256/{}", digest.hex()))).unwrap();
+    }
+    let report = bench.store.verify().unwrap();
+    for digest in lost {
+        let missing = format!("missing blobs/sha256/{}", digest.hex());
+        assert!(report.to_string().contains(&missing), "{report}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! Blobs: the interface that all stores have, leases, rechecks, the quarantine.
 
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -180,6 +181,47 @@ fn a_store_of_the_first_form_is_refused_by_name() {
         .dir("blobs/sha256");
     let error = pipeline_artifacts::LocalStore::open(&old.0).unwrap_err();
     insta::assert_snapshot!(text(&error, bench.dir.path()), @"the store <dir>/old cannot be stored: store.json says format 1, of a version that was never released, with one tar for each artifact; this version reads format 2: pack into a new store");
+}
+
+/// Looks at a directory all the time while something is done to it; every look must find what `right` takes.
+fn watched(what: impl FnOnce(), look: impl Fn() -> bool + Sync) {
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let watcher = scope.spawn(|| {
+            let mut looks = 0_u32;
+            while !done.load(Ordering::Relaxed) {
+                assert!(look(), "it was seen half-way");
+                looks += 1;
+            }
+            looks
+        });
+        what();
+        done.store(true, Ordering::Relaxed);
+        watcher.join().unwrap();
+    });
+}
+
+#[test]
+fn nobody_sees_a_directory_half_written_or_gone() {
+    let bench = Bench::in_memory();
+    let tree = (0..400).fold(bench.tree("tree"), |tree, number| {
+        tree.file(&format!("f{number}"), "x")
+    });
+    let artifact = bench.store.artifact(&bench.publish(&tree, "1.0.0")).unwrap();
+    let live = bench.path("live");
+    for _ in 0..5 {
+        fs::create_dir(&live).unwrap();
+        watched(
+            || artifact.write_to(&live).unwrap(),
+            || {
+                // It may be replaced between two looks at it; then it is there again.
+                let count = fs::read_dir(&live).map(Iterator::count).unwrap_or(0);
+                count == 0 || count == 400
+            },
+        );
+        watched(|| artifact.replace(&live).unwrap(), || live.is_dir());
+        fs::remove_dir_all(&live).unwrap();
+    }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The collector: what it takes, and what it never takes.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 use pipeline_artifacts::{CollectError, Collected, Collection, InUse, LocalStore};
 use pipeline_core::{Digest, SignedDuration, StoreError};
@@ -156,7 +158,19 @@ fn nothing_is_taken_when_it_is_not_known_what_is_needed() {
     assert_eq!(blobs(&bench), before);
     bench.store.add_blob(&bytes).unwrap();
     assert!(!collect(&bench, &late(0)).moved.is_empty());
-    // One that is in use and damaged is no other case.
+    // One that is in use, published nowhere, and damaged is no other case.
+    let only_used = bench.pack(&bench.tree("three").file("a", "3")).digest;
+    let path_3 = bench.path("store/blobs/sha256").join(only_used.hex());
+    let bytes_3 = fs::read(&path_3).unwrap();
+    damage(&path_3, b"[]");
+    let used = late(0).in_use([InUse::new(only_used, "run 7 is not over")]);
+    let error = bench.store.collect(&used).unwrap_err();
+    assert!(
+        error.to_string().contains("which is in use (run 7 is not over)"),
+        "{error}"
+    );
+    bench.store.add_blob(&bytes_3).unwrap();
+    // And one that is both.
     let digest = bench.store.add_blob(&bytes).unwrap();
     damage(&path, b"[]");
     let used = late(0).in_use([InUse::new(digest, "production runs it")]);
@@ -213,8 +227,62 @@ fn an_attachment_lives_as_long_as_its_subject() {
         moved.iter().any(|blob| blob.digest == payload) && moved.iter().any(|blob| blob.digest == attached)
     );
     assert!(referrers.exists(), "it can come back");
+    let report = bench.store.verify().unwrap();
+    assert!(report.is_good(), "what was given up is no loss: {report}");
     bench.store.collect(&late(1)).unwrap();
     assert!(!referrers.exists());
+    assert!(bench.store.verify().unwrap().is_good());
+}
+
+/// The clock of the file system went back while a writer was at work: what it stores looks older than its lease.
+#[test]
+fn a_clock_that_was_set_back_takes_nothing_from_a_writer() {
+    let bench = Bench::new();
+    bench.publish(&bench.tree("one").file("a", "1"), "1.0.0");
+    remove(&bench, &shop(), "1.0.0");
+    let lease = bench.store.lease().unwrap();
+    let tmp = fs::read_dir(bench.path("store/tmp")).unwrap();
+    let locks: Vec<_> = tmp
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "lock"))
+        .collect();
+    let lock = fs::File::open(&locks[0]).unwrap();
+    let began = lock.metadata().unwrap().modified().unwrap();
+    lock.set_modified(began + Duration::from_secs(3600)).unwrap();
+    let collected = bench.store.collect(&late(0).grace(SignedDuration::ZERO)).unwrap();
+    assert_eq!(
+        (collected.moved.len(), collected.young),
+        (0, blobs(&bench) as u64)
+    );
+    drop(lease);
+    assert!(!collect(&bench, &late(0)).moved.is_empty());
+}
+
+#[test]
+fn nothing_is_taken_when_it_is_not_known_who_writes() {
+    let bench = Bench::new();
+    bench.publish(&bench.tree("one").file("a", "1"), "1.0.0");
+    remove(&bench, &shop(), "1.0.0");
+    // It cannot be opened, as another user's could not be.
+    let lock = bench.path("store/tmp/odd.lock");
+    std::os::unix::fs::symlink("odd.lock", &lock).unwrap();
+    let before = blobs(&bench);
+    let error = bench.store.collect(&late(0)).unwrap_err();
+    let shown = text(&error, bench.dir.path());
+    assert!(
+        shown.contains("cannot tell whether a writer lives by <dir>/store/tmp/odd.lock"),
+        "{shown}"
+    );
+    assert_eq!(blobs(&bench), before);
+    fs::remove_file(lock).unwrap();
+    // A lock of ours can be opened by everybody whom the umask lets.
+    let _lease = bench.store.lease().unwrap();
+    let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o444;
+    fs::write(bench.path("plain"), "").unwrap();
+    assert_eq!(
+        mode(&files(&bench.path("store/tmp"))[0]),
+        mode(&bench.path("plain"))
+    );
 }
 
 #[test]
@@ -258,4 +326,18 @@ fn what_somebody_reads_stays() {
     drop(reader);
     collect(&bench, &late(3));
     assert!(collect(&bench, &late(4)).deleted > 0);
+
+    // One that was never published is read out of the trash as well, and not deleted meanwhile.
+    let orphan = bench.pack(&bench.tree("orphan").file("a", "orphan")).digest;
+    let orphans = |years| late(years).orphans_after(SignedDuration::ZERO);
+    assert!(!collect(&bench, &orphans(5)).moved.is_empty());
+    let reference = pipeline_core::ArtifactRef {
+        digest: orphan,
+        ..artifact
+    };
+    let reader = bench.store.artifact(&reference).unwrap();
+    assert_eq!(collect(&bench, &orphans(6)).deleted, 0);
+    reader.write_to(&bench.path("orphan-live")).unwrap();
+    drop(reader);
+    assert!(collect(&bench, &orphans(7)).deleted > 0);
 }

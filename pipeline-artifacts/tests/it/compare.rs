@@ -126,3 +126,40 @@ fn values_of_environments_are_found_and_not_shown() {
     assert!(alone.to_string().contains("`shared` of `staging`"), "{alone}");
     assert!(EnvironmentFree::new().check(&artifact).unwrap().is_free());
 }
+
+#[test]
+fn every_kind_of_value_is_looked_for_and_no_reference() {
+    let bench = Bench::new();
+    let tree = bench.tree("dist").file(
+        "app.conf",
+        "port=48123 vault:eu/shop/password deep-value-1 second-of-the-list 2026-11-25T12:00:00Z shared-secret-9",
+    );
+    let artifact = bench.store.artifact(&bench.publish(&tree, "1.0.0")).unwrap();
+    let text = "port = 48123\n[db]\npassword = { secret = 'vault:eu/shop/password' }\n[a.b]\nc = 'deep-value-1'\n\
+        [list]\nof = ['first-of-the-list', 'second-of-the-list']\n";
+    let (one, two) = (
+        configuration("one", text),
+        configuration("two", "other = 'nothing here'"),
+    );
+    // A secret that all environments share is a secret still.
+    let secret = Secret::new("shared-secret-9");
+    let check = EnvironmentFree::new()
+        .min_length(5)
+        .configuration(&one)
+        .configuration(&two)
+        .secret(&one.environment, "token", &secret)
+        .secret(&two.environment, "token", &secret);
+    let found = check.check(&artifact).unwrap().to_string();
+    for key in [
+        "`port` of `one`",
+        "`a.b.c` of `one`",
+        "`list.of[1]` of `one`",
+        "secret `token` of `one`",
+    ] {
+        assert!(found.contains(key), "{key}: {found}");
+    }
+    assert!(
+        !found.contains("password") && !found.contains("first-of"),
+        "{found}"
+    );
+}

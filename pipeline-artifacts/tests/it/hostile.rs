@@ -10,27 +10,49 @@ use crate::{Bench, files, shop, text, v};
 
 /// Stores an artifact made of this table of contents and tar, whatever they say.
 fn forge(bench: &Bench, toc: &Value, tar: &[u8]) -> ArtifactRef {
-    let toc = canonical_json(toc).unwrap();
-    let layer = |kind: &str, bytes: &[u8]| {
-        let digest = bench.store.add_blob(bytes).unwrap();
-        json!({"mediaType": kind, "digest": digest, "size": bytes.len()})
-    };
-    let manifest = json!({
-        "schemaVersion": 2,
-        "mediaType": "application/vnd.oci.image.manifest.v1+json",
-        "artifactType": "application/vnd.release-pipeline.artifact.v1",
-        "config": layer("application/vnd.oci.empty.v1+json", b"{}"),
-        "layers": [
-            layer("application/vnd.release-pipeline.toc.v1+json", &toc),
-            layer("application/vnd.oci.image.layer.v1.tar", tar),
-        ],
-    });
+    forge_layers(bench, toc, &[tar])
+}
+
+/// The same, with the tar cut into layers.
+fn forge_layers(bench: &Bench, toc: &Value, tar: &[&[u8]]) -> ArtifactRef {
+    let manifest = forged_manifest(bench, toc, tar);
     let digest = bench.store.add_blob(&canonical_json(&manifest).unwrap()).unwrap();
     ArtifactRef {
         name: shop(),
         version: v("1.0.0"),
         digest,
     }
+}
+
+fn forged_manifest(bench: &Bench, toc: &Value, tar: &[&[u8]]) -> Value {
+    let toc = canonical_json(toc).unwrap();
+    let layer = |kind: &str, bytes: &[u8]| {
+        let digest = bench.store.add_blob(bytes).unwrap();
+        json!({"mediaType": kind, "digest": digest, "size": bytes.len()})
+    };
+    let mut layers = vec![layer("application/vnd.release-pipeline.toc.v1+json", &toc)];
+    layers.extend(
+        tar.iter()
+            .map(|tar| layer("application/vnd.oci.image.layer.v1.tar", tar)),
+    );
+    json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "artifactType": "application/vnd.release-pipeline.artifact.v1",
+        "config": layer("application/vnd.oci.empty.v1+json", b"{}"),
+        "layers": layers,
+    })
+}
+
+/// The tar of a tree with one file `a` that holds `x`.
+fn honest(bench: &Bench) -> Vec<u8> {
+    bench.pack(&bench.tree("honest-tree").file("a", "x"));
+    let blobs = files(&bench.path("store/blobs"));
+    let tar = blobs
+        .iter()
+        .map(|path| fs::read(path).unwrap())
+        .find(|bytes| bytes.len() == 2048);
+    tar.unwrap()
 }
 
 /// Why an artifact with these entries is refused. It must be refused before anything is written.
@@ -159,15 +181,7 @@ fn a_later_format_is_refused_by_its_number() {
 #[test]
 fn a_tar_that_says_other_things_than_the_table_of_contents_is_refused() {
     let bench = Bench::new();
-    let honest = {
-        bench.pack(&bench.tree("tree").file("a", "x"));
-        let blobs = files(&bench.path("store/blobs"));
-        let tar = blobs
-            .iter()
-            .map(|path| fs::read(path).unwrap())
-            .find(|bytes| bytes.len() == 2048);
-        tar.unwrap()
-    };
+    let honest = honest(&bench);
     let toc = json!({"entries": [file("a")], "format": 2, "layers": [2048]});
     let artifact = bench.store.artifact(&forge(&bench, &toc, &honest)).unwrap();
     artifact.write_to(&bench.path("honest")).unwrap();
@@ -204,6 +218,144 @@ fn a_tar_that_says_other_things_than_the_table_of_contents_is_refused() {
             "{error}"
         );
     }
+}
+
+/// The same layer, and tables of contents that say different things of it: what is true of one is not true of another.
+#[test]
+fn a_layer_is_held_against_each_table_of_contents_that_has_it() {
+    let bench = Bench::new();
+    let tar = honest(&bench);
+    assert!(bench.store.verify().unwrap().is_good());
+    let lie = |change: &dyn Fn(&mut Value)| {
+        let mut entry = file("a");
+        change(&mut entry);
+        let toc = json!({"entries": [entry], "format": 2, "layers": [2048]});
+        forge(&bench, &toc, &tar).digest
+    };
+    let lies = [
+        lie(&|entry| entry["digest"] = json!(Digest::of("y"))),
+        lie(&|entry| entry["executable"] = json!(true)),
+        lie(&|entry| entry["path"] = json!("b")),
+        lie(&|entry| entry["digest"] = json!(Digest::of("z"))),
+    ];
+    let report = bench.store.verify().unwrap();
+    let named: Vec<_> = report
+        .problems
+        .iter()
+        .map(|problem| problem.path.clone())
+        .collect();
+    for digest in &lies {
+        let path = std::path::Path::new("blobs/sha256").join(digest.hex());
+        assert!(named.contains(&path), "{digest} is not named: {report}");
+    }
+    assert_eq!(named.len(), lies.len(), "{report}");
+
+    // The same lie of the same layer in two artifacts, of which the rest is right: it is read once, and both are named.
+    let mut entry = file("a");
+    entry["digest"] = json!(Digest::of("y"));
+    let twice = [&[1024, 1024][..], &[1024, 512, 512]].map(|sizes| {
+        let toc = json!({"entries": [entry], "format": 2, "layers": sizes});
+        let mut rest = &tar[..];
+        let mut pieces = Vec::new();
+        for size in sizes {
+            let (piece, after) = rest.split_at(*size);
+            pieces.push(piece);
+            rest = after;
+        }
+        forge_layers(&bench, &toc, &pieces).digest
+    });
+    let report = bench.store.verify().unwrap().to_string();
+    for digest in twice {
+        assert!(report.contains(&digest.hex()), "{digest}: {report}");
+    }
+}
+
+#[test]
+fn a_file_that_goes_through_layers_is_held_against_its_digest() {
+    let bench = Bench::new();
+    let content: Vec<u8> = (0..3000_u32).map(|at| (at % 251) as u8).collect();
+    let tree = bench.tree("tree").file("a", &content);
+    let packed = bench.pack(&tree);
+    let reference = |digest| ArtifactRef {
+        name: shop(),
+        version: v("1.0.0"),
+        digest,
+    };
+    let mut tar = Vec::new();
+    let artifact = bench.store.artifact(&reference(packed.digest)).unwrap();
+    artifact.export_tar(&mut tar).unwrap();
+    let toc = |digest: Digest| {
+        let entry = json!({
+            "kind": "file", "path": "a", "size": content.len(), "executable": false,
+            "digest": digest, "layer": 1, "offset": 512,
+        });
+        json!({"entries": [entry], "format": 2, "layers": [1000, 1000, tar.len() - 2000]})
+    };
+    let cut = [&tar[..1000], &tar[1000..2000], &tar[2000..]];
+    let good = forge_layers(&bench, &toc(Digest::of(&content)), &cut);
+    let opened = bench.store.artifact(&good).unwrap();
+    assert_eq!(opened.file("a").unwrap(), content);
+    assert_eq!(opened.tree(), packed.tree);
+    assert!(bench.store.verify().unwrap().is_good());
+
+    // Every layer is what the manifest says, and the file is not what the table of contents says.
+    let lying = forge_layers(&bench, &toc(Digest::of("other")), &cut);
+    let opened = bench.store.artifact(&lying).unwrap();
+    assert!(matches!(opened.file("a"), Err(StoreError::Damaged { .. })));
+    assert!(opened.write_to(&bench.path("live")).is_err());
+    let report = bench.store.verify().unwrap();
+    assert_eq!(report.problems.len(), 1, "{report}");
+    assert!(report.problems[0].path.ends_with(lying.digest.hex()), "{report}");
+
+    // A byte in the middle of it, in a layer that holds no whole file: an export finds it before it is written.
+    let middle = bench.path("store/blobs/sha256").join(Digest::of(cut[1]).hex());
+    let mut bytes = cut[1].to_vec();
+    bytes[500] ^= 1;
+    crate::damage(&middle, &bytes);
+    let opened = bench.store.artifact(&good).unwrap();
+    let mut out = Vec::new();
+    assert!(matches!(
+        opened.export_tar(&mut out),
+        Err(StoreError::Damaged { .. })
+    ));
+    assert_eq!(out, cut[0], "nothing of the damaged layer is given");
+}
+
+#[test]
+fn a_manifest_has_one_spelling_and_a_bounded_number_of_layers() {
+    let bench = Bench::new();
+    let tar = honest(&bench);
+    let toc = json!({"entries": [file("a")], "format": 2, "layers": [2048]});
+    let why = |bytes: &[u8]| {
+        let artifact = ArtifactRef {
+            name: shop(),
+            version: v("1.0.0"),
+            digest: bench.store.add_blob(bytes).unwrap(),
+        };
+        let error = bench.store.artifact(&artifact).unwrap_err();
+        text(&error, bench.dir.path())
+            .split("artifact: ")
+            .last()
+            .unwrap()
+            .to_owned()
+    };
+    let manifest = forged_manifest(&bench, &toc, &[&tar]);
+    let mut noted = manifest.clone();
+    noted["annotations"] = json!({"built-at": "noon"});
+    let mut about = manifest.clone();
+    about["layers"][1]["annotations"] = json!({"a": "b"});
+    let spaced = serde_json::to_vec_pretty(&manifest).unwrap();
+    let form = "it has more fields or another form than we write";
+    assert_eq!(why(&canonical_json(&noted).unwrap()), form);
+    assert_eq!(why(&canonical_json(&about).unwrap()), form);
+    assert_eq!(why(&spaced), form);
+
+    let pieces: Vec<&[u8]> = (0..401).map(|at| &tar[at..=at]).collect();
+    let many = forged_manifest(&bench, &toc, &pieces);
+    assert_eq!(
+        why(&canonical_json(&many).unwrap()),
+        "it has more than 400 layers"
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::thread;
 
 use crate::crash::{Acknowledged, SAID, TASK, check};
@@ -10,9 +10,11 @@ use crate::{Bench, Tree, long};
 
 /// Starts a process that packs and publishes the trees, and says what is done.
 fn start(dir: &Path) -> Child {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "crash::script::child", "--ignored"]);
-    command.env(TASK, format!("publish:{}", dir.display()));
+    let mut command = crate::child(
+        "crash::script::child",
+        TASK,
+        &format!("publish:{}", dir.display()),
+    );
     command.stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().unwrap()
 }
@@ -61,8 +63,10 @@ fn a_publisher_is_killed_at_any_moment() {
     let bench = Bench::in_memory();
     many_small(bench.tree("one"), "1").file("large", vec![7; 600_000]);
     many_small(bench.tree("two"), "2").file("large", vec![8; 600_000]);
-    let (mut killed, mut half) = (0, 0);
-    for round in 0..rounds {
+    let (mut killed, mut half, mut round) = (0, 0, 0);
+    // On a computer that is busy a child may be done before it is looked at; then it takes more rounds.
+    let enough = |count: usize| count > rounds / 3;
+    while round < rounds || (!enough(killed) || !enough(half)) && round < 20 * rounds {
         let moment = (round * step) % 30;
         let dir = crate::memory_dir();
         for tree in ["one", "two"] {
@@ -88,10 +92,11 @@ fn a_publisher_is_killed_at_any_moment() {
             &acknowledged,
             &format!("killed when {moment} names were there"),
         );
+        round += 1;
     }
     assert!(
-        killed > rounds / 3 && half > rounds / 3,
-        "{killed} were alive, {half} not done, of {rounds}"
+        enough(killed) && enough(half),
+        "{killed} were alive, {half} not done, of {round}"
     );
 }
 

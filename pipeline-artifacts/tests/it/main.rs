@@ -23,8 +23,10 @@ mod hostile;
 mod kill;
 mod layers;
 mod layout;
+mod mount;
 #[cfg(feature = "oci")]
 mod oci;
+mod odd;
 mod origin;
 mod pack;
 mod package;
@@ -41,6 +43,7 @@ use std::error::Error;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use pipeline_artifacts::{LocalStore, Packed, Packer};
 use pipeline_core::{ArtifactName, ArtifactRef};
@@ -106,6 +109,19 @@ impl Bench {
 )]
 fn long() -> bool {
     std::env::var_os("PIPELINE_LONG").is_some()
+}
+
+/// What a parent tells a child to do, in a variable of its own: the test harness passes no arguments on.
+#[expect(clippy::disallowed_methods, reason = "it is how a parent speaks to its child")]
+fn task(variable: &str) -> Option<String> {
+    std::env::var(variable).ok()
+}
+
+/// A process that runs one ignored test, which is none, and reads its task.
+fn child(test: &str, variable: &str, task: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test, "--ignored"]).env(variable, task);
+    command
 }
 
 /// All versions of the shop that are listed.

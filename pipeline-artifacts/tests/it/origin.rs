@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use pipeline_artifacts::{
-    AttachmentKind, Attestor, JournalOrigin, LocalStore, Origin, Package, Packer, RebuildError, Rebuilder,
-    RecordedBuild, StoredArtifact, rebuild,
+    AttachmentKind, Attestor, Fineness, JournalOrigin, LocalStore, NewAttachment, Origin, Package, Packer,
+    RebuildError, Rebuilder, RecordedBuild, StoredArtifact, rebuild,
 };
 use pipeline_core::attestation::{Algorithm, Policy, PrivateKey, Provenance, ResourceDescriptor, Statement};
 use pipeline_core::testing::RepeatableEntropy;
 use pipeline_core::{
-    Actor, ArtifactRef, DirectorySource, Journal, MemoryJournal, OutcomeStatus, Pipeline, Revision, RunId,
-    RunRequest, RunState, RunStatus, Runner, StageName, StageSpec, Timestamp,
+    Actor, ArtifactRef, Digest, DirectorySource, Journal, MemoryJournal, OutcomeStatus, Pipeline, Revision,
+    RunId, RunRequest, RunState, RunStatus, Runner, StageName, StageSpec, Timestamp,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{Bench, attach, shop, v};
 
@@ -195,6 +195,7 @@ async fn a_package_with_values_of_environments_is_not_published() {
 struct Again {
     tree: PathBuf,
     store: LocalStore,
+    fineness: Fineness,
 }
 
 impl Again {
@@ -202,6 +203,7 @@ impl Again {
         Self {
             tree: tree.to_owned(),
             store: LocalStore::open(bench.path("scratch")).unwrap(),
+            fineness: Fineness::default(),
         }
     }
 }
@@ -213,7 +215,9 @@ impl Rebuilder for Again {
         recorded: &RecordedBuild,
     ) -> Result<StoredArtifact, Box<dyn std::error::Error + Send + Sync>> {
         assert_eq!(recorded.revision, Some("a".repeat(40)));
-        let packed = Packer::new(&self.tree).pack(&self.store)?;
+        let packed = Packer::new(&self.tree)
+            .fineness(self.fineness)
+            .pack(&self.store)?;
         let version = &recorded.artifact.version;
         let artifact = self
             .store
@@ -254,7 +258,7 @@ async fn an_artifact_is_built_again_and_compared() {
     assert!(matches!(error, RebuildError::Build { .. }), "{error}");
     let fresh = Again {
         store: LocalStore::open(bench.path("scratch-2")).unwrap(),
-        tree: bench.path("src/dist"),
+        ..Again::of(&bench, &bench.path("src/dist"))
     };
     let report = rebuild(&bench.store, &artifact, records(), &fresh).await.unwrap();
     assert!(!report.is_same());
@@ -264,8 +268,90 @@ async fn an_artifact_is_built_again_and_compared() {
         "{text}"
     );
 
+    // Packed in another way the files are the same, and that is what it says.
+    std::fs::write(bench.path("src/dist/etc/app.conf"), "threads = 4\n").unwrap();
+    let cut = (0..300).fold(bench.tree("src/dist"), |tree, number| {
+        tree.file(&format!("data/{number}"), vec![b'd'; 60_000])
+    });
+    let run = release(&bench, "name = 'shop'\npath = 'dist'\nversion = '3.0.0'", "a").await;
+    let third = bench.store.find(&shop(), &v("3.0.0")).unwrap().unwrap();
+    let otherwise = Again {
+        fineness: Fineness::Fine,
+        ..Again::of(&bench, &cut.0)
+    };
+    let records = RecordedBuild::claimed(&bench.store, &third);
+    assert_eq!(records[0].run, *run.id());
+    let report = rebuild(&bench.store, &third, records, &otherwise).await.unwrap();
+    assert!(!report.is_same() && report.has_same_files(), "{report}");
+    assert!(
+        report
+            .to_string()
+            .starts_with("the same files, PACKED OTHERWISE: shop 3.0.0"),
+        "{report}"
+    );
+
     let bare = bench.publish(&bench.tree("bare").file("x", "x"), "2.0.0");
     let records = RecordedBuild::claimed(&bench.store, &bare);
     let error = rebuild(&bench.store, &bare, records, &fresh).await.unwrap_err();
     assert!(matches!(error, RebuildError::NoRecord { .. }), "{error}");
+}
+
+/// A statement that somebody attached, changed somehow, signed by somebody.
+fn claim(bench: &Bench, artifact: &ArtifactRef, key: &PrivateKey, change: impl FnOnce(&mut Value)) {
+    let statement = attach::statement(artifact, "r7", "2026-11-20T11:00:00Z");
+    let mut value: Value = serde_json::from_slice(&statement.to_bytes().unwrap()).unwrap();
+    change(&mut value);
+    let changed = Statement::parse(value.to_string().as_bytes()).unwrap();
+    let envelope = attach::signed(&changed, Some(key));
+    let new = NewAttachment::envelope(&envelope);
+    bench.store.attach(&artifact.digest, &new).unwrap();
+}
+
+#[test]
+fn only_records_of_this_artifact_by_a_run_are_builds_the_newest_first() {
+    let bench = Bench::new();
+    let shop_1 = bench.publish(&bench.tree("dist").file("app", "12345"), "1.4.0");
+    let runs = |records: Vec<RecordedBuild>| -> Vec<String> {
+        records.iter().map(|record| record.run.to_string()).collect()
+    };
+    let claimed = || runs(RecordedBuild::claimed(&bench.store, &shop_1));
+    let proven = || runs(RecordedBuild::proven(&bench.store, &shop_1, &policy(), now()));
+    let ours = key();
+    let theirs = PrivateKey::generate(Algorithm::EcdsaP256, &RepeatableEntropy::new(8));
+    let run = |value: &mut Value, run: &str, at: &str| {
+        value["predicate"]["runDetails"]["metadata"]["invocationId"] = json!(run);
+        value["predicate"]["runDetails"]["metadata"]["finishedOn"] = json!(at);
+    };
+    claim(&bench, &shop_1, &ours, |value| {
+        run(value, "old", "2026-11-18T11:00:00Z")
+    });
+    claim(&bench, &shop_1, &ours, |value| {
+        run(value, "new", "2026-11-20T11:00:00Z")
+    });
+    claim(&bench, &shop_1, &ours, |value| {
+        run(value, "middle", "2026-11-19T11:00:00Z")
+    });
+    assert_eq!(claimed(), ["new", "middle", "old"]);
+    assert_eq!(proven(), claimed());
+
+    // Of another version with the same bytes, of other bytes under this name, by another kind of build.
+    claim(&bench, &shop_1, &ours, |value| {
+        run(value, "other-version", "2026-11-21T11:00:00Z");
+        value["subject"][0]["name"] = json!("shop@1.5.0");
+    });
+    claim(&bench, &shop_1, &ours, |value| {
+        run(value, "other-bytes", "2026-11-21T11:00:00Z");
+        value["subject"][0]["digest"]["sha256"] = json!(Digest::of("other").hex());
+    });
+    claim(&bench, &shop_1, &ours, |value| {
+        run(value, "other-type", "2026-11-21T11:00:00Z");
+        value["predicate"]["buildDefinition"]["buildType"] = json!("https://example.com/make/v1");
+    });
+    assert_eq!(claimed(), ["new", "middle", "old"]);
+    // Signed by somebody else it is a claim, and no proof.
+    claim(&bench, &shop_1, &theirs, |value| {
+        run(value, "theirs", "2026-11-22T11:00:00Z")
+    });
+    assert_eq!(claimed(), ["theirs", "new", "middle", "old"]);
+    assert_eq!(proven(), ["new", "middle", "old"]);
 }

@@ -3,10 +3,12 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::os::unix::net::UnixListener;
+use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use pipeline_artifacts::{PackError, Packer};
+use pipeline_artifacts::{PackError, Packer, limits};
 use pipeline_core::EntryKind;
 
 use crate::{Bench, Tree, text};
@@ -163,9 +165,7 @@ fn refusal(build: impl FnOnce(Tree) -> Tree) -> String {
 #[test]
 fn what_is_not_the_same_elsewhere_is_refused_by_name() {
     let fifo = |tree: Tree| {
-        let status = std::process::Command::new("mkfifo")
-            .arg(tree.0.join("pipe"))
-            .status();
+        let status = Command::new("mkfifo").arg(tree.0.join("pipe")).status();
         assert!(status.unwrap().success());
         tree
     };
@@ -178,7 +178,7 @@ fn what_is_not_the_same_elsewhere_is_refused_by_name() {
         tree
     };
     let latin1_link = |tree: Tree| {
-        std::os::unix::fs::symlink(OsStr::from_bytes(b"caf\xe9"), tree.0.join("link")).unwrap();
+        symlink(OsStr::from_bytes(b"caf\xe9"), tree.0.join("link")).unwrap();
         tree
     };
     let deep = vec!["d".repeat(250); 4].join("/");
@@ -215,6 +215,38 @@ fn what_is_not_the_same_elsewhere_is_refused_by_name() {
     "a/b/link" cannot be packed: it is a symbolic link to "up/../../out", which leads out of the tree; copy what it means or exclude it
     "<dir>/tree/file" cannot be packed: it is not a directory; pack the directory that it lies in
     "#);
+}
+
+/// Sizes and counts that a reader would not follow are refused before anything is read.
+#[test]
+fn what_is_more_than_the_limits_allow_is_refused() {
+    let bench = Bench::in_memory();
+    let tree = bench.tree("tree");
+    let file = File::create(tree.0.join("huge")).unwrap();
+    // A hole. Some file systems have none that is so large.
+    match file.set_len(limits::MAX_FILE + 1) {
+        Ok(()) => {
+            let error = Packer::new(&tree.0).pack(&bench.store).unwrap_err();
+            assert!(
+                text(&error, bench.dir.path()).contains("it is larger than 9007199254740991 bytes"),
+                "{error}"
+            );
+        }
+        Err(error) => crate::skipped(&format!("no file can be so large here: {error}")),
+    }
+    if !crate::long() {
+        return crate::skipped("a million names are for PIPELINE_LONG");
+    }
+    let many = bench.tree("many");
+    fs::write(many.0.join("0"), "").unwrap();
+    for number in 1..=limits::MAX_ENTRIES {
+        fs::hard_link(many.0.join("0"), many.0.join(number.to_string())).unwrap();
+    }
+    let error = Packer::new(&many.0).pack(&bench.store).unwrap_err();
+    assert!(
+        text(&error, bench.dir.path()).contains("it holds more than 1000000 files, directories and links"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -293,6 +325,34 @@ fn a_tree_that_changes_meanwhile_is_noticed() {
         change(|tree| fs::remove_file(tree.0.join("a")).unwrap()),
         change(|tree| fs::write(tree.0.join("aa"), "").unwrap()),
         change(|tree| fs::create_dir(tree.0.join("d")).unwrap()),
+        // Other things in the place of the file that comes next: nobody waits for them, or follows them.
+        change(|tree| {
+            fs::remove_file(tree.0.join("b")).unwrap();
+            let made = Command::new("mkfifo").arg(tree.0.join("b")).status();
+            assert!(made.unwrap().success());
+        }),
+        change(|tree| {
+            fs::rename(tree.0.join("b"), tree.0.join("../elsewhere")).unwrap();
+            symlink("../elsewhere", tree.0.join("b")).unwrap();
+        }),
+        change(|tree| {
+            fs::remove_file(tree.0.join("b")).unwrap();
+            fs::create_dir(tree.0.join("b")).unwrap();
+        }),
+        // Whoever writes and sets the time back is betrayed by the time of the change.
+        change(|tree| {
+            let path = tree.0.join("a");
+            let before = fs::metadata(&path).unwrap();
+            let changed = |metadata: &fs::Metadata| (metadata.ctime(), metadata.ctime_nsec());
+            // Until the clock of the file system has gone on, which is coarse on some.
+            while changed(&fs::metadata(&path).unwrap()) == changed(&before) {
+                fs::write(&path, "AAAA").unwrap();
+                File::open(&path)
+                    .unwrap()
+                    .set_modified(before.modified().unwrap())
+                    .unwrap();
+            }
+        }),
     ];
     insta::assert_snapshot!(messages.join("\n"), @r#"
     "b" changed while it was packed: it is not what it was; pack a tree that nobody writes to
@@ -304,6 +364,10 @@ fn a_tree_that_changes_meanwhile_is_noticed() {
     "a" changed while it was packed: it is gone; pack a tree that nobody writes to
     "aa" changed while it was packed: it is new; pack a tree that nobody writes to
     "d" changed while it was packed: it is new; pack a tree that nobody writes to
+    "b" changed while it was packed: it is not what it was; pack a tree that nobody writes to
+    "b" changed while it was packed: it is not what it was; pack a tree that nobody writes to
+    "b" changed while it was packed: it is not what it was; pack a tree that nobody writes to
+    "a" changed while it was packed: it is not what it was; pack a tree that nobody writes to
     "#);
 }
 

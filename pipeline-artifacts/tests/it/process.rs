@@ -19,11 +19,7 @@ const TASK: &str = "PIPELINE_ARTIFACTS_TEST_TASK";
 #[test]
 #[ignore = "run by the tests below, in a process of its own"]
 fn child() {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the test harness passes no arguments on"
-    )]
-    let Ok(task) = std::env::var(TASK) else { return };
+    let Some(task) = crate::task(TASK) else { return };
     let (dir, tree) = task.split_once(':').unwrap();
     let dir = Path::new(dir);
     let publish = || {
@@ -51,6 +47,38 @@ fn start(bench: &Bench, tree: &str, before: &str) -> Child {
     command.args(["-c", &script]).arg(exe);
     command.env(TASK, format!("{}:{tree}", bench.dir.path().display()));
     command.spawn().unwrap()
+}
+
+/// What a child says that is nobody, and may do what nobody may; `None` when there can be no such child. The directory of
+/// the test is given to it.
+pub(crate) fn as_nobody(bench: &Bench, tree: &str) -> Option<String> {
+    const NOBODY: &str = "65534";
+    // A program that nobody may run, wherever the tests were built.
+    let exe = bench.path("exe");
+    if !exe.exists() {
+        fs::copy(std::env::current_exe().unwrap(), &exe).unwrap();
+    }
+    let owned = Command::new("chown")
+        .args([NOBODY, &bench.dir.path().display().to_string()])
+        .output();
+    if !owned.is_ok_and(|owned| owned.status.success()) {
+        return None;
+    }
+    let result = bench.path(&format!("{tree}.result"));
+    let _ = fs::remove_file(&result);
+    let chown = Command::new("chown")
+        .args(["-R", NOBODY])
+        .arg(bench.path(tree))
+        .status();
+    assert!(chown.unwrap().success());
+    let ended = Command::new("setpriv")
+        .args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"])
+        .arg(&exe)
+        .args(["--exact", "process::child", "--ignored"])
+        .env(TASK, format!("{}:{tree}", bench.dir.path().display()))
+        .output();
+    ended.ok()?;
+    fs::read_to_string(result).ok()
 }
 
 fn result(bench: &Bench, tree: &str) -> String {
@@ -137,6 +165,7 @@ fn the_umask_and_the_locale_do_not_count() {
     let published = bench.store.find(&shop(), &v("1.0.0")).unwrap().unwrap();
     assert_eq!(published.digest, bench.pack(&tree).digest);
     let mode = |path: &str| fs::metadata(bench.path(path)).unwrap().permissions().mode() & 0o7777;
+    assert_eq!(mode("tree.live"), 0o755);
     assert_eq!(mode("tree.live/etc"), 0o755);
     assert_eq!(mode("tree.live/etc/app.conf"), 0o644);
     assert_eq!(mode("store/catalog/shop/1.0.0.json"), 0o444);

@@ -1,10 +1,12 @@
 //! Artifacts from store to store, whole again, and stores in front of others.
 
 use std::fs;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use async_trait::async_trait;
 use pipeline_artifacts::{
-    BlobId, BlobLimits, BlobStore, BytesSource, Limited, LocalStore, MemoryBlobs, Promotion, ReadOnly, Tiered,
+    BlobId, BlobLimits, BlobSource, BlobStore, BytesSource, Limited, LocalStore, MemoryBlobs, NewAttachment,
+    Promotion, ReadOnly, Tiered,
 };
 use pipeline_core::{Digest, StoreError};
 
@@ -72,6 +74,109 @@ fn only_what_is_missing_travels() {
     assert!(matches!(nothing, StoreError::NotFound { .. }));
 }
 
+/// Notes what is asked of a store, by the digests that it is about.
+#[derive(Debug, Clone, Default)]
+struct Noted(MemoryBlobs, Arc<Mutex<Vec<Asked>>>);
+
+/// What was asked, and of which blobs.
+type Asked = (&'static str, Vec<Digest>);
+
+impl Noted {
+    fn note(&self, what: &'static str, digests: impl IntoIterator<Item = Digest>) {
+        self.1.lock().unwrap().push((what, digests.into_iter().collect()));
+    }
+
+    /// What was asked since the last time.
+    fn asked(&self) -> Vec<Asked> {
+        std::mem::take(&mut *self.1.lock().unwrap())
+    }
+}
+
+#[async_trait]
+impl BlobStore for Noted {
+    async fn size(&self, digest: &Digest) -> Result<Option<u64>, StoreError> {
+        self.0.size(digest).await
+    }
+    async fn get(&self, digest: &Digest) -> Result<Box<dyn BlobSource>, StoreError> {
+        self.note("get", [*digest]);
+        self.0.get(digest).await
+    }
+    async fn put(&self, blob: &BlobId, bytes: &mut dyn BlobSource) -> Result<(), StoreError> {
+        self.note("put", [blob.digest]);
+        self.0.put(blob, bytes).await
+    }
+    async fn flush(&self, blobs: &[BlobId]) -> Result<(), StoreError> {
+        self.note("flush", blobs.iter().map(|blob| blob.digest));
+        self.0.flush(blobs).await
+    }
+    async fn list(&self, after: Option<&Digest>, most: usize) -> Result<Vec<BlobId>, StoreError> {
+        self.0.list(after, most).await
+    }
+    async fn trash(&self, digest: &Digest, epoch: u64) -> Result<bool, StoreError> {
+        self.note("trash", [*digest]);
+        self.0.trash(digest, epoch).await
+    }
+}
+
+#[test]
+fn what_is_named_is_durable_before_what_names_it() {
+    let bench = Bench::new();
+    let one = bench.publish(&bench.tree("one").file("a", "1"), "1.0.0");
+    let note = bench
+        .store
+        .attach(&one.digest, &NewAttachment::note("# Know this\n"))
+        .unwrap();
+    let to = Noted::default();
+    let promotion = Promotion::of(one.digest).with_attached([note.digest]);
+    wait(promotion.run(&bench.store, &to)).unwrap();
+    let asked = to.asked();
+    let at = |what: &str, digest: &Digest| {
+        let place = asked
+            .iter()
+            .position(|(asked, digests)| *asked == what && digests.contains(digest));
+        place.unwrap_or_else(|| panic!("no {what} of {digest} in {asked:?}"))
+    };
+    for (manifest, blobs) in [
+        (note.digest, vec![note.parts[0].digest, Digest::of("{}")]),
+        (
+            one.digest,
+            bench
+                .store
+                .artifact(&one)
+                .unwrap()
+                .layers()
+                .iter()
+                .map(|layer| layer.digest)
+                .collect(),
+        ),
+    ] {
+        for blob in blobs {
+            assert!(at("put", &blob) < at("flush", &blob) && at("flush", &blob) < at("put", &manifest));
+        }
+        assert!(at("put", &manifest) < at("flush", &manifest));
+    }
+    assert!(
+        at("flush", &note.digest) < at("put", &one.digest),
+        "it does not arrive without"
+    );
+
+    // The whole of it again: nothing is sent, and what was there is made durable all the same.
+    wait(promotion.run(&bench.store, &to)).unwrap();
+    let asked = to.asked();
+    assert!(
+        asked.iter().all(|(what, _)| *what == "flush") && !asked.is_empty(),
+        "{asked:?}"
+    );
+
+    // What is larger than a manifest may be is none, and is not read to its end.
+    let large = put(&bench.store, &vec![b' '; 5 << 20]).unwrap();
+    let error = wait(Promotion::of(large.digest).run(&bench.store, &to)).unwrap_err();
+    assert!(
+        error.to_string().contains("it has more than the 4194304 bytes"),
+        "{error}"
+    );
+}
+
 #[test]
 fn damage_does_not_travel() {
     let bench = Bench::new();
@@ -97,12 +202,22 @@ fn a_store_heals_from_another() {
     let mirror = other(&bench);
     wait(Promotion::of(one.digest).run(&bench.store, &mirror)).unwrap();
     let blobs = files(&bench.path("store/blobs"));
+    assert!(blobs.len() >= 4, "{blobs:?}");
     for (at, path) in blobs.iter().enumerate() {
-        match at % 2 {
+        match at % 4 {
             0 => damage(path, b"rust"),
-            _ => fs::remove_file(path).unwrap(),
+            1 => fs::remove_file(path).unwrap(),
+            2 => {
+                fs::remove_file(path).unwrap();
+                fs::create_dir(path).unwrap();
+            }
+            _ => {
+                fs::remove_file(path).unwrap();
+                std::os::unix::fs::symlink("/etc/hostname", path).unwrap();
+            }
         }
     }
+    let aside = |path: &std::path::Path| bench.path("store/quarantine").join(path.file_name().unwrap());
     // The mirror has lost one of them, and spoilt another.
     let lost = bench
         .path("other/blobs/sha256")
@@ -112,6 +227,15 @@ fn a_store_heals_from_another() {
     let report = bench.store.verify().unwrap();
     let healed = wait(bench.store.heal(&report, &mirror)).unwrap();
     assert_eq!(healed.left.len(), 1, "{healed:?}");
+    let (left, why) = &healed.left[0];
+    assert!(
+        blobs[0].ends_with(left.hex()) && why.contains("its bytes have digest"),
+        "{why}"
+    );
+    // What could not be replaced stays where it was; what was is put aside.
+    assert_eq!(fs::read(&blobs[0]).unwrap(), b"rust");
+    assert!(!aside(&blobs[0]).exists());
+    assert!(aside(&blobs[2]).is_dir() && aside(&blobs[3]).is_symlink());
     damage(&lost, &kept);
     // What was not known to be missing, because the manifest was gone, is found by the next look.
     for _ in 0..3 {
@@ -128,6 +252,20 @@ fn a_store_heals_from_another() {
         .unwrap()
         .write_to(&bench.path("live"))
         .unwrap();
+    assert_eq!(
+        fs::read(aside(&blobs[0])).unwrap(),
+        b"rust",
+        "for a person to look at"
+    );
+
+    // It is damaged again, and the other store has never had it: said, and nothing is done.
+    damage(&blobs[0], b"more rust");
+    let report = bench.store.verify().unwrap();
+    let left = wait(bench.store.heal(&report, &MemoryBlobs::new())).unwrap().left;
+    assert_eq!(left[0].1, "the other store does not have it");
+    wait(bench.store.heal(&report, &mirror)).unwrap();
+    assert_eq!(fs::read(aside(&blobs[0])).unwrap(), b"more rust");
+    assert!(bench.store.verify().unwrap().is_good());
 }
 
 #[test]
@@ -152,6 +290,19 @@ fn a_front_is_filled_on_read_and_never_believed() {
     damage(&path, b"spoilt!!");
     assert_eq!(get(&tiered, &blob.digest).unwrap(), b"precious");
     assert_eq!(fs::read(&path).unwrap(), b"precious");
+    // What is done to it is done to the truth; what is taken away is gone in front, too.
+    let (front, truth) = (Noted::default(), Noted::default());
+    let noted = Tiered::new(front.clone(), truth.clone());
+    let other = put(&noted, b"other").unwrap();
+    get(&noted, &other.digest).unwrap();
+    wait(noted.flush(&[other])).unwrap();
+    assert!(wait(noted.trash(&other.digest, 1)).unwrap());
+    assert!(truth.asked().contains(&("flush", vec![other.digest])));
+    assert!(front.asked().contains(&("trash", vec![other.digest])));
+    assert!(matches!(
+        get(&noted, &other.digest),
+        Err(StoreError::NotFound { .. })
+    ));
     // A front that takes nothing is no hindrance.
     let closed = Tiered::new(ReadOnly::new(MemoryBlobs::new()), slow);
     assert_eq!(get(&closed, &blob.digest).unwrap(), b"precious");
@@ -182,10 +333,9 @@ fn what_may_not_be_stored_is_refused() {
 
     let limits = BlobLimits::default().bytes(10).blobs(3).largest(6);
     let limited = wait(Limited::open(memory.clone(), limits)).unwrap();
-    assert!(matches!(
-        put(&limited, b"1234567"),
-        Err(StoreError::Refused { .. })
-    ));
+    let large = put(&limited, b"1234567").unwrap_err();
+    let short = "the store may hold 6 bytes in one blob, and would have 7";
+    assert!(large.to_string().ends_with(short), "{large}");
     put(&limited, b"abcdef").unwrap();
     put(&limited, b"abcdef").unwrap();
     let full = put(&limited, b"x").unwrap_err();

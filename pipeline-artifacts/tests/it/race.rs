@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::thread;
 
 use pipeline_artifacts::{CollectError, Collection, LocalStore, Packer, RetentionPolicy};
@@ -159,11 +159,7 @@ impl Dice {
 #[test]
 #[ignore = "run by the tests below, in a process of its own"]
 fn player() {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the test harness passes no arguments on"
-    )]
-    let Ok(task) = std::env::var(TASK) else { return };
+    let Some(task) = crate::task(TASK) else { return };
     let words: Vec<_> = task.split('|').collect();
     let role = match words[1] {
         "Writer" => Role::Writer,
@@ -181,8 +177,6 @@ fn player() {
 }
 
 fn start(player: &Player) -> Child {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "race::player", "--ignored", "--nocapture"]);
     let Player {
         dir,
         role,
@@ -190,7 +184,9 @@ fn start(player: &Player) -> Child {
         rounds,
         ..
     } = player;
-    command.env(TASK, format!("{}|{role:?}|{seed}|{rounds}", dir.display()));
+    let task = format!("{}|{role:?}|{seed}|{rounds}", dir.display());
+    let mut command = crate::child("race::player", TASK, &task);
+    command.arg("--nocapture");
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().unwrap()
 }
@@ -283,12 +279,14 @@ proptest! {
                 let (mut dice, mut killed) = (Dice(seed), 0);
                 while !stop.exists() {
                     let mut child = start(&collector);
-                    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+                    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
                     // Some collections later, wherever it is then.
                     let after = 1 + dice.roll(6) as usize;
-                    let collected = lines.map_while(Result::ok).filter(|line| line.ends_with("collected"));
+                    let collected = lines.by_ref().map_while(Result::ok).filter(|line| line.ends_with("collected"));
                     let _ = collected.take(after).count();
+                    // What it says is heard to its end: one that ended by itself ended well.
                     child.kill().unwrap();
+                    drop(lines);
                     let ended = child.wait_with_output().unwrap();
                     assert!(ended.status.code().is_none_or(|code| code == 0), "{ended:?}");
                     killed += 1;

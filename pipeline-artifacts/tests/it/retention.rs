@@ -3,9 +3,14 @@
 use pipeline_artifacts::{
     Because, CarryOutError, Collection, Fate, InUse, Publication, RetentionPlan, RetentionPolicy, Versions,
 };
-use pipeline_core::{Actor, ArtifactName, ArtifactRef, Digest, SignedDuration, Timestamp};
+use pipeline_core::journal::{Batch, Expected};
+use pipeline_core::{
+    Actor, ArtifactName, ArtifactRef, Configuration, Deployed, Digest, EnvironmentEvent, Estate, Journal,
+    JournalExt, MemoryJournal, NewEvent, SignedDuration, StreamId, Timestamp, Verified,
+};
 use proptest::prelude::*;
 use semver::Version;
+use serde_json::json;
 
 use crate::{Bench, shop, v};
 
@@ -234,10 +239,124 @@ fn policies_say_what_is_wrong_with_them_and_where() {
     assert_eq!(serde_json::from_str::<RetentionPolicy>(&json).unwrap(), read);
 }
 
+#[tokio::test]
+async fn what_environments_run_and_could_go_back_to_is_in_use() {
+    assert_eq!(InUse::in_estate(&Estate::default()), []);
+    let bench = Bench::new();
+    shops(&bench);
+    let journal = MemoryJournal::new();
+    let mut position = 0;
+    let mut append = async |event: EnvironmentEvent| {
+        let production = StreamId::environment(&"production".parse().unwrap());
+        let batch = Batch::new(now()).event(&production, Expected::At(position), NewEvent::engine(event));
+        let _ = journal.append(batch).await.unwrap();
+        position += 1;
+    };
+    let configuration = Configuration::parse("production".parse().unwrap(), "", "c.toml").unwrap();
+    let deployed = |version: &str| {
+        let artifact = bench.store.find(&shop(), &v(version)).unwrap().unwrap();
+        let release = json!({"component": "shop", "version": version, "artifacts": {"shop": artifact}});
+        let event = json!({
+            "run": "1", "stage": "deploy", "pipeline": "shop", "tier": "production",
+            "release": release, "release_digest": Digest::of(version),
+            "configuration": configuration, "configuration_digest": Digest::of("c"), "started_at": now(),
+        });
+        EnvironmentEvent::from(serde_json::from_value::<Deployed>(event).unwrap())
+    };
+    append(deployed("1.0.0")).await;
+    append(EnvironmentEvent::from(Verified {
+        run: "1".parse().unwrap(),
+        stage: "verify".try_into().unwrap(),
+        release_digest: Digest::of("1.0.0"),
+        configuration_digest: Digest::of("c"),
+    }))
+    .await;
+    // Live, and not verified: a rollback goes back to the one before.
+    append(deployed("1.1.0")).await;
+    let mut estate = Estate::default();
+    for event in journal.read_everything(0).await.unwrap() {
+        estate.apply(&event).unwrap();
+    }
+    let in_use = InUse::in_estate(&estate);
+    let policy = policy("keep-last = 1");
+    let plan = bench.store.plan_retention(&policy, &in_use, now()).unwrap();
+    let kept: Vec<_> = plan
+        .decisions
+        .iter()
+        .filter(|decision| decision.fate == Fate::Kept)
+        .map(|decision| format!("{} {}", decision.artifact.version, decision.reason))
+        .collect();
+    assert_eq!(
+        kept,
+        [
+            "1.0.0 production could roll back to it",
+            "1.1.0 production runs it",
+            "2.0.0 it is the last"
+        ]
+    );
+    bench.store.carry_out(&plan, &in_use, &why(), now()).unwrap();
+    let how = Collection::new(at("2100-01-01T00:00:00Z")).in_use(in_use);
+    bench.store.collect(&how).unwrap();
+    for version in ["1.0.0", "1.1.0", "2.0.0"] {
+        let artifact = bench.store.find(&shop(), &v(version)).unwrap().unwrap();
+        let opened = bench.store.artifact(&artifact).unwrap();
+        opened.write_to(&bench.path(&format!("live-{version}"))).unwrap();
+    }
+}
+
 #[test]
-fn what_environments_run_and_could_go_back_to_is_in_use() {
-    // An estate without environments uses nothing; the rest is the core's business and tested with a host.
-    assert_eq!(InUse::in_estate(&pipeline_core::Estate::default()), []);
+fn an_age_ends_when_it_is_reached_and_what_has_none_stays() {
+    let bench = Bench::new();
+    publish(&bench, "shop", "1.0.0", 60);
+    publish(&bench, "shop", "1.1.0", 59);
+    publish(&bench, "shop", "3.0.0", 500);
+    let unknown = bench.publish(&bench.tree("unknown").file("a", "unknown"), "2.0.0");
+    let policy = policy("younger-than = '60d'\nkeep-per-major = 1");
+    let plan = bench.store.plan_retention(&policy, &[], now()).unwrap();
+    insta::assert_snapshot!(without_sizes(&plan), @r"
+    shop
+      remove  1.0.0  no rule keeps it, and nobody needs it
+      keep    1.1.0  it is the last of 1
+      keep    2.0.0  it is the last of 2
+      keep    3.0.0  it is the last of 3
+    1 of 4 versions would be removed
+    ");
+    let policy = self::policy("younger-than = '60d'");
+    let plan = bench.store.plan_retention(&policy, &[], now()).unwrap();
+    insta::assert_snapshot!(without_sizes(&plan), @r"
+    shop
+      remove  1.0.0  no rule keeps it, and nobody needs it
+      keep    1.1.0  it is younger than 60d
+      keep    2.0.0  nobody knows when it was published
+      remove  3.0.0  no rule keeps it, and nobody needs it
+    2 of 4 versions would be removed
+    ");
+    // It is judged at the time at which it is done: a day before, the first was young.
+    let before = now() - SignedDuration::from_hours(24);
+    let error = bench.store.carry_out(&plan, &[], &why(), before).unwrap_err();
+    assert!(
+        matches!(&error, CarryOutError::Needed { artifact, .. } if artifact.version == v("1.0.0")),
+        "{error}"
+    );
+    // A plan that means other bytes under the version means another store.
+    let mut data = serde_json::to_value(&plan).unwrap();
+    data["decisions"][0]["artifact"]["digest"] = json!(unknown.digest);
+    let other: RetentionPlan = serde_json::from_value(data).unwrap();
+    let error = bench.store.carry_out(&other, &[], &why(), now()).unwrap_err();
+    assert!(matches!(error, CarryOutError::Unknown { .. }), "{error}");
+    assert_eq!(bench.store.catalog().versions(&shop()).unwrap().kept().count(), 4);
+
+    // What is removed is in no layout any more.
+    let tags = || {
+        let index = std::fs::read(bench.path("store/layouts/shop/index.json")).unwrap();
+        let index: serde_json::Value = serde_json::from_slice(&index).unwrap();
+        let tags = index["manifests"].as_array().unwrap().iter();
+        tags.map(|tag| tag["annotations"]["org.opencontainers.image.ref.name"].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(tags(), ["1.0.0", "1.1.0", "2.0.0", "3.0.0"]);
+    bench.store.carry_out(&plan, &[], &why(), now()).unwrap();
+    assert_eq!(tags(), ["1.1.0", "2.0.0"]);
 }
 
 /// Versions, with the day that each was published on and whether it was yanked.

@@ -1,60 +1,12 @@
 //! No room, no right: an error that says so, and nothing is lost.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use pipeline_artifacts::{LocalStore, PackError, Packer};
 use pipeline_core::StoreError;
 
+use crate::mount::Mounted;
 use crate::{Bench, files, shop, v};
-
-/// A small file system in memory, as long as the test lasts.
-struct Small(PathBuf);
-
-impl Small {
-    /// `None` when it cannot be had, which is said.
-    fn mount(at: &Path, options: &str) -> Option<Self> {
-        fs::create_dir_all(at).unwrap();
-        match run(
-            "mount",
-            &["-t", "tmpfs", "-o", options, "tmpfs", &at.display().to_string()],
-        ) {
-            Ok(()) => Some(Self(at.to_owned())),
-            Err(why) => {
-                crate::skipped(&format!("a small file system cannot be mounted: {why}"));
-                None
-            }
-        }
-    }
-
-    fn again(&self, options: &str) {
-        run(
-            "mount",
-            &["-o", &format!("remount,{options}"), &self.0.display().to_string()],
-        )
-        .unwrap();
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        // Lazily: a store may still hold its lock open.
-        run("umount", &["-l", &self.0.display().to_string()]).unwrap();
-    }
-}
-
-fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
-    let output = Command::new(program)
-        .args(arguments)
-        .output()
-        .map_err(|error| error.to_string())?;
-    if output.status.success() {
-        Ok(())
-    } else {
-        Err(String::from_utf8_lossy(&output.stderr).into_owned())
-    }
-}
 
 /// What went wrong, as the system called it.
 fn kind(error: &PackError) -> Option<std::io::ErrorKind> {
@@ -69,8 +21,8 @@ fn kind(error: &PackError) -> Option<std::io::ErrorKind> {
 }
 
 /// Fills the store, is refused, and goes on when there is room again.
-fn full(bench: &Bench, small: &Small, more: &str) {
-    let root = small.0.join("store");
+fn full(bench: &Bench, small: &Mounted, more: &str) {
+    let root = small.path().join("store");
     let store = LocalStore::open(&root).unwrap();
     let first = Packer::new(bench.tree("first").filled().0).pack(&store).unwrap();
     store.publish(&shop(), &v("1.0.0"), &first.digest).unwrap();
@@ -88,6 +40,10 @@ fn full(bench: &Bench, small: &Small, more: &str) {
         opened.write_to(&bench.path("out")).unwrap();
         fs::remove_dir_all(bench.path("out")).unwrap();
     }
+    // One file that alone is too large is written in another way.
+    let huge = bench.tree("huge").file("one", vec![1; 9 << 20]);
+    let error = Packer::new(&huge.0).pack(&store).unwrap_err();
+    assert_eq!(kind(&error), Some(std::io::ErrorKind::StorageFull), "{error:?}");
     // What could not be finished takes no room, though its writer lives.
     let left: u64 = files(&root.join("tmp"))
         .iter()
@@ -103,7 +59,7 @@ fn full(bench: &Bench, small: &Small, more: &str) {
 #[test]
 fn a_disk_without_room_refuses_and_keeps_what_it_has() {
     let bench = Bench::new();
-    let Some(small) = Small::mount(&bench.path("disk"), "size=3m") else {
+    let Some(small) = Mounted::tmpfs(&bench.path("disk"), "size=3m") else {
         return;
     };
     full(&bench, &small, "size=40m");
@@ -113,10 +69,10 @@ fn a_disk_without_room_refuses_and_keeps_what_it_has() {
 fn a_disk_without_room_for_names_refuses_and_keeps_what_it_has() {
     let bench = Bench::new();
     // A store and one artifact have some 30 names.
-    let Some(small) = Small::mount(&bench.path("disk"), "size=40m,nr_inodes=64") else {
+    let Some(small) = Mounted::tmpfs(&bench.path("disk"), "size=40m,nr_inodes=64") else {
         return;
     };
-    let root = small.0.join("store");
+    let root = small.path().join("store");
     let store = LocalStore::open(&root).unwrap();
     let mut published = 0;
     let error = loop {
@@ -152,10 +108,10 @@ fn a_disk_without_room_for_names_refuses_and_keeps_what_it_has() {
 #[test]
 fn a_disk_that_is_read_only_is_read() {
     let bench = Bench::new();
-    let Some(small) = Small::mount(&bench.path("disk"), "size=10m") else {
+    let Some(small) = Mounted::tmpfs(&bench.path("disk"), "size=10m") else {
         return;
     };
-    let root = small.0.join("store");
+    let root = small.path().join("store");
     let tree = bench.tree("tree").filled();
     let shop_1 = {
         let store = LocalStore::open(&root).unwrap();

@@ -72,6 +72,34 @@ fn only_what_is_whole_is_published() {
 }
 
 #[test]
+fn a_blob_of_another_size_is_found_before_it_is_read() {
+    let bench = Bench::new();
+    let shop = bench.publish(&bench.tree("tree").filled(), "1.0.0");
+    let layer = bench.store.artifact(&shop).unwrap().layers()[1];
+    let path = bench.path("store/blobs/sha256").join(layer.digest.hex());
+    let bytes = fs::read(&path).unwrap();
+    for wrong in [
+        &bytes[..bytes.len() - 512],
+        &[&bytes[..], &[0; 512]].concat(),
+        b"",
+    ] {
+        damage(&path, wrong);
+        let error = bench.store.artifact(&shop).unwrap_err();
+        assert!(
+            matches!(&error, StoreError::Damaged { what, reason }
+                if what.contains(&layer.digest.hex()) && reason.contains("the manifest says")),
+            "{error}"
+        );
+        assert!(
+            bench
+                .store
+                .publish(&shop.name, &v("1.1.0"), &shop.digest)
+                .is_err()
+        );
+    }
+}
+
+#[test]
 fn every_flipped_byte_is_found_and_named() {
     let bench = Bench::new();
     let tree = bench.tree("tree").file("a/conf", "x = 1").link("run", "a");

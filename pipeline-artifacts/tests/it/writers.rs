@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use pipeline_artifacts::{LocalStore, Packer};
 use pipeline_core::{Digest, StoreError};
@@ -31,11 +31,7 @@ fn version(number: u8) -> String {
 #[test]
 #[ignore = "run by the tests below, in a process of its own"]
 fn child() {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the test harness passes no arguments on"
-    )]
-    let Ok(task) = std::env::var(TASK) else { return };
+    let Some(task) = crate::task(TASK) else { return };
     let (dir, number) = task.rsplit_once(':').unwrap();
     let dir = Path::new(dir);
     let plan = fs::read_to_string(dir.join(format!("plan-{number}"))).unwrap();
@@ -55,10 +51,7 @@ fn child() {
 }
 
 fn start(dir: &Path, number: usize) -> Child {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command
-        .args(["--exact", "writers::child", "--ignored"])
-        .env(TASK, format!("{}:{number}", dir.display()));
+    let mut command = crate::child("writers::child", TASK, &format!("{}:{number}", dir.display()));
     command.stdout(Stdio::null()).spawn().unwrap()
 }
 

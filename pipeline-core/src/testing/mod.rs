@@ -1,5 +1,5 @@
 //! What tests of embedders need: a clock that is moved by hand, chance that repeats, contexts for stages, a journal that
-//! fails when it is told to, and conformance suites for the traits that they implement.
+//! fails when it is told to, seeds for fuzz targets, and conformance suites for the traits that they implement.
 
 mod artifacts;
 mod block_on;
@@ -8,6 +8,7 @@ pub mod conformance;
 mod context;
 mod faults;
 pub mod journal;
+mod seeds;
 mod stage;
 
 #[cfg(feature = "runtime")]
@@ -19,4 +20,5 @@ pub use artifacts::MemoryArtifacts;
 pub use clock::{ManualClock, RepeatableEntropy};
 pub use context::{TestCall, services};
 pub use faults::{Fault, FaultyJournal};
+pub use seeds::{Found, Seeds};
 pub use stage::{ScriptedError, ScriptedStage, Step};

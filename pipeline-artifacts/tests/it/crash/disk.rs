@@ -19,6 +19,8 @@ pub(super) enum Loss {
     Bytes,
     /// The names, and no byte.
     Names,
+    /// All but the last name: what was done first reached the disk last.
+    Reordered,
     /// Some of it, by chance.
     Some(u64),
 }
@@ -27,10 +29,16 @@ impl Loss {
     pub(super) fn all(cut: usize, long: bool) -> Vec<Self> {
         let chances = if long { 6 } else { 1 };
         let some = (0..chances).map(|number| Self::Some((cut as u64 + 1) * 1_000_003 + number));
-        [Self::Nothing, Self::Unflushed, Self::Bytes, Self::Names]
-            .into_iter()
-            .chain(some)
-            .collect()
+        [
+            Self::Nothing,
+            Self::Unflushed,
+            Self::Bytes,
+            Self::Names,
+            Self::Reordered,
+        ]
+        .into_iter()
+        .chain(some)
+        .collect()
     }
 }
 
@@ -57,6 +65,7 @@ impl Disk {
     /// The disk after the first `cut` events of a record.
     pub(super) fn after(record: &Record, cut: usize, loss: Loss) -> Self {
         let events = &record.events[..cut];
+        let last_name = events.iter().rposition(|event| event.directory().is_some());
         let mut chance = match loss {
             Loss::Some(seed) => seed,
             _ => 1,
@@ -72,6 +81,7 @@ impl Disk {
                 Loss::Unflushed => false,
                 Loss::Bytes => name,
                 Loss::Names => !name,
+                Loss::Reordered => !name || Some(at) == last_name,
                 Loss::Some(_) => {
                     *chance = chance
                         .wrapping_mul(6_364_136_223_846_793_005)

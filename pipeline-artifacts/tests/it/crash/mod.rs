@@ -11,7 +11,7 @@ mod disk;
 mod record;
 pub(crate) mod script;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -161,7 +161,11 @@ fn cut_everywhere(bench: &Bench, record: &Record, most: usize) {
     assert!(syncs > 3, "only {syncs} flushes were seen");
     let step = if long() { 1 } else { count.div_ceil(most).max(1) };
     let mut cuts = 0;
-    for cut in (0..=count).step_by(step).chain([count]) {
+    // Before a flush most is at stake.
+    let before_flush = (0..count).filter(|at| record.events[*at].is_sync());
+    let cuts_at: BTreeSet<usize> = (0..=count).step_by(step).chain([count]).collect();
+    let before_flush: BTreeSet<usize> = before_flush.collect();
+    for &cut in cuts_at.union(&before_flush) {
         let mut acknowledged = Acknowledged::default();
         for event in &record.events[..cut] {
             if let Event::Said(line) = event {
@@ -170,6 +174,9 @@ fn cut_everywhere(bench: &Bench, record: &Record, most: usize) {
         }
         let mut seen = Vec::new();
         for loss in Loss::all(cut, long()) {
+            if !cuts_at.contains(&cut) && loss != Loss::Reordered {
+                continue;
+            }
             let disk = Disk::after(record, cut, loss);
             if seen.contains(&disk) {
                 continue;
@@ -189,6 +196,16 @@ fn cut_everywhere(bench: &Bench, record: &Record, most: usize) {
         }
     }
     assert!(cuts > 8, "only {cuts} cuts");
+}
+
+/// Cuts a record at one point, and loses in every way.
+fn cut_once(bench: &Bench, record: &Record, cut: usize, acknowledged: &Acknowledged, what: &str) {
+    for loss in Loss::all(cut, long()) {
+        let left = crate::memory_dir();
+        Disk::after(record, cut, loss).write(left.path());
+        let case = format!("{what}, cut at {cut}, {loss:?}");
+        check(left.path(), bench, acknowledged, &case);
+    }
 }
 
 fn recorded(bench: &Bench, script: &str) -> Option<Record> {
@@ -258,16 +275,37 @@ fn power_is_lost_while_a_damaged_store_is_healed() {
     }
     let step = if long() { 1 } else { 4 };
     for cut in (healed + 1..=record.events.len()).step_by(step) {
-        for loss in Loss::all(cut, long()) {
-            let left = crate::memory_dir();
-            Disk::after(&record, cut, loss).write(left.path());
-            check(
-                left.path(),
-                &bench,
-                &acknowledged,
-                &format!("healed, cut at {cut}, {loss:?}"),
-            );
+        cut_once(&bench, &record, cut, &acknowledged, "healed");
+    }
+}
+
+#[test]
+fn power_is_lost_after_a_store_was_healed_from_another() {
+    let bench = Bench::new();
+    let published = bench.publish(&bench.tree("one").filled(), "1.0.0");
+    let copied = std::process::Command::new("cp")
+        .arg("-a")
+        .args([bench.path("store"), bench.path("mirror")])
+        .status();
+    assert!(copied.unwrap().success());
+    for (at, blob) in files(&bench.path("store/blobs")).iter().enumerate() {
+        match at % 2 {
+            0 => crate::damage(blob, b"rust"),
+            _ => fs::remove_file(blob).unwrap(),
         }
+    }
+    let Some(record) = record::record(&bench, "mirror") else {
+        return;
+    };
+    let healed = record
+        .events
+        .iter()
+        .position(|event| matches!(event, Event::Said(line) if line.starts_with("packed")));
+    let healed = healed.expect("the child says when it has healed");
+    let mut acknowledged = Acknowledged::default();
+    acknowledged.add(&format!("packed one {}", published.digest));
+    for cut in [healed + 1, record.events.len()] {
+        cut_once(&bench, &record, cut, &acknowledged, "healed from another");
     }
 }
 
@@ -301,16 +339,7 @@ fn power_is_lost_while_a_store_is_collected() {
         .unwrap();
     let step = if long() { 1 } else { 2 };
     for cut in (start..=record.events.len()).step_by(step) {
-        for loss in Loss::all(cut, long()) {
-            let left = crate::memory_dir();
-            Disk::after(&record, cut, loss).write(left.path());
-            check(
-                left.path(),
-                &bench,
-                &always,
-                &format!("collected, cut at {cut}, {loss:?}"),
-            );
-        }
+        cut_once(&bench, &record, cut, &always, "collected");
     }
 }
 

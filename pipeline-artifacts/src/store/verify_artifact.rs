@@ -1,0 +1,185 @@
+use std::path::Path;
+
+use pipeline_core::digest::DigestBuilder;
+use pipeline_core::{ArtifactName, ArtifactRef, ChainDisplay, Digest, EntryKind};
+use semver::Version;
+
+use super::verify::{Broken, Check};
+use super::verify_blobs::Blob;
+use super::verify_layer::check_layer;
+use super::{ProblemKind, StoredArtifact};
+use crate::crew::in_parallel;
+use crate::form::{Descriptor, Manifest, Piece, Toc};
+use crate::limits;
+
+impl Check<'_> {
+    /// Checks every artifact: its blobs, its table of contents, and its layers against that.
+    pub(super) fn artifacts(&mut self) {
+        let manifests = std::mem::take(&mut self.manifests);
+        for (digest, published) in &manifests {
+            self.one(digest);
+            if self.needs(digest, "a record names it", published) {
+                self.artifact(*digest, published);
+            }
+        }
+        self.manifests = manifests;
+    }
+
+    fn artifact(&mut self, digest: Digest, published: &Broken) {
+        let path = self.store.blob_path(&digest);
+        let parsed = self.store.read_blob_up_to(&digest, limits::MAX_MANIFEST);
+        let manifest = match parsed.map(|bytes| Manifest::parse_artifact(&bytes)) {
+            Ok(Ok(manifest)) => manifest,
+            Ok(Err(reason)) => {
+                let what = format!("it is no manifest of an artifact: {reason}");
+                return self.problem(&path, ProblemKind::Damaged, what, published);
+            }
+            Err(error) => {
+                return self.problem(
+                    &path,
+                    ProblemKind::Damaged,
+                    ChainDisplay(&error).to_string(),
+                    published,
+                );
+            }
+        };
+        let Some((toc, layers)) = manifest.parts() else {
+            return;
+        };
+        self.one(&toc.digest);
+        self.one(&manifest.config.digest);
+        let opened = nobody(digest)
+            .ok_or(None)
+            .and_then(|reference| self.store.artifact(&reference).map_err(Some));
+        // Layer by layer, because reading one tells both whether it is whole and whether it is what it should be.
+        if let Ok(artifact) = &opened {
+            self.layers(artifact, layers, &path, published);
+        } else {
+            let layers: Vec<_> = layers.iter().map(|layer| layer.digest).collect();
+            self.hash(&layers);
+        }
+        let why = format!("the manifest {digest} names it");
+        let mut complete = true;
+        for blob in manifest.blobs() {
+            complete &= self.needs(&blob.digest, &why, published);
+        }
+        match opened {
+            Err(Some(error)) if complete => {
+                self.problem(
+                    &path,
+                    ProblemKind::Damaged,
+                    ChainDisplay(&error).to_string(),
+                    published,
+                );
+            }
+            Ok(artifact) if complete => self.spanning(&artifact, &path, published),
+            _ => {}
+        }
+    }
+
+    /// Reads the layers of an artifact with several threads. One that another artifact has in the same way is not read
+    /// again.
+    fn layers(&mut self, artifact: &StoredArtifact, layers: &[Descriptor], path: &Path, published: &Broken) {
+        let toc = artifact.toc();
+        let mut tasks = Vec::new();
+        let numbered: Vec<_> = layers.iter().enumerate().collect();
+        let expected = in_parallel(&numbered, |(number, layer)| expectation(toc, layer, *number));
+        for ((number, layer), expected) in numbered.into_iter().zip(expected) {
+            match self.layers.get(&expected) {
+                Some(None) => {}
+                Some(Some(reason)) => {
+                    let reason = reason.clone();
+                    self.problem(path, ProblemKind::Damaged, reason, published);
+                }
+                None => tasks.push((number, layer, expected)),
+            }
+        }
+        let store = self.store;
+        let checked = in_parallel(&tasks, |(number, layer, _)| {
+            check_layer(store, toc, layer, *number)
+        });
+        for ((_, layer, expected), result) in tasks.iter().zip(checked) {
+            let fault = match result {
+                Ok(size) => {
+                    self.read(layer.digest, Ok(size));
+                    None
+                }
+                Err(error) => {
+                    // Whether it is damaged, or whole and not what it should be.
+                    self.hash(&[layer.digest]);
+                    match self.blobs.get(&layer.digest) {
+                        Some(Blob::Good) => Some(ChainDisplay(&error).to_string()),
+                        _ => continue,
+                    }
+                }
+            };
+            if let Some(reason) = &fault {
+                self.problem(path, ProblemKind::Damaged, reason.clone(), published);
+            }
+            self.layers.insert(*expected, fault);
+        }
+    }
+
+    /// Checks the files that go through several layers.
+    fn spanning(&mut self, artifact: &StoredArtifact, path: &Path, published: &Broken) {
+        let toc = artifact.toc();
+        let spans = |index: &usize| match toc.entries()[*index].kind {
+            EntryKind::File { size, .. } => toc.layout().parts(*index, size).nth(1).is_some(),
+            _ => false,
+        };
+        let files: Vec<_> = (0..toc.entries().len()).filter(spans).collect();
+        let checked = in_parallel(&files, |index| artifact.reader().content(*index, |_| Ok(())));
+        for error in checked.into_iter().filter_map(Result::err) {
+            self.problem(
+                path,
+                ProblemKind::Damaged,
+                ChainDisplay(&error).to_string(),
+                published,
+            );
+        }
+    }
+}
+
+/// Tells a layer from the same bytes with other expectations of them.
+fn expectation(toc: &Toc, layer: &Descriptor, number: usize) -> Digest {
+    let mut digest = DigestBuilder::new();
+    digest.field(layer.digest.as_bytes());
+    for piece in toc.layout().pieces(toc.entries(), number) {
+        let (index, from, len) = match piece {
+            Piece::Zeros { len } => {
+                digest.update(len.to_be_bytes());
+                continue;
+            }
+            Piece::Header { index, from, len } => {
+                // A header is made of this and the size of the content.
+                let entry = &toc.entries()[index];
+                digest.field(&entry.path);
+                match &entry.kind {
+                    EntryKind::Directory => digest.update("d"),
+                    EntryKind::Symlink { target } => digest.field(target),
+                    EntryKind::File { executable, size, .. } => {
+                        digest.update([u8::from(*executable)]);
+                        digest.update(size.to_be_bytes());
+                    }
+                }
+                (index, from, len)
+            }
+            Piece::Content { index, from, len } => (index, from, len),
+        };
+        digest.update(from.to_be_bytes());
+        digest.update(len.to_be_bytes());
+        if let EntryKind::File { digest: found, .. } = &toc.entries()[index].kind {
+            digest.update(found.as_bytes());
+        }
+    }
+    digest.finish()
+}
+
+/// The reference to an artifact of which only the digest is known.
+fn nobody(digest: Digest) -> Option<ArtifactRef> {
+    Some(ArtifactRef {
+        name: ArtifactName::new("unpublished").ok()?,
+        version: Version::new(0, 0, 0),
+        digest,
+    })
+}
