@@ -25,17 +25,21 @@ pub struct MetricsArgs {
     pub explain: bool,
 }
 
-/// `release metrics [LOG]`
+/// `release metrics [SOURCE]…`
 pub async fn metrics(host: Option<&Host>, args: &MetricsArgs) -> Result<Answer, Problem> {
     let measured = Measured::read(&args.facts, host).await?;
     let delivery = measured.delivery()?;
-    let answer = |data, text: String| Ok(Answer::new(Exit::Succeeded, data, text));
+    let answer = |data, text: String| Ok(Answer::new(Exit::Succeeded, measured.told(data), text));
+    if args.weekly_csv || args.prometheus {
+        // What a program reads has no place for it.
+        eprint!("{}", measured.read.problems());
+    }
     if args.weekly_csv {
         let csv = weekly_csv(&delivery);
         return answer(json!({ "weekly_csv": csv }), csv);
     }
     let Some(window) = args.part.window(&delivery)? else {
-        return answer(json!({ "report": null }), nothing(&measured));
+        return answer(json!({ "report": null }), measured.nothing_live());
     };
     let mut options = args.part.report(&delivery, window, measured.as_of)?;
     if args.explain {
@@ -52,13 +56,4 @@ pub async fn metrics(host: Option<&Host>, args: &MetricsArgs) -> Result<Answer, 
         text.push_str(&render_explanation(&report));
     }
     answer(json!({ "report": report }), text)
-}
-
-/// What to say where nothing went live; what could not be read is said, too.
-fn nothing(measured: &Measured) -> String {
-    let mut text = "nothing was deployed yet\n".to_owned();
-    for problem in measured.facts.problems() {
-        text.push_str(&format!("not read: {}: {}\n", problem.source, problem.reason));
-    }
-    text
 }

@@ -55,7 +55,7 @@ pub struct ReviewArgs {
     pub output: Option<PathBuf>,
 }
 
-/// `release report -o FILE [LOG]`
+/// `release report -o FILE [SOURCE]…`
 pub async fn report(host: Option<&Host>, args: &ReportArgs) -> Result<Answer, Problem> {
     let measured = Measured::read(&args.facts, host).await?;
     let delivery = measured.delivery()?;
@@ -68,13 +68,15 @@ pub async fn report(host: Option<&Host>, args: &ReportArgs) -> Result<Answer, Pr
     let report = Report::of(&delivery, &options);
     let service = &args.part.service;
     let figures = further(&measured, &delivery, window, service);
-    let observed = ObservedStream::of(&measured.flow, &figure_options(&measured, window, service));
+    let observed = ObservedStream::of(&measured.read.flow, &figure_options(&measured, window, service));
     let mut page = DeliveryPage::new(&delivery, &report)
         .title(&args.title)
-        .source(&measured.source)
         .figures(&figures)
         .stream(&observed.stream)
         .freezes(freezes(&delivery, &args.freeze)?);
+    for name in measured.read.names() {
+        page = page.source(name);
+    }
     if let Some(host) = host {
         host.changes.sync(SystemClock.now()).await?;
         page = page.section(change_outcomes(host));
@@ -82,15 +84,19 @@ pub async fn report(host: Option<&Host>, args: &ReportArgs) -> Result<Answer, Pr
     let html = page.page().render()?;
     write(&args.output, &html)?;
     let file = args.output.display().to_string();
-    let text = format!("wrote {file}: {} KiB\n", html.len().div_ceil(1024));
+    let text = format!(
+        "wrote {file}: {} KiB\n{}",
+        html.len().div_ceil(1024),
+        measured.read.problems()
+    );
     Ok(Answer::new(
         Exit::Succeeded,
-        json!({ "file": file, "bytes": html.len() }),
+        measured.told(json!({ "file": file, "bytes": html.len() })),
         text,
     ))
 }
 
-/// `release review --month MONTH [LOG]`
+/// `release review --month MONTH [SOURCE]…`
 pub async fn review(host: Option<&Host>, args: &ReviewArgs) -> Result<Answer, Problem> {
     let measured = Measured::read(&args.facts, host).await?;
     let delivery = measured.delivery()?;
@@ -112,14 +118,18 @@ pub async fn review(host: Option<&Host>, args: &ReviewArgs) -> Result<Answer, Pr
         &options,
     );
     let Some(output) = &args.output else {
-        return Ok(Answer::new(Exit::Succeeded, json!({ "review": text }), text));
+        return Ok(Answer::new(
+            Exit::Succeeded,
+            measured.told(json!({ "review": text })),
+            text,
+        ));
     };
     write(output, &text)?;
     let file = output.display().to_string();
-    let said = format!("wrote {file}\n");
+    let said = format!("wrote {file}\n{}", measured.read.problems());
     Ok(Answer::new(
         Exit::Succeeded,
-        json!({ "file": file, "bytes": text.len() }),
+        measured.told(json!({ "file": file, "bytes": text.len() })),
         said,
     ))
 }
@@ -128,7 +138,7 @@ pub async fn review(host: Option<&Host>, args: &ReviewArgs) -> Result<Answer, Pr
 fn further(measured: &Measured, delivery: &Delivery<'_>, window: Window, service: &[String]) -> Vec<Figure> {
     figures(
         delivery,
-        &measured.flow,
+        &measured.read.flow,
         &figure_options(measured, window, service),
     )
 }
