@@ -89,23 +89,21 @@ impl Measured {
         Ok(Delivery::of(&self.read.facts, &self.options)?)
     }
 
-    /// What to say where nothing went live: most often an environment has another name. What could not be read is said,
-    /// too.
+    /// What to say where nothing went live: most often an environment has another name.
     pub fn nothing_live(&self) -> String {
         let mut elsewhere: BTreeMap<&str, usize> = BTreeMap::new();
         for deployment in self.read.facts.deployments() {
             *elsewhere.entry(deployment.environment).or_default() += 1;
         }
-        let problems = self.read.problems();
         if elsewhere.is_empty() {
-            return format!("nothing was deployed yet\n{problems}");
+            return "nothing was deployed yet".to_owned();
         }
         let named: Vec<_> = elsewhere
             .iter()
             .map(|(name, count)| format!("`{name}` ({count})"))
             .collect();
         format!(
-            "nothing went live yet; deployments were tried in {}: say which of these has users with --production NAME\n{problems}",
+            "nothing went live yet; deployments were tried in {}: say which of these has users with --production NAME",
             named.join(", ")
         )
     }

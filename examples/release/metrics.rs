@@ -39,7 +39,8 @@ pub async fn metrics(host: Option<&Host>, args: &MetricsArgs) -> Result<Answer, 
         return answer(json!({ "weekly_csv": csv }), csv);
     }
     let Some(window) = args.part.window(&delivery)? else {
-        return answer(json!({ "report": null }), measured.nothing_live());
+        let text = format!("{}\n{}", measured.nothing_live(), measured.read.problems());
+        return answer(json!({ "report": null }), text);
     };
     let mut options = args.part.report(&delivery, window, measured.as_of)?;
     if args.explain {

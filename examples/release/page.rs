@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use pipeline_core::{Clock, SystemClock};
 use pipeline_metrics::page::{Band, DeliveryPage, Section, Table};
 use pipeline_metrics::{
-    Delivery, Figure, FigureOptions, ObservedStream, Report, ReviewOptions, Scope, Window, figures,
+    Bucket, Delivery, Figure, FigureOptions, ObservedStream, Report, ReviewOptions, Scope, Window, figures,
     render_review,
 };
 use serde_json::json;
@@ -59,7 +60,10 @@ pub struct ReviewArgs {
 pub async fn report(host: Option<&Host>, args: &ReportArgs) -> Result<Answer, Problem> {
     let measured = Measured::read(&args.facts, host).await?;
     let delivery = measured.delivery()?;
-    let Some(window) = args.part.window(&delivery)? else {
+    let asked = args.part.window(&delivery)?;
+    // A store without deployments has runs and waits to show; a log that tells nothing is a mistake.
+    let week = || (measured.as_of > Timestamp::MIN).then(|| delivery.bucket(Bucket::Week, measured.as_of));
+    let Some(window) = asked.or_else(week) else {
         return Err(Problem::input(
             "nothing was deployed yet: there is nothing to show",
         ));
@@ -76,6 +80,9 @@ pub async fn report(host: Option<&Host>, args: &ReportArgs) -> Result<Answer, Pr
         .freezes(freezes(&delivery, &args.freeze)?);
     for name in measured.read.names() {
         page = page.source(name);
+    }
+    if delivery.everything().is_none() {
+        page = page.lead(measured.nothing_live().replacen('n', "N", 1) + ".");
     }
     if let Some(host) = host {
         host.changes.sync(SystemClock.now()).await?;
@@ -156,7 +163,7 @@ fn freezes(delivery: &Delivery<'_>, texts: &[String]) -> Result<Vec<Band>, Probl
     let freeze = |text: &String| {
         let bad = || Problem::input(format!("`{text}` is no freeze: say it as 2025-12-19/2026-01-05"));
         let (from, to) = text.split_once('/').ok_or_else(bad)?;
-        let at = |day: &str| -> Result<jiff::Timestamp, Problem> {
+        let at = |day: &str| -> Result<Timestamp, Problem> {
             let day: Date = day.parse().map_err(|_| bad())?;
             Ok(day.to_zoned(zone.clone())?.timestamp())
         };
@@ -206,7 +213,11 @@ fn write(file: &Path, text: &str) -> Result<(), Problem> {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let mut beside = tempfile::NamedTempFile::new_in(folder).map_err(problem)?;
+    // Who may read it is the user's choice, as of any file that a program writes.
+    let mut beside = tempfile::Builder::new();
+    #[cfg(unix)]
+    beside.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut beside = beside.tempfile_in(folder).map_err(problem)?;
     beside.write_all(text.as_bytes()).map_err(problem)?;
     beside.as_file().sync_all().map_err(problem)?;
     beside.persist(file).map_err(|error| problem(error.error))?;

@@ -136,6 +136,16 @@ pub(crate) fn plain(text: &str) -> String {
     text.chars().map(plain).collect()
 }
 
+/// A name from elsewhere as a sentence can hold it.
+#[cfg(feature = "report")]
+pub(crate) fn shortened(name: &str) -> String {
+    const MOST: usize = 40;
+    match name.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", name[..end].trim_end()),
+        None => name.to_owned(),
+    }
+}
+
 /// Round numbers for an axis from 0 to at least `most`, about four of them, each with a short text.
 #[cfg(feature = "report")]
 pub(crate) fn ticks(most: f64, unit: Unit) -> Vec<(f64, String)> {

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::report::{Report, ReportPart};
-use crate::show::{NOTHING, number, plain, range, several};
+use crate::show::{NOTHING, grouped, number, plain, range, several};
 use crate::stats::{Interval, SurvivalMedian};
 use crate::{Bucket, Frequency, LeftOut, Metric, Pace, Ratio, Unit};
 
@@ -67,9 +67,10 @@ fn table(text: &mut String, report: &Report<'_>) {
 
 fn numbers(part: &ReportPart<'_>) -> [String; COLUMNS] {
     let measures = &part.measures;
-    let frequency = measures
-        .deployment_frequency
-        .map(|frequency| format!("{} on {}", frequency.deployments, several(frequency.days, "day")));
+    let frequency = measures.deployment_frequency.map(|frequency| {
+        let deployments = grouped(frequency.deployments as u64);
+        format!("{deployments} on {}", several(frequency.days, "day"))
+    });
     [
         plain(part.label()),
         frequency.unwrap_or_else(|| NOTHING.to_owned()),
@@ -137,7 +138,8 @@ pub(crate) fn share(ratio: Option<Ratio>) -> String {
         || NOTHING.to_owned(),
         |ratio| {
             let share = number(Some(ratio.value()), Unit::Share);
-            format!("{share} ({} of {})", ratio.part(), ratio.whole())
+            let (part, whole) = (grouped(ratio.part() as u64), grouped(ratio.whole() as u64));
+            format!("{share} ({part} of {whole})")
         },
     )
 }
