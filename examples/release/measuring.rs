@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use pipeline_core::{Clock, SystemClock};
-use pipeline_metrics::{Bucket, Delivery, Facts, Options, Preset, ReportOptions, Scope, Window};
+use pipeline_metrics::{
+    Bucket, Delivery, Facts, Figure, FigureOptions, Options, Preset, ReportOptions, Scope, Window, figures,
+};
 use serde_json::{Value, json};
 
 use crate::answer::Problem;
@@ -87,6 +89,20 @@ impl Measured {
     /// The facts with their links.
     pub fn delivery(&self) -> Result<Delivery<'_>, Problem> {
         Ok(Delivery::of(&self.read.facts, &self.options)?)
+    }
+
+    /// The further numbers of a window; of one service, where one was asked for.
+    pub fn figures(&self, delivery: &Delivery<'_>, window: Window, service: &[String]) -> Vec<Figure> {
+        figures(delivery, &self.read.flow, &self.figure_options(window, service))
+    }
+
+    /// How further numbers are made.
+    pub fn figure_options(&self, window: Window, service: &[String]) -> FigureOptions {
+        let options = FigureOptions::new(window).as_of(self.as_of);
+        match service {
+            [one] => options.component(one),
+            _ => options,
+        }
     }
 
     /// What to say where nothing went live: most often an environment has another name.

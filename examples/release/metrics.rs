@@ -1,6 +1,8 @@
 //! The numbers of delivery: for a terminal, for programs, for monitoring, for a spreadsheet.
 
-use pipeline_metrics::{Report, prometheus_text, render_explanation, render_text, weekly_csv};
+use pipeline_metrics::{
+    Report, prometheus_text, render_explanation, render_figures, render_text, weekly_csv,
+};
 use serde_json::json;
 
 use crate::answer::{Answer, Exit, Problem};
@@ -20,6 +22,9 @@ pub struct MetricsArgs {
     /// The text that Prometheus reads.
     #[arg(long, conflicts_with = "explain")]
     pub prometheus: bool,
+    /// The further numbers, too: lag, downtime, value stream, waiting, toil, versions, batch size and more.
+    #[arg(long, conflicts_with_all = ["weekly_csv", "prometheus"])]
+    pub further: bool,
     /// Every fact behind each number, and those that were left out, with the reason.
     #[arg(long)]
     pub explain: bool,
@@ -56,5 +61,11 @@ pub async fn metrics(host: Option<&Host>, args: &MetricsArgs) -> Result<Answer, 
         text.push('\n');
         text.push_str(&render_explanation(&report));
     }
-    answer(json!({ "report": report }), text)
+    if !args.further {
+        return answer(json!({ "report": report }), text);
+    }
+    let figures = measured.figures(&delivery, window, &args.part.service);
+    text.push('\n');
+    text.push_str(&render_figures(&figures, args.explain));
+    answer(json!({ "report": report, "figures": figures }), text)
 }

@@ -8,10 +8,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use pipeline_core::{Clock, SystemClock};
 use pipeline_metrics::page::{Band, DeliveryPage, Section, Table};
-use pipeline_metrics::{
-    Bucket, Delivery, Figure, FigureOptions, ObservedStream, Report, ReviewOptions, Scope, Window, figures,
-    render_review,
-};
+use pipeline_metrics::{Bucket, Delivery, ObservedStream, Report, ReviewOptions, Scope, render_review};
 use serde_json::json;
 
 use crate::answer::{Answer, Exit, Problem};
@@ -71,8 +68,8 @@ pub async fn report(host: Option<&Host>, args: &ReportArgs) -> Result<Answer, Pr
     let options = args.part.report(&delivery, window, measured.as_of)?;
     let report = Report::of(&delivery, &options);
     let service = &args.part.service;
-    let figures = further(&measured, &delivery, window, service);
-    let observed = ObservedStream::of(&measured.read.flow, &figure_options(&measured, window, service));
+    let figures = measured.figures(&delivery, window, service);
+    let observed = ObservedStream::of(&measured.read.flow, &measured.figure_options(window, service));
     let mut page = DeliveryPage::new(&delivery, &report)
         .title(&args.title)
         .figures(&figures)
@@ -121,7 +118,7 @@ pub async fn review(host: Option<&Host>, args: &ReviewArgs) -> Result<Answer, Pr
     let options = ReviewOptions::new(month, scope).as_of(measured.as_of);
     let text = render_review(
         &delivery,
-        &further(&measured, &delivery, month, &asked.service),
+        &measured.figures(&delivery, month, &asked.service),
         &options,
     );
     let Some(output) = &args.output else {
@@ -139,23 +136,6 @@ pub async fn review(host: Option<&Host>, args: &ReviewArgs) -> Result<Answer, Pr
         measured.told(json!({ "file": file, "bytes": text.len() })),
         said,
     ))
-}
-
-/// The further numbers of a window.
-fn further(measured: &Measured, delivery: &Delivery<'_>, window: Window, service: &[String]) -> Vec<Figure> {
-    figures(
-        delivery,
-        &measured.read.flow,
-        &figure_options(measured, window, service),
-    )
-}
-
-fn figure_options(measured: &Measured, window: Window, service: &[String]) -> FigureOptions {
-    let options = FigureOptions::new(window).as_of(measured.as_of);
-    match service {
-        [one] => options.component(one),
-        _ => options,
-    }
 }
 
 fn freezes(delivery: &Delivery<'_>, texts: &[String]) -> Result<Vec<Band>, Problem> {

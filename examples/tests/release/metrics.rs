@@ -90,6 +90,39 @@ fn the_year_is_told_in_every_form() {
 }
 
 #[test]
+fn further_numbers_come_when_asked_for() {
+    let space = TestSpace::to_production("");
+    space.run(0);
+    let said = space.json(&["metrics", "--further"]).expect(0);
+    let figures = said.document["figures"].as_array().unwrap();
+    assert_eq!(figures.len(), 10);
+    let value = |id: &str, name: &str| {
+        let figure = figures.iter().find(|figure| figure["id"] == id).unwrap();
+        let values = figure["values"].as_array().unwrap();
+        values.iter().find(|value| value["name"] == name).unwrap()["value"].clone()
+    };
+    assert_eq!(value("value-stream", "items"), 1.0);
+    assert!(value("flow-efficiency", "flow efficiency").as_f64().unwrap() > 0.0);
+    assert!(value("toil", "time by hand").is_null() || value("toil", "time by hand") == 0.0);
+    assert!(
+        space
+            .json(&["metrics"])
+            .expect(0)
+            .document
+            .get("figures")
+            .is_none()
+    );
+    let text = space
+        .release(&["metrics", "--further", "--explain"])
+        .expect(0)
+        .stdout;
+    assert!(
+        text.contains("\nVersions") && text.contains("environment/production#"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_part_a_time_and_a_way_to_count_can_be_chosen() {
     let Some((_, log)) = year() else { return };
     let space = TestSpace::new();

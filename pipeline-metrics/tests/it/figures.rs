@@ -438,7 +438,7 @@ fn one_component_is_not_the_other() {
 }
 
 /// Releases in two production environments and a test environment, one of them rolled back.
-fn releases() -> Facts {
+pub(crate) fn releases() -> Facts {
     let mut facts = Facts::new();
     let deployed = [
         ("d1", "eu", 0, "1.0"),

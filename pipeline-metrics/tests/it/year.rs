@@ -161,7 +161,7 @@ fn the_json_form_is_as_its_schema_says() {
 }
 
 /// As much of JSON Schema as ours uses; a keyword that it does not know fails.
-fn check(root: &Value, schema: &Value, value: &Value, path: &str) {
+pub(crate) fn check(root: &Value, schema: &Value, value: &Value, path: &str) {
     let schema = schema.as_object().unwrap_or_else(|| panic!("{path}: no schema"));
     for (keyword, rule) in schema {
         match keyword.as_str() {

@@ -20,7 +20,7 @@ pub struct Trend {
     pub end: Timestamp,
     /// The values and their limits.
     pub chart: BehaviourChart,
-    /// What happened at a moment, such as incidents; all of one kind.
+    /// What happened at a moment, such as incidents; all of one kind, by time.
     pub marks: Vec<Mark>,
     /// What lasted, such as freezes.
     pub bands: Vec<Band>,
@@ -50,6 +50,8 @@ const TOP: f64 = 26.0;
 /// Below the values: the marks, then the dates.
 const BOTTOM: f64 = 40.0;
 const GAP: f64 = 6.0;
+/// How many pixels two marks are apart at least.
+const APART: f64 = 2.0;
 
 /// Where values and moments are in the drawing.
 struct Scale {
@@ -90,14 +92,15 @@ impl Trend {
                 break;
             };
             let signals: Vec<_> = point.signals.iter().map(ToString::to_string).collect();
-            let marks = self.marks.iter().filter(|mark| start <= mark.at && mark.at < end);
+            let marks = || self.marks.iter().filter(|mark| start <= mark.at && mark.at < end);
             let bands = self
                 .bands
                 .iter()
                 .filter(|band| band.from < end && start < band.to);
-            let meanwhile: Vec<_> = marks
-                .map(|mark| mark.label.as_str())
-                .chain(bands.map(|band| band.label.as_str()))
+            let meanwhile = meanwhile(marks().map(|mark| mark.label.as_str()));
+            let meanwhile: Vec<_> = meanwhile
+                .into_iter()
+                .chain(bands.map(|band| band.label.clone()))
                 .collect();
             table.push([
                 show::day(start),
@@ -302,8 +305,13 @@ impl Trend {
         }
         let y = scale.bottom + 9.0;
         let many = self.marks.len() > 40;
-        for mark in &self.marks {
+        // What lies on one place is one mark.
+        let mut rest = self.marks.as_slice();
+        while let Some(mark) = rest.first() {
             let x = scale.x(seconds(&mark.at));
+            let here = rest.partition_point(|other| scale.x(seconds(&other.at)) < x + APART);
+            let (these, others) = rest.split_at(here.max(1));
+            rest = others;
             if many {
                 canvas.line((x, y - 4.0), (x, y + 3.0), Ink::Signal, 1.0)?;
             } else {
@@ -313,7 +321,8 @@ impl Trend {
                 )?;
             }
             if !width.is_narrow() {
-                canvas.title(&format!("{}, {}", mark.label, show::day(mark.at)))?;
+                let labels = meanwhile(these.iter().map(|mark| mark.label.as_str()));
+                canvas.title(&format!("{}, {}", labels.join("; "), show::day(mark.at)))?;
             }
         }
         canvas.text("incidents", (scale.right + GAP, y), Side::Right, Ink::Quiet)
@@ -356,6 +365,17 @@ impl Trend {
     }
 }
 
+/// The first few of some labels, and how many more there are.
+fn meanwhile<'l>(labels: impl Iterator<Item = &'l str>) -> Vec<String> {
+    const LISTED: usize = 5;
+    let all: Vec<_> = labels.collect();
+    let mut listed: Vec<_> = all.iter().take(LISTED).map(|label| (*label).to_owned()).collect();
+    if all.len() > LISTED {
+        listed.push(format!("and {} more", show::grouped((all.len() - LISTED) as u64)));
+    }
+    listed
+}
+
 /// Writes the labels beside their lines, and apart from each other.
 fn draw_labels(canvas: &Canvas<'_>, scale: &Scale, labels: Vec<(f64, String, Ink)>) -> Drawn {
     let apart = TEXT + 2.0;
@@ -385,4 +405,43 @@ fn capitalised(text: &str) -> String {
         .next()
         .map(|first| first.to_uppercase().chain(letters).collect())
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::Bounds;
+
+    #[test]
+    fn what_lies_on_one_place_is_one_mark_and_many_are_counted() {
+        let start: Timestamp = "2025-01-06T00:00:00Z".parse().unwrap();
+        let hours = jiff::SignedDuration::from_hours;
+        let marks = (0..2000).map(|number| Mark {
+            at: start + hours(number / 10),
+            label: format!("incident {number}"),
+        });
+        let chart = Trend {
+            unit: Unit::Count,
+            bucket: "week".to_owned(),
+            starts: vec![start, start + hours(168)],
+            end: start + hours(336),
+            chart: BehaviourChart::of(&[Some(1.0), Some(2.0)], Bounds::NOT_NEGATIVE),
+            marks: marks.collect(),
+            bands: Vec::new(),
+        };
+        let draw = |width: Width| {
+            let height = Trend::height(width);
+            let (svg, _) = Canvas::paint(width.pixels(), height, |canvas| chart.draw(canvas, width)).unwrap();
+            svg
+        };
+        let wide = draw(Width::Full);
+        let marks = wide.matches("<title>incident ").count();
+        assert!((100..=400).contains(&marks), "{marks}");
+        assert!(wide.contains("<title>incident 0; incident 1; incident 2; incident 3; incident 4; and "));
+        let rows = chart.table("x").rows;
+        assert_eq!(
+            rows[0][4],
+            "incident 0; incident 1; incident 2; incident 3; incident 4; and 1,675 more"
+        );
+    }
 }
