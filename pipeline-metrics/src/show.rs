@@ -136,6 +136,16 @@ pub(crate) fn plain(text: &str) -> String {
     text.chars().map(plain).collect()
 }
 
+/// A commit's id as people write it; any other name as it is.
+pub(crate) fn short(id: &str) -> String {
+    let is_sha = id.len() == 40 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_sha {
+        id[..10].to_owned()
+    } else {
+        id.to_owned()
+    }
+}
+
 /// A name from elsewhere as a sentence can hold it.
 #[cfg(feature = "report")]
 pub(crate) fn shortened(name: &str) -> String {

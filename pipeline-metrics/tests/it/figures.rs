@@ -465,7 +465,7 @@ pub(crate) fn releases() -> Facts {
             release: Some(&digest),
             team: None,
             changes: Vec::new(),
-            source: origin(hour.unsigned_abs()).as_source(),
+            source: origin(hour.unsigned_abs() + 1).as_source(),
         }));
     }
     facts.add(Fact::Rollback(Rollback {

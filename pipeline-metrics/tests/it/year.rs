@@ -71,6 +71,41 @@ fn a_month_as_a_review() {
 }
 
 #[test]
+fn a_review_says_that_its_month_is_not_over_and_whom_it_is_about() {
+    let log = r#"
+{"type":"change","ts":"2025-01-06T08:00:00Z","service":"a|b","sha":"0123456789012345678901234567890123456789"}
+{"type":"deployment","ts":"2025-01-06T12:00:00Z","service":"a|b","id":"d1","environment":"production","result":"success","kind":"planned","changes":["0123456789012345678901234567890123456789"]}
+{"type":"incident_opened","ts":"2025-01-06T13:00:00Z","service":"a|b","id":"i1"}
+not a line
+"#;
+    let mut facts = Facts::new();
+    LogReader::new("folder/log")
+        .read(log.as_bytes(), &mut facts)
+        .unwrap();
+    let delivery = Delivery::of(&facts, &Options::default()).unwrap();
+    let month = delivery.bucket(Bucket::Month, at("2025-01-06T12:00:00Z"));
+    let review = |scope| {
+        let options = ReviewOptions::new(month, scope).as_of(at("2025-01-10T12:00:00Z"));
+        render_review(&delivery, &[], &options)
+    };
+    let all = review(Scope::Overall);
+    for part in [
+        "up to 2025-02-01. The month is not over: facts are known up to 2025-01-10.\n",
+        "**In short:** 1 deployment, 1 of them failed; 1 failure is not over. There are too few weeks",
+        "| 0123456789 of a\\|b | 4 h 0 min | d1 | log:2 |",
+        "| i1 of a\\|b | 2025-01-06 13:00 | log:4 |",
+        "- 1 failure is not over.",
+        "- 1 record could not be read.",
+    ] {
+        assert!(all.contains(part), "{part}: {all}");
+    }
+    let one = review(Scope::Component("a|b"));
+    assert!(one.contains("| 0123456789 | 4 h 0 min | d1 | log:2 |"), "{one}");
+    let ended = render_review(&delivery, &[], &ReviewOptions::new(month, Scope::Overall));
+    assert!(!ended.contains("not over: facts"), "{ended}");
+}
+
+#[test]
 fn a_week_as_a_table() {
     let facts = facts(WEEK);
     let delivery = Delivery::of(&facts, &Options::default()).unwrap();
