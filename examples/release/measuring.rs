@@ -1,6 +1,8 @@
 //! What the commands about delivery are asked for, and the facts that they look at.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
@@ -22,6 +24,10 @@ pub struct FactsArgs {
     /// Count as another tool does: dora, four_keys, devlake, gitlab, metrik, pelorus, middleware, redgate.
     #[arg(long, value_name = "NAME", default_value = "dora", value_parser = preset)]
     pub preset: Option<Preset>,
+    /// A TOML file with options by which these numbers differ from the preset, such as `lead_time.aggregate = "mean"`;
+    /// `metrics --json` shows all there are.
+    #[arg(long, value_name = "FILE")]
+    pub options: Option<PathBuf>,
     /// The zone of days, weeks and months: UTC, +08:00, Europe/Berlin.
     #[arg(long, value_name = "ZONE")]
     pub time_zone: Option<String>,
@@ -71,6 +77,9 @@ impl Measured {
     /// Reads the sources; the journal of the store where none was given.
     pub async fn read(args: &FactsArgs, host: Option<&Host>) -> Result<Self, Problem> {
         let mut options = args.preset.unwrap_or(Preset::Dora).options();
+        if let Some(file) = &args.options {
+            options = changed(&options, file)?;
+        }
         if let Some(zone) = &args.time_zone {
             options.calendar.time_zone.clone_from(zone);
         }
@@ -132,6 +141,28 @@ impl Measured {
             data.insert("problems".to_owned(), json!(problems));
         }
         data
+    }
+}
+
+/// Options with what a file says otherwise.
+fn changed(options: &Options, file: &Path) -> Result<Options, Problem> {
+    let wrong = |error: &dyn Display| Problem::input(format!("{}: {error}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(&error))?;
+    let other: Value = toml::from_str(&text).map_err(|error| wrong(&error))?;
+    let mut all = serde_json::to_value(options)?;
+    put(&mut all, other);
+    serde_json::from_value(all).map_err(|error| wrong(&error))
+}
+
+/// Puts what one document says into another one, field by field.
+fn put(into: &mut Value, other: Value) {
+    match (into, other) {
+        (Value::Object(into), Value::Object(other)) => {
+            for (name, value) in other {
+                put(into.entry(name).or_insert(Value::Null), value);
+            }
+        }
+        (into, other) => *into = other,
     }
 }
 

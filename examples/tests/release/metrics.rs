@@ -187,6 +187,49 @@ fn a_part_a_time_and_a_way_to_count_can_be_chosen() {
 }
 
 #[test]
+fn every_option_can_be_chosen() {
+    let Some((_, log)) = year() else { return };
+    let space = TestSpace::new();
+    let lead_time = |more: &[&str]| {
+        let args = [&["metrics", &log, "--overall"], more].concat();
+        let said = space.json(&args).expect(0);
+        said.document["report"]["overall"]["measures"]["lead_time"].clone()
+    };
+    let median = lead_time(&[]);
+    assert_eq!(median["ms"], median["median_ms"]);
+    space.write(
+        "mean.toml",
+        "lead_time.aggregate = \"mean\"\n[calendar]\nweek_start = \"sunday\"\n",
+    );
+    let mean = lead_time(&["--options", "source/mean.toml"]);
+    assert_eq!(
+        (&mean["ms"], &mean["median_ms"]),
+        (&median["mean_ms"], &median["median_ms"])
+    );
+    space.write("p90.toml", "lead_time.aggregate = { percentile = 90.0 }\n");
+    let most = lead_time(&["--options", "source/p90.toml", "--preset", "gitlab"]);
+    assert!(most["ms"].as_f64() > median["ms"].as_f64());
+    for (text, why) in [
+        ("lead_time.agregate = \"mean\"", "unknown field `agregate`"),
+        ("lead_time.aggregate = \"middle\"", "unknown variant `middle`"),
+        ("lead_time", "TOML"),
+    ] {
+        space.write("bad.toml", text);
+        let refused = space
+            .json(&["metrics", &log, "--options", "source/bad.toml"])
+            .expect(2);
+        let error = refused.error();
+        assert!(
+            error.contains("source/bad.toml") && error.contains(why),
+            "{text}: {error}"
+        );
+    }
+    space
+        .json(&["metrics", &log, "--options", "source/nowhere.toml"])
+        .expect(2);
+}
+
+#[test]
 fn a_bad_line_is_left_out_and_told_or_stops_when_asked() {
     let space = TestSpace::new();
     space.write("log.jsonl", "{\"nonsense\": true}\nnot json\n");

@@ -24,6 +24,7 @@ pub fn render_text(report: &Report<'_>) -> String {
             report.confidence
         );
     }
+    phases(&mut text, report);
     left_out(&mut text, report);
     problems(&mut text, report);
     text
@@ -142,6 +143,23 @@ pub(crate) fn share(ratio: Option<Ratio>) -> String {
             format!("{share} ({part} of {whole})")
         },
     )
+}
+
+/// Where changes spend their time, of the parts of which more is known than the time since the commit.
+fn phases(text: &mut String, report: &Report<'_>) {
+    let mut lines = Vec::new();
+    for part in report.all() {
+        let known = part.phases.named().into_iter();
+        let known: Vec<_> = known
+            .filter_map(|(name, time)| Some(format!("{name} {}", number(Some(time?.ms), Unit::Milliseconds))))
+            .collect();
+        if known.len() > 1 {
+            lines.push(format!("  {}: {}", plain(part.label()), known.join(", ")));
+        }
+    }
+    if !lines.is_empty() {
+        let _ = writeln!(text, "\nlead time by phase:\n{}", lines.join("\n"));
+    }
 }
 
 /// What counts for each measure, in the order of the columns.
