@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use pipeline_metrics::{
-    Commit, CommitGraph, Delivery, Facts, GitHistory, GitOptions, Metric, Options, Reason, Scope, Tag,
-    revert_in_message,
+    Commit, CommitGraph, CommitTime, Delivery, Facts, GitHistory, GitOptions, Metric, Options, Reason, Scope,
+    Tag, revert_in_message,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -205,6 +205,38 @@ fn a_revert_is_a_failure_unless_users_never_had_it_alone() {
         measures.recovery_time.map(|time| time.median_ms),
         Some(10.0 * 3_600_000.0)
     );
+}
+
+#[test]
+fn the_clock_and_the_environment_are_options() {
+    let at = |hour: i64| Timestamp::UNIX_EPOCH + SignedDuration::from_hours(hour);
+    let history = GitHistory {
+        commits: vec![Commit {
+            sha: "aaaaaaaa1".into(),
+            authored: at(1),
+            committed: at(5),
+            parents: Vec::new(),
+            reverts: None,
+        }],
+        tags: vec![Tag {
+            name: "v1".into(),
+            sha: "aaaaaaaa1".into(),
+            at: at(10),
+        }],
+    };
+    let first = |clock: CommitTime| {
+        let mut facts = Facts::new();
+        let options = GitOptions {
+            clock,
+            environment: "live".to_owned(),
+            ..GitOptions::new("shop")
+        };
+        history.facts(&options, &mut facts);
+        let environment = facts.deployments().next().unwrap().environment.to_owned();
+        (facts.changes().next().unwrap().at, environment)
+    };
+    assert_eq!(first(CommitTime::Authored), (at(1), "live".to_owned()));
+    assert_eq!(first(CommitTime::Committed), (at(5), "live".to_owned()));
 }
 
 #[test]
