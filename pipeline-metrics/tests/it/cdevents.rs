@@ -400,9 +400,9 @@ fn an_incident_is_no_fault_of_a_deployment_after_it() {
 {"context":{"id":"2","source":"/desk","type":"dev.cdevents.incident.detected.0.3.0","timestamp":"2025-01-06T13:00:00Z"},"subject":{"id":"i1","content":{"environment":{"id":"production"},"service":{"id":"shop"},"artifactId":"shop@1"}}}
 {"context":{"id":"3","source":"/cd","type":"dev.cdevents.service.upgraded.0.3.0","timestamp":"2025-01-06T14:00:00Z"},"subject":{"id":"shop","content":{"environment":{"id":"production"},"artifactId":"shop@1"}}}
 "#;
-    let mut events = pipeline_metrics::CdEvents::new(pipeline_metrics::CdEventsOptions::default());
+    let mut events = CdEvents::new(CdEventsOptions::default());
     events.read("log", log.as_bytes()).unwrap();
-    let (mut facts, mut flow) = (pipeline_metrics::Facts::new(), pipeline_metrics::Flow::new());
+    let (mut facts, mut flow) = (Facts::new(), Flow::new());
     events.facts(&mut facts, &mut flow);
     let incident = facts.incidents().next().unwrap();
     assert_eq!(incident.deployment, Some("service.deployed:/cd#1"));
