@@ -6,7 +6,7 @@ use pipeline_core::{
     ActorParseError, ChainDisplay, DefinitionError, DigestParseError, NameError, PipelineError, RunError,
     RunStatus,
 };
-use pipeline_metrics::{CalendarError, LogError, WindowError};
+use pipeline_metrics::{CalendarError, CsvError, LogError, ReadGitError, SourceError, WindowError};
 use serde_json::{Value, json};
 
 /// How the program ends. Scripts rely on these.
@@ -159,6 +159,9 @@ fn is_input(error: &dyn Any) -> bool {
         || error.is::<ActorParseError>()
         || error.is::<DigestParseError>()
         || error.is::<LogError>()
+        || error.is::<SourceError>()
+        || error.is::<CsvError>()
+        || error.is::<ReadGitError>()
         || error.is::<CalendarError>()
         || error.is::<WindowError>()
         || error.is::<jiff::Error>()

@@ -29,6 +29,9 @@ mod session;
 mod show;
 mod signals;
 mod snapshot;
+mod source_args;
+mod source_file;
+mod sources;
 mod story;
 
 use std::io::Write as _;
@@ -298,18 +301,21 @@ async fn perform(args: &Args, session: &Arc<Session>) -> Result<Answer, Problem>
         Command::Verify { checkpoint } => checks::verify(&store, checkpoint.as_deref()).await,
         Command::Checkpoint { output } => checks::checkpoint(&look()?, output.as_deref()).await,
         Command::Change { run } => reports::change(&existing()?, run).await,
-        Command::Metrics(args) => metrics::metrics(for_log(&args.facts, look)?.as_ref(), args).await,
-        Command::Report(args) => page::report(for_log(&args.facts, look)?.as_ref(), args).await,
-        Command::Review(args) => page::review(for_log(&args.facts, look)?.as_ref(), args).await,
+        Command::Metrics(args) => metrics::metrics(for_facts(&args.facts, look)?.as_ref(), args).await,
+        Command::Report(args) => page::report(for_facts(&args.facts, look)?.as_ref(), args).await,
+        Command::Review(args) => page::review(for_facts(&args.facts, look)?.as_ref(), args).await,
         Command::Artifact(command) => artifact(args, &store, command).await,
     }
 }
 
-/// A log needs no store.
-fn for_log(facts: &FactsArgs, look: impl FnOnce() -> Result<Host, Problem>) -> Result<Option<Host>, Problem> {
-    if facts.log.is_some() {
-        Ok(None)
-    } else {
+/// Only the journal needs a store.
+fn for_facts(
+    facts: &FactsArgs,
+    look: impl FnOnce() -> Result<Host, Problem>,
+) -> Result<Option<Host>, Problem> {
+    if facts.sources.need_store()? {
         look().map(Some)
+    } else {
+        Ok(None)
     }
 }

@@ -1,29 +1,33 @@
 //! What the commands about delivery are asked for, and the facts that they look at.
 
-use std::fs::File;
+use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
-use pipeline_core::{Clock, JournalExt, SystemClock};
+use pipeline_core::{Clock, SystemClock};
 use pipeline_metrics::{
-    Bucket, Delivery, Facts, Flow, JournalFlow, LogReader, Options, Preset, ReportOptions, Scope, Window,
+    Bucket, Delivery, Facts, Figure, FigureOptions, Options, Preset, ReportOptions, Scope, Window, figures,
 };
+use serde_json::{Value, json};
 
 use crate::answer::Problem;
 use crate::host::Host;
+use crate::sources::{Reading, SourcesArgs};
 
 /// Which facts, and how they are counted.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct FactsArgs {
-    /// A delivery log: JSON lines. Without it, the journal of the store.
-    pub log: Option<PathBuf>,
-    /// Stop at the first bad line.
-    #[arg(long)]
-    pub strict: bool,
+    #[command(flatten)]
+    pub sources: SourcesArgs,
     /// Count as another tool does: dora, four_keys, devlake, gitlab, metrik, pelorus, middleware, redgate.
     #[arg(long, value_name = "NAME", default_value = "dora", value_parser = preset)]
     pub preset: Option<Preset>,
+    /// A TOML file with options by which these numbers differ from the preset, such as `lead_time.aggregate = "mean"`;
+    /// `metrics --json` shows all there are.
+    #[arg(long, value_name = "FILE")]
+    pub options: Option<PathBuf>,
     /// The zone of days, weeks and months: UTC, +08:00, Europe/Berlin.
     #[arg(long, value_name = "ZONE")]
     pub time_zone: Option<String>,
@@ -62,66 +66,104 @@ fn preset(name: &str) -> Result<Preset, String> {
 
 /// Facts, how they are counted, and how far they reach.
 pub struct Measured {
-    pub facts: Facts,
-    /// How work flows, as far as the journal tells it.
-    pub flow: Flow,
+    /// The facts, and where they were read.
+    pub read: Reading,
     pub options: Options,
-    /// Now, or the last that a log tells of.
+    /// Now, or the last that the facts tell of.
     pub as_of: Timestamp,
-    /// Where the facts come from, for people.
-    pub source: String,
 }
 
 impl Measured {
-    /// Reads a log, or the journal of the store where none was given.
+    /// Reads the sources; the journal of the store where none was given.
     pub async fn read(args: &FactsArgs, host: Option<&Host>) -> Result<Self, Problem> {
         let mut options = args.preset.unwrap_or(Preset::Dora).options();
+        if let Some(file) = &args.options {
+            options = changed(&options, file)?;
+        }
         if let Some(zone) = &args.time_zone {
             options.calendar.time_zone.clone_from(zone);
         }
         if !args.production.is_empty() {
             options.deployments.production = args.production.to_vec();
         }
-        let (mut facts, mut flow) = (Facts::new(), Flow::default());
-        let (as_of, source) = match (&args.log, host) {
-            (Some(log), _) => {
-                read_log(log, args.strict, &mut facts)?;
-                (last(&facts), log.display().to_string())
-            }
-            (None, Some(host)) => {
-                let events = host.journal.read_everything(0).await?;
-                facts.add_events(&events);
-                let mut journal = JournalFlow::new();
-                journal.add_events(&events);
-                for fact in journal.facts() {
-                    flow.add(fact);
-                }
-                (SystemClock.now(), "the journal of this store".to_owned())
-            }
-            (None, None) => (Timestamp::MIN, "nothing".to_owned()),
+        let read = args.sources.read(host).await?;
+        let as_of = if read.journal {
+            SystemClock.now()
+        } else {
+            last(&read.facts)
         };
-        Ok(Self {
-            facts,
-            flow,
-            options,
-            as_of,
-            source,
-        })
+        Ok(Self { read, options, as_of })
     }
 
     /// The facts with their links.
     pub fn delivery(&self) -> Result<Delivery<'_>, Problem> {
-        Ok(Delivery::of(&self.facts, &self.options)?)
+        Ok(Delivery::of(&self.read.facts, &self.options)?)
+    }
+
+    /// The further numbers of a window; of one service, where one was asked for.
+    pub fn figures(&self, delivery: &Delivery<'_>, window: Window, service: &[String]) -> Vec<Figure> {
+        figures(delivery, &self.read.flow, &self.figure_options(window, service))
+    }
+
+    /// How further numbers are made.
+    pub fn figure_options(&self, window: Window, service: &[String]) -> FigureOptions {
+        let options = FigureOptions::new(window).as_of(self.as_of);
+        match service {
+            [one] => options.component(one),
+            _ => options,
+        }
+    }
+
+    /// What to say where nothing went live: most often an environment has another name.
+    pub fn nothing_live(&self) -> String {
+        let mut elsewhere: BTreeMap<&str, usize> = BTreeMap::new();
+        for deployment in self.read.facts.deployments() {
+            *elsewhere.entry(deployment.environment).or_default() += 1;
+        }
+        if elsewhere.is_empty() {
+            return "nothing was deployed yet".to_owned();
+        }
+        let named: Vec<_> = elsewhere
+            .iter()
+            .map(|(name, count)| format!("`{name}` ({count})"))
+            .collect();
+        format!(
+            "nothing went live yet; deployments were tried in {}: say which of these has users with --production NAME",
+            named.join(", ")
+        )
+    }
+
+    /// The same answer with what was read, and what could not be: nobody takes a number for more than it is.
+    pub fn told(&self, mut data: Value) -> Value {
+        if let Value::Object(data) = &mut data {
+            data.insert("sources".to_owned(), json!(self.read.sources));
+            let problems: Vec<_> = self.read.facts.problems().collect();
+            data.insert("problems".to_owned(), json!(problems));
+        }
+        data
     }
 }
 
-fn read_log(log: &Path, strict: bool, facts: &mut Facts) -> Result<(), Problem> {
-    let name = log.display().to_string();
-    let file = File::open(log).map_err(|error| Problem::input(format!("{name}: {error}")))?;
-    let reader = LogReader::new(&name).threads(2);
-    let reader = if strict { reader.strict() } else { reader };
-    reader.read(file, facts)?;
-    Ok(())
+/// Options with what a file says otherwise.
+fn changed(options: &Options, file: &Path) -> Result<Options, Problem> {
+    let wrong = |error: &dyn Display| Problem::input(format!("{}: {error}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(&error))?;
+    let other: Value = toml::from_str(&text).map_err(|error| wrong(&error))?;
+    let mut all = serde_json::to_value(options)?;
+    put(&mut all, other);
+    serde_json::from_value(all).map_err(|error| wrong(&error))
+}
+
+/// Puts what one document says into another one, field by field.
+fn put(into: &mut Value, other: Value) {
+    match (into, other) {
+        (Value::Object(into), Value::Object(other)) => {
+            for (name, value) in other {
+                put(into.entry(name).or_insert(Value::Null), value);
+            }
+        }
+        (into, other) => *into = other,
+    }
 }
 
 /// The last moment that the facts tell of.

@@ -1,6 +1,8 @@
 //! The numbers of delivery: for a terminal, for programs, for monitoring, for a spreadsheet.
 
-use pipeline_metrics::{Report, prometheus_text, render_explanation, render_text, weekly_csv};
+use pipeline_metrics::{
+    Report, prometheus_text, render_explanation, render_figures, render_text, weekly_csv,
+};
 use serde_json::json;
 
 use crate::answer::{Answer, Exit, Problem};
@@ -20,22 +22,30 @@ pub struct MetricsArgs {
     /// The text that Prometheus reads.
     #[arg(long, conflicts_with = "explain")]
     pub prometheus: bool,
+    /// The further numbers, too: lag, downtime, value stream, waiting, toil, versions, batch size and more.
+    #[arg(long, conflicts_with_all = ["weekly_csv", "prometheus"])]
+    pub further: bool,
     /// Every fact behind each number, and those that were left out, with the reason.
     #[arg(long)]
     pub explain: bool,
 }
 
-/// `release metrics [LOG]`
+/// `release metrics [SOURCE]…`
 pub async fn metrics(host: Option<&Host>, args: &MetricsArgs) -> Result<Answer, Problem> {
     let measured = Measured::read(&args.facts, host).await?;
     let delivery = measured.delivery()?;
-    let answer = |data, text: String| Ok(Answer::new(Exit::Succeeded, data, text));
+    let answer = |data, text: String| Ok(Answer::new(Exit::Succeeded, measured.told(data), text));
+    if args.weekly_csv || args.prometheus {
+        // What a program reads has no place for it.
+        eprint!("{}", measured.read.problems());
+    }
     if args.weekly_csv {
         let csv = weekly_csv(&delivery);
         return answer(json!({ "weekly_csv": csv }), csv);
     }
     let Some(window) = args.part.window(&delivery)? else {
-        return answer(json!({ "report": null }), nothing(&measured));
+        let text = format!("{}\n{}", measured.nothing_live(), measured.read.problems());
+        return answer(json!({ "report": null }), text);
     };
     let mut options = args.part.report(&delivery, window, measured.as_of)?;
     if args.explain {
@@ -51,14 +61,11 @@ pub async fn metrics(host: Option<&Host>, args: &MetricsArgs) -> Result<Answer, 
         text.push('\n');
         text.push_str(&render_explanation(&report));
     }
-    answer(json!({ "report": report }), text)
-}
-
-/// What to say where nothing went live; what could not be read is said, too.
-fn nothing(measured: &Measured) -> String {
-    let mut text = "nothing was deployed yet\n".to_owned();
-    for problem in measured.facts.problems() {
-        text.push_str(&format!("not read: {}: {}\n", problem.source, problem.reason));
+    if !args.further {
+        return answer(json!({ "report": report }), text);
     }
-    text
+    let figures = measured.figures(&delivery, window, &args.part.service);
+    text.push('\n');
+    text.push_str(&render_figures(&figures, args.explain));
+    answer(json!({ "report": report, "figures": figures }), text)
 }

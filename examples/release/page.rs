@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use pipeline_core::{Clock, SystemClock};
 use pipeline_metrics::page::{Band, DeliveryPage, Section, Table};
-use pipeline_metrics::{
-    Delivery, Figure, FigureOptions, ObservedStream, Report, ReviewOptions, Scope, Window, figures,
-    render_review,
-};
+use pipeline_metrics::{Bucket, Delivery, ObservedStream, Report, ReviewOptions, Scope, render_review};
 use serde_json::json;
 
 use crate::answer::{Answer, Exit, Problem};
@@ -55,11 +53,14 @@ pub struct ReviewArgs {
     pub output: Option<PathBuf>,
 }
 
-/// `release report -o FILE [LOG]`
+/// `release report -o FILE [SOURCE]…`
 pub async fn report(host: Option<&Host>, args: &ReportArgs) -> Result<Answer, Problem> {
     let measured = Measured::read(&args.facts, host).await?;
     let delivery = measured.delivery()?;
-    let Some(window) = args.part.window(&delivery)? else {
+    let asked = args.part.window(&delivery)?;
+    // A store without deployments has runs and waits to show; a log that tells nothing is a mistake.
+    let week = || (measured.as_of > Timestamp::MIN).then(|| delivery.bucket(Bucket::Week, measured.as_of));
+    let Some(window) = asked.or_else(week) else {
         return Err(Problem::input(
             "nothing was deployed yet: there is nothing to show",
         ));
@@ -67,14 +68,19 @@ pub async fn report(host: Option<&Host>, args: &ReportArgs) -> Result<Answer, Pr
     let options = args.part.report(&delivery, window, measured.as_of)?;
     let report = Report::of(&delivery, &options);
     let service = &args.part.service;
-    let figures = further(&measured, &delivery, window, service);
-    let observed = ObservedStream::of(&measured.flow, &figure_options(&measured, window, service));
+    let figures = measured.figures(&delivery, window, service);
+    let observed = ObservedStream::of(&measured.read.flow, &measured.figure_options(window, service));
     let mut page = DeliveryPage::new(&delivery, &report)
         .title(&args.title)
-        .source(&measured.source)
         .figures(&figures)
         .stream(&observed.stream)
         .freezes(freezes(&delivery, &args.freeze)?);
+    for name in measured.read.names() {
+        page = page.source(name);
+    }
+    if delivery.everything().is_none() {
+        page = page.lead(measured.nothing_live().replacen('n', "N", 1) + ".");
+    }
     if let Some(host) = host {
         host.changes.sync(SystemClock.now()).await?;
         page = page.section(change_outcomes(host));
@@ -82,15 +88,19 @@ pub async fn report(host: Option<&Host>, args: &ReportArgs) -> Result<Answer, Pr
     let html = page.page().render()?;
     write(&args.output, &html)?;
     let file = args.output.display().to_string();
-    let text = format!("wrote {file}: {} KiB\n", html.len().div_ceil(1024));
+    let text = format!(
+        "wrote {file}: {} KiB\n{}",
+        html.len().div_ceil(1024),
+        measured.read.problems()
+    );
     Ok(Answer::new(
         Exit::Succeeded,
-        json!({ "file": file, "bytes": html.len() }),
+        measured.told(json!({ "file": file, "bytes": html.len() })),
         text,
     ))
 }
 
-/// `release review --month MONTH [LOG]`
+/// `release review --month MONTH [SOURCE]…`
 pub async fn review(host: Option<&Host>, args: &ReviewArgs) -> Result<Answer, Problem> {
     let measured = Measured::read(&args.facts, host).await?;
     let delivery = measured.delivery()?;
@@ -108,37 +118,24 @@ pub async fn review(host: Option<&Host>, args: &ReviewArgs) -> Result<Answer, Pr
     let options = ReviewOptions::new(month, scope).as_of(measured.as_of);
     let text = render_review(
         &delivery,
-        &further(&measured, &delivery, month, &asked.service),
+        &measured.figures(&delivery, month, &asked.service),
         &options,
     );
     let Some(output) = &args.output else {
-        return Ok(Answer::new(Exit::Succeeded, json!({ "review": text }), text));
+        return Ok(Answer::new(
+            Exit::Succeeded,
+            measured.told(json!({ "review": text })),
+            text,
+        ));
     };
     write(output, &text)?;
     let file = output.display().to_string();
-    let said = format!("wrote {file}\n");
+    let said = format!("wrote {file}\n{}", measured.read.problems());
     Ok(Answer::new(
         Exit::Succeeded,
-        json!({ "file": file, "bytes": text.len() }),
+        measured.told(json!({ "file": file, "bytes": text.len() })),
         said,
     ))
-}
-
-/// The further numbers of a window.
-fn further(measured: &Measured, delivery: &Delivery<'_>, window: Window, service: &[String]) -> Vec<Figure> {
-    figures(
-        delivery,
-        &measured.flow,
-        &figure_options(measured, window, service),
-    )
-}
-
-fn figure_options(measured: &Measured, window: Window, service: &[String]) -> FigureOptions {
-    let options = FigureOptions::new(window).as_of(measured.as_of);
-    match service {
-        [one] => options.component(one),
-        _ => options,
-    }
 }
 
 fn freezes(delivery: &Delivery<'_>, texts: &[String]) -> Result<Vec<Band>, Problem> {
@@ -146,7 +143,7 @@ fn freezes(delivery: &Delivery<'_>, texts: &[String]) -> Result<Vec<Band>, Probl
     let freeze = |text: &String| {
         let bad = || Problem::input(format!("`{text}` is no freeze: say it as 2025-12-19/2026-01-05"));
         let (from, to) = text.split_once('/').ok_or_else(bad)?;
-        let at = |day: &str| -> Result<jiff::Timestamp, Problem> {
+        let at = |day: &str| -> Result<Timestamp, Problem> {
             let day: Date = day.parse().map_err(|_| bad())?;
             Ok(day.to_zoned(zone.clone())?.timestamp())
         };
@@ -196,7 +193,11 @@ fn write(file: &Path, text: &str) -> Result<(), Problem> {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let mut beside = tempfile::NamedTempFile::new_in(folder).map_err(problem)?;
+    // Who may read it is the user's choice, as of any file that a program writes.
+    let mut beside = tempfile::Builder::new();
+    #[cfg(unix)]
+    beside.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut beside = beside.tempfile_in(folder).map_err(problem)?;
     beside.write_all(text.as_bytes()).map_err(problem)?;
     beside.as_file().sync_all().map_err(problem)?;
     beside.persist(file).map_err(|error| problem(error.error))?;

@@ -8,7 +8,6 @@ pub(crate) fn value(value: &FigureValue) -> String {
 }
 
 /// A place of a table.
-#[cfg_attr(not(feature = "report"), expect(dead_code, reason = "the page shows tables"))]
 pub(crate) fn cell(cell: &Cell, column: &FigureColumn) -> String {
     match cell {
         Cell::Text(text) => text.clone(),

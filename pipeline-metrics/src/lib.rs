@@ -123,7 +123,9 @@ pub use delivery::{
     Counted, Delivery, Explained, Frequency, LeftOut, Measures, Metric, PhaseTimes, Phased, Ratio, Reason,
     Scope, Selection, Spell, Week, weekly_csv,
 };
-pub use export::{json_schema, prometheus_text, render_explanation, render_text};
+pub use export::{
+    figure_json_schema, json_schema, prometheus_text, render_explanation, render_figures, render_text,
+};
 pub use fact::{
     Change, Deployment, DeploymentKind, DeploymentResult, Fact, FactRef, FactSource, Incident, Phases,
     Recovery, Rollback, Sha,

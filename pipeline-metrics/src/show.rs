@@ -136,6 +136,26 @@ pub(crate) fn plain(text: &str) -> String {
     text.chars().map(plain).collect()
 }
 
+/// A commit's id as people write it; any other name as it is.
+pub(crate) fn short(id: &str) -> String {
+    let is_sha = id.len() == 40 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_sha {
+        id[..10].to_owned()
+    } else {
+        id.to_owned()
+    }
+}
+
+/// A name from elsewhere as a sentence can hold it.
+#[cfg(feature = "report")]
+pub(crate) fn shortened(name: &str) -> String {
+    const MOST: usize = 40;
+    match name.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", name[..end].trim_end()),
+        None => name.to_owned(),
+    }
+}
+
 /// Round numbers for an axis from 0 to at least `most`, about four of them, each with a short text.
 #[cfg(feature = "report")]
 pub(crate) fn ticks(most: f64, unit: Unit) -> Vec<(f64, String)> {

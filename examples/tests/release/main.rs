@@ -29,6 +29,7 @@ mod revisions;
 mod rollback;
 mod rules;
 mod secrets;
+mod sources;
 mod story;
 mod tampering;
 mod windows;

@@ -90,6 +90,39 @@ fn the_year_is_told_in_every_form() {
 }
 
 #[test]
+fn further_numbers_come_when_asked_for() {
+    let space = TestSpace::to_production("");
+    space.run(0);
+    let said = space.json(&["metrics", "--further"]).expect(0);
+    let figures = said.document["figures"].as_array().unwrap();
+    assert_eq!(figures.len(), 10);
+    let value = |id: &str, name: &str| {
+        let figure = figures.iter().find(|figure| figure["id"] == id).unwrap();
+        let values = figure["values"].as_array().unwrap();
+        values.iter().find(|value| value["name"] == name).unwrap()["value"].clone()
+    };
+    assert_eq!(value("value-stream", "items"), 1.0);
+    assert!(value("flow-efficiency", "flow efficiency").as_f64().unwrap() > 0.0);
+    assert!(value("toil", "time by hand").is_null() || value("toil", "time by hand") == 0.0);
+    assert!(
+        space
+            .json(&["metrics"])
+            .expect(0)
+            .document
+            .get("figures")
+            .is_none()
+    );
+    let text = space
+        .release(&["metrics", "--further", "--explain"])
+        .expect(0)
+        .stdout;
+    assert!(
+        text.contains("\nVersions") && text.contains("environment/production#"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_part_a_time_and_a_way_to_count_can_be_chosen() {
     let Some((_, log)) = year() else { return };
     let space = TestSpace::new();
@@ -151,6 +184,49 @@ fn a_part_a_time_and_a_way_to_count_can_be_chosen() {
         let refused = space.json(&args).expect(2);
         assert!(!refused.error().is_empty(), "{bad:?}");
     }
+}
+
+#[test]
+fn every_option_can_be_chosen() {
+    let Some((_, log)) = year() else { return };
+    let space = TestSpace::new();
+    let lead_time = |more: &[&str]| {
+        let args = [&["metrics", &log, "--overall"], more].concat();
+        let said = space.json(&args).expect(0);
+        said.document["report"]["overall"]["measures"]["lead_time"].clone()
+    };
+    let median = lead_time(&[]);
+    assert_eq!(median["ms"], median["median_ms"]);
+    space.write(
+        "mean.toml",
+        "lead_time.aggregate = \"mean\"\n[calendar]\nweek_start = \"sunday\"\n",
+    );
+    let mean = lead_time(&["--options", "source/mean.toml"]);
+    assert_eq!(
+        (&mean["ms"], &mean["median_ms"]),
+        (&median["mean_ms"], &median["median_ms"])
+    );
+    space.write("p90.toml", "lead_time.aggregate = { percentile = 90.0 }\n");
+    let most = lead_time(&["--options", "source/p90.toml", "--preset", "gitlab"]);
+    assert!(most["ms"].as_f64() > median["ms"].as_f64());
+    for (text, why) in [
+        ("lead_time.agregate = \"mean\"", "unknown field `agregate`"),
+        ("lead_time.aggregate = \"middle\"", "unknown variant `middle`"),
+        ("lead_time", "TOML"),
+    ] {
+        space.write("bad.toml", text);
+        let refused = space
+            .json(&["metrics", &log, "--options", "source/bad.toml"])
+            .expect(2);
+        let error = refused.error();
+        assert!(
+            error.contains("source/bad.toml") && error.contains(why),
+            "{text}: {error}"
+        );
+    }
+    space
+        .json(&["metrics", &log, "--options", "source/nowhere.toml"])
+        .expect(2);
 }
 
 #[test]

@@ -49,6 +49,36 @@ fn a_store_becomes_a_page_with_its_change_outcomes() {
 }
 
 #[test]
+fn a_store_without_deployments_has_a_page_that_says_so() {
+    let space = TestSpace::new();
+    space.define("[stages.lint]\ntype = \"command\"\nprogram = \"false\"\n");
+    space.run(1);
+    let file = space.source().join("page.html").display().to_string();
+    space.json(&["report", "-o", &file]).expect(0);
+    let page = fs::read_to_string(&file).unwrap();
+    assert!(page.contains("<p class=\"lead\">Nothing was deployed yet.</p>"));
+    assert!(page.contains("Where does the time go?"), "what happened is shown");
+    assert!(!page.contains("id=\"numbers\""), "no number is made of nothing");
+    let without = TestSpace::new();
+    without.json(&["report", "-o", &file]).expect(2);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_page_is_readable_by_whom_the_user_lets() {
+    use std::os::unix::fs::PermissionsExt;
+    let Some(log) = log() else { return };
+    let space = TestSpace::new();
+    space.json(&["report", "-o", "page.html", &log]).expect(0);
+    space.write("other", "");
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(
+        mode(&space.root().join("page.html")),
+        mode(&space.source().join("other"))
+    );
+}
+
+#[test]
 fn a_month_becomes_a_review() {
     let Some(log) = log() else { return };
     let space = TestSpace::new();

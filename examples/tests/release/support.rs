@@ -167,7 +167,7 @@ impl TestSpace {
         let mut command = Command::new(program());
         command.arg("--store").arg(store).args(args);
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
-        command.current_dir(self.root()).stdin(Stdio::null());
+        command.current_dir(self.root());
         command
     }
 
@@ -178,10 +178,15 @@ impl TestSpace {
 
     /// The same with another store.
     pub fn start_in(&self, store: &Path, args: &[&str]) -> Process {
+        self.start_fed(store, args, Stdio::null())
+    }
+
+    fn start_fed(&self, store: &Path, args: &[&str], input: Stdio) -> Process {
         let number = self.outputs.fetch_add(1, Ordering::Relaxed);
         let out = self.root().join(format!("{number}.out"));
         let err = self.root().join(format!("{number}.err"));
         let mut command = self.command(store, args);
+        command.stdin(input);
         command.stdout(File::create(&out).unwrap());
         command.stderr(File::create(&err).unwrap());
         Process {
@@ -195,6 +200,14 @@ impl TestSpace {
     /// Runs the program to its end.
     pub fn release(&self, args: &[&str]) -> Ran {
         self.start(args).end()
+    }
+
+    /// Runs the program to its end, with a text on its standard input.
+    pub fn release_fed(&self, input: &str, args: &[&str]) -> Ran {
+        let file = self.root().join("input");
+        fs::write(&file, input).unwrap();
+        let input = File::open(file).unwrap();
+        self.start_fed(&self.store(), args, input.into()).end()
     }
 
     /// Runs the program with `--json`: one document on standard output and nothing else.

@@ -72,6 +72,18 @@ impl PhaseTimes {
     }
 }
 
+impl Phased {
+    /// The phases in their order, each with a name.
+    pub fn named(&self) -> [(&'static str, Option<Durations>); 4] {
+        [
+            ("coding", self.coding),
+            ("pickup", self.pickup),
+            ("review", self.review),
+            ("deploy", self.deploy),
+        ]
+    }
+}
+
 /// The phases of the lead time of many changes, each over the changes that have it.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Phased {

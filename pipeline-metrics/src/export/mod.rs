@@ -1,9 +1,11 @@
 //! Reports for terminals, for monitoring, and as data.
 
+mod figures;
 mod json;
 mod prometheus;
 mod text;
 
+pub use figures::{figure_json_schema, render_figures};
 pub use json::json_schema;
 pub use prometheus::prometheus_text;
 #[cfg(feature = "report")]

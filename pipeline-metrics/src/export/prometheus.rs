@@ -59,7 +59,7 @@ struct Family {
     samples: fn(&ReportPart<'_>) -> Vec<Sample>,
 }
 
-fn families() -> [Family; 17] {
+fn families() -> [Family; 18] {
     let family = |name, help, samples| Family { name, help, samples };
     [
         family("delivery_deployments", "Deployments that count.", |part| {
@@ -101,6 +101,17 @@ fn families() -> [Family; 17] {
             "delivery_lead_time_median_interval_seconds",
             "Interval of the median change lead time.",
             |part| both(part.intervals.lead_time, 1000.0),
+        ),
+        family(
+            "delivery_lead_time_phase_seconds",
+            "Phases of the change lead time by the report's options.",
+            |part| {
+                let known = part.phases.named().into_iter();
+                let known = known.filter_map(|(name, time)| Some((name, time?.ms / 1000.0)));
+                known
+                    .map(|(name, value)| (vec![("phase", name.to_owned())], value))
+                    .collect()
+            },
         ),
         family(
             "delivery_change_fail_ratio",

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::report::{Report, ReportPart};
-use crate::show::{NOTHING, number, plain, range, several};
+use crate::show::{NOTHING, grouped, number, plain, range, several};
 use crate::stats::{Interval, SurvivalMedian};
 use crate::{Bucket, Frequency, LeftOut, Metric, Pace, Ratio, Unit};
 
@@ -24,6 +24,7 @@ pub fn render_text(report: &Report<'_>) -> String {
             report.confidence
         );
     }
+    phases(&mut text, report);
     left_out(&mut text, report);
     problems(&mut text, report);
     text
@@ -67,9 +68,10 @@ fn table(text: &mut String, report: &Report<'_>) {
 
 fn numbers(part: &ReportPart<'_>) -> [String; COLUMNS] {
     let measures = &part.measures;
-    let frequency = measures
-        .deployment_frequency
-        .map(|frequency| format!("{} on {}", frequency.deployments, several(frequency.days, "day")));
+    let frequency = measures.deployment_frequency.map(|frequency| {
+        let deployments = grouped(frequency.deployments as u64);
+        format!("{deployments} on {}", several(frequency.days, "day"))
+    });
     [
         plain(part.label()),
         frequency.unwrap_or_else(|| NOTHING.to_owned()),
@@ -137,9 +139,27 @@ pub(crate) fn share(ratio: Option<Ratio>) -> String {
         || NOTHING.to_owned(),
         |ratio| {
             let share = number(Some(ratio.value()), Unit::Share);
-            format!("{share} ({} of {})", ratio.part(), ratio.whole())
+            let (part, whole) = (grouped(ratio.part() as u64), grouped(ratio.whole() as u64));
+            format!("{share} ({part} of {whole})")
         },
     )
+}
+
+/// Where changes spend their time, of the parts of which more is known than the time since the commit.
+fn phases(text: &mut String, report: &Report<'_>) {
+    let mut lines = Vec::new();
+    for part in report.all() {
+        let known = part.phases.named().into_iter();
+        let known: Vec<_> = known
+            .filter_map(|(name, time)| Some(format!("{name} {}", number(Some(time?.ms), Unit::Milliseconds))))
+            .collect();
+        if known.len() > 1 {
+            lines.push(format!("  {}: {}", plain(part.label()), known.join(", ")));
+        }
+    }
+    if !lines.is_empty() {
+        let _ = writeln!(text, "\nlead time by phase:\n{}", lines.join("\n"));
+    }
 }
 
 /// What counts for each measure, in the order of the columns.

@@ -29,6 +29,11 @@ impl GitOptions {
             merges: false,
         }
     }
+
+    /// The id of the deployment that a tag is. Repositories have tags of the same name.
+    fn deployment(&self, tag: &str) -> String {
+        format!("{}@{tag}", self.component)
+    }
 }
 
 impl GitHistory {
@@ -37,7 +42,7 @@ impl GitHistory {
     /// | of the history | fact |
     /// |---|---|
     /// | a commit | a change; its source is its number, by time |
-    /// | a tag | a planned deployment that succeeded, with the commits that no earlier tag contains |
+    /// | a tag | a planned deployment that succeeded, `COMPONENT@TAG`, with the commits that no earlier tag contains |
     /// | a revert of a commit that a tag contains | an incident, opened when the revert was committed, the fault of that tag; over with the first tag that contains the revert. If that is the same tag, users never had it alone, and there is no incident |
     pub fn facts(&self, options: &GitOptions, facts: &mut Facts) {
         let stream = format!("commits/{}", options.component);
@@ -64,8 +69,9 @@ impl GitHistory {
         }
         for (release, position) in self.releases().into_iter().zip(1..) {
             let changes = release.new.into_iter().filter(counts);
+            let id = options.deployment(&release.tag.name);
             facts.add(Fact::Deployment(Deployment {
-                id: &release.tag.name,
+                id: &id,
                 component: &options.component,
                 environment: &options.environment,
                 production: Some(true),
@@ -88,13 +94,14 @@ impl GitHistory {
             let Some(tag) = one.tag.filter(alone) else {
                 continue;
             };
-            let id = format!("revert {}", one.revert.sha);
+            let id = format!("{} revert {}", options.component, one.revert.sha);
+            let deployment = options.deployment(&tag.name);
             facts.add(Fact::Incident(Incident {
                 id: &id,
                 component: &options.component,
                 environment: Some(&options.environment),
                 opened: one.revert.committed,
-                deployment: Some(&tag.name),
+                deployment: Some(&deployment),
                 changes: Vec::new(),
                 source: source(&one.revert.sha),
             }));

@@ -261,7 +261,7 @@ impl Writer {
             let (drawing, [across, down]) = chart.draw(title, width)?;
             let id = format!("chart-{}-{class}", self.charts);
             self.raw(&format!(
-                "<svg class=\"chart {class}\" viewBox=\"0 0 {across} {down}\" role=\"img\" \
+                "<svg class=\"chart {class}\" viewBox=\"0 0 {across} {down}\" stroke-width=\"4\" role=\"img\" \
                  aria-labelledby=\"{id}-title {id}-words\">\n<title id=\"{id}-title\">{}</title>\n\
                  <desc id=\"{id}-words\">{words}</desc>\n{drawing}</svg>\n",
                 escaped(title)
@@ -301,7 +301,7 @@ impl Writer {
             self.raw("<tr>");
             for (place, (cell, column)) in row.iter().zip(&table.columns).enumerate() {
                 // A name, a date or a number is not broken in two.
-                let whole = cell.len() <= 24 && !cell.contains(' ');
+                let whole = (1..=24).contains(&cell.len()) && !cell.contains(' ');
                 let class = match (column.numbers, whole) {
                     (true, _) => " class=\"n\"",
                     (false, true) => " class=\"w\"",

@@ -7,7 +7,7 @@ use crate::report::ReportOptions;
 use crate::stats::{
     Confidence, DEFAULT_RESAMPLES, Interval, Observation, Survival, SurvivalMedian, bootstrap_median, wilson,
 };
-use crate::{Delivery, Explained, Measures, Metric, Ratio, Reason, Scope, Selection};
+use crate::{Delivery, Explained, Measures, Metric, Phased, Ratio, Reason, Scope, Selection};
 
 /// The numbers of one part of the whole.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -19,6 +19,8 @@ pub struct ReportPart<'f> {
     pub name: String,
     /// The numbers.
     pub measures: Measures,
+    /// The lead time by phase, as far as a change's way is known.
+    pub phases: Phased,
     /// How far they can be trusted.
     pub intervals: Confident,
     /// What each number is, by the options that were used; in the order of [`Metric::ALL`].
@@ -76,6 +78,7 @@ impl<'f> ReportPart<'f> {
             name: name.to_owned(),
             intervals: Confident::of(&selection, &measures, options),
             measures,
+            phases: selection.phases(),
             definitions: explained.iter().map(|each| each.definition.clone()).collect(),
             counted: explained.iter().map(|each| each.counted.len()).collect(),
             left_out: explained.iter().flat_map(left_out).collect(),

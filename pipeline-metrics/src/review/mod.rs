@@ -3,7 +3,8 @@
 mod markdown;
 mod news;
 mod review_of;
+mod worst;
 
-#[cfg(feature = "report")]
-pub(crate) use review_of::longest;
 pub use review_of::{ReviewOptions, render_review};
+#[cfg(feature = "report")]
+pub(crate) use worst::longest;

@@ -10,7 +10,12 @@ pub(crate) enum News {
     /// All of it is noise.
     None { weeks: usize, before: usize },
     /// It changed.
-    Changed { good: bool, text: String },
+    Changed {
+        good: bool,
+        /// Such as `longer`.
+        word: &'static str,
+        text: String,
+    },
 }
 
 impl News {
@@ -51,14 +56,15 @@ impl News {
             };
         }
         let higher = above >= below;
+        let word = word(trend.metric, higher);
         let text = format!(
-            "{} than usual: {}; a usual week has {}",
-            word(trend.metric, higher),
+            "{word} than usual: {}; a usual week has {}",
             weeks.join(", "),
             usual(limits, trend.unit())
         );
         Self::Changed {
             good: higher == (trend.metric == Metric::DeploymentFrequency),
+            word,
             text,
         }
     }

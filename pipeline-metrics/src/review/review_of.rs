@@ -4,27 +4,24 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::markdown::{escaped, table};
 use super::news::{News, usual};
+use super::worst::worst;
 use crate::export::{recovery, value};
 use crate::report::{Report, ReportOptions, ReportPart};
-use crate::show::{self, NOTHING, number, range, several};
-use crate::stats::Interval;
-use crate::{
-    Bucket, Counted, Delivery, Figure, Metric, MetricTrend, Reason, Scope, Unit, Window, figure_text,
-};
+use crate::show::{self, NOTHING, range, several};
+use crate::stats::{BehaviourChart, Interval};
+use crate::{Bucket, Delivery, Figure, Metric, MetricTrend, Scope, Unit, Window, figure_text};
 
 /// What a monthly review is about.
 #[derive(Debug, Clone)]
 pub struct ReviewOptions<'a> {
-    month: Window,
-    scope: Scope<'a>,
-    as_of: Timestamp,
+    pub(super) month: Window,
+    pub(super) scope: Scope<'a>,
+    pub(super) as_of: Timestamp,
     seed: u64,
 }
 
 /// How many weeks before the month tell what is usual.
 const BEFORE: i64 = 26;
-/// How many of the worst are told.
-const WORST: usize = 5;
 
 impl<'a> ReviewOptions<'a> {
     /// A part of the whole in a month, such as `delivery.bucket(Bucket::Month, at)`.
@@ -87,19 +84,73 @@ pub fn render_review(delivery: &Delivery<'_>, figures: &[Figure], options: &Revi
         "# Operations review of {}{of}\n",
         month_name(delivery, month)
     );
-    let _ = writeln!(
+    let _ = write!(
         text,
-        "From {} up to {}.\n",
+        "From {} up to {}.",
         show::day(month.start()),
         show::day(month.end())
     );
+    if options.as_of < month.end() - SignedDuration::from_hours(24) {
+        let _ = write!(
+            text,
+            " The month is not over: facts are known up to {}.",
+            show::day(options.as_of)
+        );
+    }
+    text.push_str("\n\n");
+    in_short(&mut text, now_part, &news);
     numbers(&mut text, now_part, earlier, &trends);
     changes(&mut text, now_part, earlier, &news);
     good_and_bad(&mut text, now_part, &news);
-    worst(&mut text, now_part, options);
+    worst(&mut text, delivery, now_part, options);
     further(&mut text, figures);
     foot(&mut text, &now, now_part);
     text
+}
+
+/// What to say to who asks in passing.
+fn in_short(text: &mut String, now: &ReportPart<'_>, news: &[News]) {
+    let measures = &now.measures;
+    if measures.deployments == 0 {
+        text.push_str("**In short:** nothing went live.\n\n");
+        return;
+    }
+    let _ = write!(
+        text,
+        "**In short:** {}",
+        several(measures.deployments, "deployment")
+    );
+    let failed = measures.change_fail_rate.map_or(0, |ratio| ratio.part());
+    let _ = match failed {
+        0 => write!(text, ", none of them failed"),
+        failed => write!(text, ", {} of them failed", show::grouped(failed as u64)),
+    };
+    if measures.open_incidents > 0 {
+        let _ = write!(
+            text,
+            "; {} not over",
+            several_are(measures.open_incidents, "failure")
+        );
+    }
+    let mut changed = Vec::new();
+    for (metric, news) in Metric::ALL.into_iter().zip(news) {
+        if let News::Changed { word, .. } = news {
+            changed.push(format!("{} is {word} than usual", metric.name()));
+        }
+    }
+    let unknown = news
+        .iter()
+        .filter(|news| matches!(news, News::Unknown { .. }))
+        .count();
+    text.push_str(&match (changed.len(), unknown) {
+        (0, 5) => ". There are too few weeks before to tell whether anything changed.".to_owned(),
+        (0, 0) => ". No number changed more than chance explains.".to_owned(),
+        (0, _) => {
+            ". No number of which it is known what is usual changed more than chance explains.".to_owned()
+        }
+        _ => format!(". {}.", capitalised(&changed.join(", "))),
+    });
+    text.push_str("\n\n");
 }
 
 fn month_name(delivery: &Delivery<'_>, month: Window) -> String {
@@ -166,20 +217,26 @@ fn trust(part: &ReportPart<'_>, metric: Metric) -> String {
 
 fn changes(text: &mut String, now: &ReportPart<'_>, earlier: &ReportPart<'_>, news: &[News]) {
     text.push_str("## What changed, and why it may be noise\n\n");
+    let mut without = Vec::new();
+    // What is true of all is said once.
+    let all_unknown = news.iter().all(|news| matches!(news, News::Unknown { .. }));
     for (metric, news) in Metric::ALL.into_iter().zip(news) {
-        let _ = write!(text, "- **{}**", capitalised(metric.name()));
-        let values = now.measures.value(metric).zip(earlier.measures.value(metric));
-        match values {
-            Some((now, before)) if now == before => text.push_str(" is as in the month before."),
-            Some((now, before)) => {
-                let _ = write!(
-                    text,
-                    " {} against the month before.",
-                    difference(metric, now, before)
-                );
+        let name = capitalised(metric.name());
+        let values = (now.measures.value(metric), earlier.measures.value(metric));
+        let compared = match values {
+            (Some(now), Some(before)) if now == before => " is as in the month before.".to_owned(),
+            (Some(now), Some(before)) => {
+                format!(" {} against the month before.", difference(metric, now, before))
             }
-            None => text.push_str(" cannot be compared: one of the two months has none."),
-        }
+            (Some(_), None) => " has no number in the month before.".to_owned(),
+            (None, Some(_)) => " has no number this month.".to_owned(),
+            (None, None) if matches!(news, News::Changed { .. }) => String::new(),
+            (None, None) => {
+                without.push(metric.name());
+                continue;
+            }
+        };
+        let _ = write!(text, "- **{name}**{compared}");
         if let Some((now, before)) = interval(now, metric).zip(interval(earlier, metric)) {
             text.push_str(if now.overlaps(&before) {
                 " The intervals of both months overlap: this difference may be chance."
@@ -188,6 +245,7 @@ fn changes(text: &mut String, now: &ReportPart<'_>, earlier: &ReportPart<'_>, ne
             });
         }
         let _ = match news {
+            News::Unknown { .. } if all_unknown => writeln!(text),
             News::Unknown { before } => writeln!(
                 text,
                 " {} before with a value: too few to know what is usual.",
@@ -201,6 +259,16 @@ fn changes(text: &mut String, now: &ReportPart<'_>, earlier: &ReportPart<'_>, ne
             ),
             News::Changed { text: what, .. } => writeln!(text, " It is {what}."),
         };
+    }
+    if !without.is_empty() {
+        let _ = writeln!(text, "- Neither month has a number for {}.", without.join(", "));
+    }
+    if all_unknown {
+        let _ = writeln!(
+            text,
+            "\nIt takes {} weeks with a value before the month to know what is usual: until then, every difference may be noise.",
+            BehaviourChart::FEWEST
+        );
     }
     text.push('\n');
 }
@@ -222,7 +290,10 @@ fn difference(metric: Metric, now: f64, before: f64) -> String {
 fn good_and_bad(text: &mut String, now: &ReportPart<'_>, news: &[News]) {
     let (mut good, mut bad) = (Vec::new(), Vec::new());
     for (metric, news) in Metric::ALL.into_iter().zip(news) {
-        if let News::Changed { good: is_good, text } = news {
+        if let News::Changed {
+            good: is_good, text, ..
+        } = news
+        {
             let line = format!("{} is {text}.", capitalised(metric.name()));
             if *is_good { good.push(line) } else { bad.push(line) }
         }
@@ -256,106 +327,29 @@ fn several_are(count: usize, what: &str) -> String {
     )
 }
 
-fn worst(text: &mut String, part: &ReportPart<'_>, options: &ReviewOptions<'_>) {
-    text.push_str("## The worst waits\n\n");
-    let explained = |metric: Metric| part.explained.iter().find(|explained| explained.metric == metric);
-    let mut found = false;
-    let mut list = |title: &str, head: &[&str], rows: Vec<Vec<String>>| {
-        if !rows.is_empty() {
-            found = true;
-            let _ = writeln!(text, "{title}:\n\n{}", table(head, &[1], &rows));
-        }
-    };
-    let time = |micros: i64| number(Some(micros as f64 / 1000.0), Unit::Milliseconds);
-    // Each with its time, and the deployment that it is linked to.
-    let slowest = |all: &[Counted<'_>]| {
-        let row = |counted: &Counted<'_>| {
-            let link = counted.link.as_ref();
-            vec![
-                escaped(&counted.fact.to_string()),
-                counted.micros.map_or_else(String::new, time),
-                link.map_or_else(String::new, |link| escaped(&link.to_string())),
-            ]
-        };
-        longest(all, WORST).into_iter().map(row).collect()
-    };
-    if let Some(explained) = explained(Metric::LeadTime) {
-        list(
-            "Changes that took longest to reach users",
-            &["change", "lead time", "deployment"],
-            slowest(&explained.counted),
-        );
-        let mut waiting: Vec<_> = explained
-            .left_out
-            .iter()
-            .filter(|left| left.reason == Reason::NotDelivered)
-            .collect();
-        waiting.sort_by_key(|left| left.fact.at());
-        list(
-            "Changes that have not reached users",
-            &["change", "waits"],
-            waiting
-                .into_iter()
-                .take(WORST)
-                .map(|left| {
-                    let waits = options.as_of.duration_since(left.fact.at()).as_millis_f64();
-                    vec![
-                        escaped(&left.fact.to_string()),
-                        number(Some(waits), Unit::Milliseconds),
-                    ]
-                })
-                .collect(),
-        );
-    }
-    if let Some(explained) = explained(Metric::RecoveryTime) {
-        list(
-            "Failures that took longest",
-            &["failure", "recovery time", "deployment"],
-            slowest(&explained.counted),
-        );
-        let open = explained
-            .left_out
-            .iter()
-            .filter(|left| left.reason == Reason::Open);
-        list(
-            "Failures that are not over",
-            &["failure", "since"],
-            open.map(|left| vec![escaped(&left.fact.to_string()), left.fact.at().to_string()])
-                .collect(),
-        );
-    }
-    if !found {
-        text.push_str("Nothing waited.\n\n");
-    }
-}
-
-/// What took longest, of equal ones the earliest first.
-pub(crate) fn longest<'c, 'f>(counted: &'c [Counted<'f>], most: usize) -> Vec<&'c Counted<'f>> {
-    let mut sorted: Vec<_> = counted.iter().collect();
-    sorted.sort_by_key(|counted| (std::cmp::Reverse(counted.micros), counted.fact.at()));
-    sorted.truncate(most);
-    sorted
-}
+/// How many numbers of a figure are told.
+const TOLD: usize = 3;
 
 fn further(text: &mut String, figures: &[Figure]) {
-    let told: Vec<_> = figures.iter().filter(|figure| !figure.is_empty()).collect();
-    if told.is_empty() {
-        return;
-    }
-    text.push_str("## Further numbers\n\n");
-    let mut rows = Vec::new();
-    for figure in told {
-        for (place, value) in figure.values.iter().enumerate() {
-            let title = if place == 0 { figure.title } else { "" };
-            rows.push(vec![
-                escaped(title),
-                escaped(&value.name),
-                figure_text::value(value),
-            ]);
+    let mut lines = String::new();
+    for figure in figures.iter().filter(|figure| !figure.is_empty()) {
+        let observed = figure.values.iter().filter(|value| value.value.is_some());
+        let told: Vec<_> = observed
+            .take(TOLD)
+            .map(|value| format!("{} {}", escaped(&value.name), figure_text::value(value)))
+            .collect();
+        if told.is_empty() {
+            continue;
         }
+        let _ = write!(lines, "- **{}**: {}.", escaped(figure.title), told.join(", "));
+        for note in &figure.notes {
+            let _ = write!(lines, " {}", escaped(note));
+        }
+        lines.push('\n');
     }
-    text.push_str(&table(&["", "number", "this month"], &[2], &rows));
-    text.push('\n');
+    if !lines.is_empty() {
+        let _ = writeln!(text, "## Further numbers\n\n{lines}");
+    }
 }
 
 fn foot(text: &mut String, report: &Report<'_>, part: &ReportPart<'_>) {
@@ -376,7 +370,7 @@ fn foot(text: &mut String, report: &Report<'_>, part: &ReportPart<'_>) {
         let _ = writeln!(
             text,
             "- {} could not be read.",
-            capitalised(&several(report.problems.len(), "line or event"))
+            several(report.problems.len(), "record")
         );
     }
 }

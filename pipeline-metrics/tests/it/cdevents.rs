@@ -393,3 +393,17 @@ proptest! {
         prop_assert_eq!(strip(told(&read(&[&one, &other]).0)), plain);
     }
 }
+
+#[test]
+fn an_incident_is_no_fault_of_a_deployment_after_it() {
+    let log = r#"{"context":{"id":"1","source":"/cd","type":"dev.cdevents.service.deployed.0.3.0","timestamp":"2025-01-06T12:00:00Z"},"subject":{"id":"shop","content":{"environment":{"id":"production"},"artifactId":"shop@1"}}}
+{"context":{"id":"2","source":"/desk","type":"dev.cdevents.incident.detected.0.3.0","timestamp":"2025-01-06T13:00:00Z"},"subject":{"id":"i1","content":{"environment":{"id":"production"},"service":{"id":"shop"},"artifactId":"shop@1"}}}
+{"context":{"id":"3","source":"/cd","type":"dev.cdevents.service.upgraded.0.3.0","timestamp":"2025-01-06T14:00:00Z"},"subject":{"id":"shop","content":{"environment":{"id":"production"},"artifactId":"shop@1"}}}
+"#;
+    let mut events = CdEvents::new(CdEventsOptions::default());
+    events.read("log", log.as_bytes()).unwrap();
+    let (mut facts, mut flow) = (Facts::new(), Flow::new());
+    events.facts(&mut facts, &mut flow);
+    let incident = facts.incidents().next().unwrap();
+    assert_eq!(incident.deployment, Some("service.deployed:/cd#1"));
+}

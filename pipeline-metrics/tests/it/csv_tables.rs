@@ -96,12 +96,17 @@ fn a_header_that_does_not_fit_says_what_is_missing_and_what_is_near() {
     let reader = CsvReader::new(CsvRows::Deployments).column(CsvField::Finished, "finished_at");
     insta::assert_snapshot!(refused(&reader, "id,Component,env,finishedAt,result\n"), @"
     cannot read table `t.csv`
-      there is no column `component` for `component`; the nearest is `Component`, and there is no column `environment` for `environment`; the nearest is `env`, and there is no column `finished_at` for `finished`; the nearest is `finishedAt`
+      there is no column `component`; the nearest is `Component`, and there is no column `environment`; the nearest is `env`, and there is no column `finished_at` for `finished`; the nearest is `finishedAt`; its columns are `id`, `Component`, `env`, `finishedAt`, `result`
     ");
     let reader = CsvReader::new(CsvRows::Holds);
     insta::assert_snapshot!(refused(&reader, "environment,started,environment\n"), @"
     cannot read table `t.csv`
       there are two columns `environment`
+    ");
+    // What Excel writes where commas are decimal.
+    insta::assert_snapshot!(refused(&CsvReader::new(CsvRows::Holds), "environment;started\n"), @"
+    cannot read table `t.csv`
+      `environment;started` is one column: what stands between two fields is set to `,`
     ");
     insta::assert_snapshot!(refused(&reader, ""), @"
     cannot read table `t.csv`
@@ -139,7 +144,7 @@ d7,shop,production,2025-01-06T12:00:00Z,success,
         .collect();
     insta::assert_snapshot!(problems.join("\n"), @"
     t.csv:3: deployment without `component`
-    t.csv:4: `noon` in `finished` is no moment such as `2025-01-06T08:00:00Z`
+    t.csv:4: `noon` in `finished` is no moment with its offset from UTC, such as `2025-01-06T08:00:00Z`
     t.csv:6: `great` in `result` is neither `success` nor `failure`
     t.csv:7: row of 3 fields under a header of 6; a text with a delimiter in it needs quotes
     t.csv:8: `urgent` in `kind` is none of `planned`, `rework`, `hotfix` and `rollback`
@@ -155,9 +160,8 @@ d7,shop,production,2025-01-06T12:00:00Z,success,
 fn a_mapping_is_data() {
     let text = r#"{"rows":"incidents","columns":{"id":"key","component":"app","started":"from"},
         "constants":{"environment":"production"},"values":{"component":{"SHP":"shop"}},
-        "time":{"local":{"offset-minutes":60}},"delimiter":";","strict":true}"#;
-    let text = text.replace("offset-minutes", "offset_minutes");
-    let reader: CsvReader = serde_json::from_str(&text).unwrap();
+        "time":{"local":{"time-zone":"+01:00"}},"delimiter":";","strict":true}"#;
+    let reader: CsvReader = serde_json::from_str(text).unwrap();
     let (mut facts, mut flow) = (Facts::new(), Flow::new());
     reader
         .read(
@@ -189,4 +193,75 @@ fn a_mapping_is_data() {
         flow.holds().next().unwrap().from.unwrap().to_string(),
         "2025-01-06T08:00:00Z"
     );
+}
+
+#[test]
+fn moments_are_read_as_they_are_written() {
+    let read = |time: CsvTime, text: &str| {
+        let (mut facts, mut flow) = (Facts::new(), Flow::new());
+        let table = format!("environment,started\np,{text}\n");
+        let reader = CsvReader::new(CsvRows::Holds).time(time).strict();
+        let read = reader.read("t.csv", table.as_bytes(), &mut facts, &mut flow);
+        read.map(|_| flow.holds().next().unwrap().from.unwrap().to_string())
+            .map_err(|error| chain(&error))
+    };
+    let local = |zone: &str, format: Option<&str>| CsvTime::Local {
+        time_zone: zone.to_owned(),
+        format: format.map(str::to_owned),
+    };
+    let german = Some("%d.%m.%Y %H:%M");
+    for (time, text, moment) in [
+        (
+            CsvTime::Rfc3339,
+            "2025-01-06 08:00:00+01:00",
+            "2025-01-06T07:00:00Z",
+        ),
+        (local("UTC", None), "2025-01-06 08:00:00", "2025-01-06T08:00:00Z"),
+        (local("UTC", None), "2025-01-06T08:00", "2025-01-06T08:00:00Z"),
+        (
+            local("-05:00", None),
+            "2025-01-06 08:00:00.5",
+            "2025-01-06T13:00:00.5Z",
+        ),
+        (
+            local("+01:00", german),
+            "06.01.2025 08:00",
+            "2025-01-06T07:00:00Z",
+        ),
+        (CsvTime::UnixSeconds, "1736150400", "2025-01-06T08:00:00Z"),
+    ] {
+        assert_eq!(read(time.clone(), text).as_deref(), Ok(moment), "{time:?} {text}");
+    }
+    #[cfg(feature = "zones")]
+    for (text, moment) in [
+        ("2025-01-06 08:00:00", "2025-01-06T07:00:00Z"),
+        ("2025-07-06 08:00:00", "2025-07-06T06:00:00Z"),
+        // Twice and never, by the clocks.
+        ("2025-10-26 02:30:00", "2025-10-26T00:30:00Z"),
+        ("2025-03-30 02:30:00", "2025-03-30T01:30:00Z"),
+    ] {
+        assert_eq!(
+            read(local("Europe/Berlin", None), text).as_deref(),
+            Ok(moment),
+            "{text}"
+        );
+    }
+    for (time, text, why) in [
+        (CsvTime::Rfc3339, "2025-01-06 08:00:00", "offset from UTC"),
+        (
+            local("UTC", german),
+            "2025-01-06 08:00",
+            "in the form that was set",
+        ),
+        (local("UTC", None), "6 January", "such as `2025-01-06 08:00:00`"),
+        (
+            local("Nowhere", None),
+            "2025-01-06 08:00:00",
+            "time zone `Nowhere` is unknown",
+        ),
+        (CsvTime::UnixSeconds, "2025-01-06", "seconds since 1970"),
+    ] {
+        let error = read(time, text).unwrap_err();
+        assert!(error.contains(why), "{error}");
+    }
 }

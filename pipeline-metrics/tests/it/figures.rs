@@ -438,7 +438,7 @@ fn one_component_is_not_the_other() {
 }
 
 /// Releases in two production environments and a test environment, one of them rolled back.
-fn releases() -> Facts {
+pub(crate) fn releases() -> Facts {
     let mut facts = Facts::new();
     let deployed = [
         ("d1", "eu", 0, "1.0"),
@@ -465,7 +465,7 @@ fn releases() -> Facts {
             release: Some(&digest),
             team: None,
             changes: Vec::new(),
-            source: origin(hour.unsigned_abs()).as_source(),
+            source: origin(hour.unsigned_abs() + 1).as_source(),
         }));
     }
     facts.add(Fact::Rollback(Rollback {

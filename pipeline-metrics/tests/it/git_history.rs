@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use pipeline_metrics::{
-    Commit, CommitGraph, Delivery, Facts, GitHistory, GitOptions, Metric, Options, Reason, Scope, Tag,
-    revert_in_message,
+    Commit, CommitGraph, CommitTime, Delivery, Facts, GitHistory, GitOptions, Metric, Options, Reason, Scope,
+    Tag, revert_in_message,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -195,7 +195,7 @@ fn a_revert_is_a_failure_unless_users_never_had_it_alone() {
         .incidents()
         .map(|one| (one.opened, one.deployment.map(str::to_owned)))
         .collect();
-    assert_eq!(incidents, [(at(11), Some("v1".to_owned()))]);
+    assert_eq!(incidents, [(at(11), Some("shop@v1".to_owned()))]);
     let delivery = Delivery::of(&facts, &Options::default()).unwrap();
     let measures = delivery
         .select(&Scope::Component("shop"), delivery.everything().unwrap())
@@ -205,6 +205,79 @@ fn a_revert_is_a_failure_unless_users_never_had_it_alone() {
         measures.recovery_time.map(|time| time.median_ms),
         Some(10.0 * 3_600_000.0)
     );
+}
+
+#[test]
+fn the_clock_and_the_environment_are_options() {
+    let at = |hour: i64| Timestamp::UNIX_EPOCH + SignedDuration::from_hours(hour);
+    let history = GitHistory {
+        commits: vec![Commit {
+            sha: "aaaaaaaa1".into(),
+            authored: at(1),
+            committed: at(5),
+            parents: Vec::new(),
+            reverts: None,
+        }],
+        tags: vec![Tag {
+            name: "v1".into(),
+            sha: "aaaaaaaa1".into(),
+            at: at(10),
+        }],
+    };
+    let first = |clock: CommitTime| {
+        let mut facts = Facts::new();
+        let options = GitOptions {
+            clock,
+            environment: "live".to_owned(),
+            ..GitOptions::new("shop")
+        };
+        history.facts(&options, &mut facts);
+        let environment = facts.deployments().next().unwrap().environment.to_owned();
+        (facts.changes().next().unwrap().at, environment)
+    };
+    assert_eq!(first(CommitTime::Authored), (at(1), "live".to_owned()));
+    assert_eq!(first(CommitTime::Committed), (at(5), "live".to_owned()));
+}
+
+#[test]
+fn repositories_with_the_same_tags_are_told_apart() {
+    let at = |hour: i64| Timestamp::UNIX_EPOCH + SignedDuration::from_hours(hour);
+    let commit = |sha: &str, parents: Vec<Arc<str>>, hour: i64, reverts: Option<&str>| Commit {
+        sha: sha.into(),
+        authored: at(hour),
+        committed: at(hour),
+        parents,
+        reverts: reverts.map(Into::into),
+    };
+    let tag = |name: &str, sha: &str, hour: i64| Tag {
+        name: name.into(),
+        sha: sha.into(),
+        at: at(hour),
+    };
+    // One repository with two components, each with tags of its own.
+    let history = GitHistory {
+        commits: vec![
+            commit("aaaaaaaa1", vec![], 1, None),
+            commit("bbbbbbbb2", vec!["aaaaaaaa1".into()], 2, Some("aaaaaaaa1")),
+        ],
+        tags: vec![tag("v1", "aaaaaaaa1", 10), tag("v2", "bbbbbbbb2", 20)],
+    };
+    let mut facts = Facts::new();
+    for component in ["api", "web"] {
+        history.facts(&GitOptions::new(component), &mut facts);
+    }
+    assert_eq!((facts.deployments().count(), facts.incidents().count()), (4, 2));
+    let delivery = Delivery::of(&facts, &Options::default()).unwrap();
+    for component in ["api", "web"] {
+        let selection = delivery.select(&Scope::Component(component), delivery.everything().unwrap());
+        let measures = selection.measures();
+        assert_eq!((measures.deployments, measures.changes), (2, 2), "{component}");
+        assert_eq!(
+            measures.change_fail_rate.map(|rate| rate.part()),
+            Some(1),
+            "{component}"
+        );
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod cdevents;
 mod csv_tables;
 mod devlake;
 mod devlake_runs;
+mod figure_forms;
 mod figures;
 mod fixture;
 #[cfg(feature = "journal")]

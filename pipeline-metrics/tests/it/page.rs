@@ -263,6 +263,103 @@ fn nothing_from_elsewhere_is_markup() {
     }
 }
 
+/// The colours of a theme by name, as the page's style has them.
+fn colours(html: &str, dark: bool) -> std::collections::BTreeMap<String, [f64; 3]> {
+    let root = html.split(":root {").nth(if dark { 2 } else { 1 }).unwrap();
+    let lines = root.split('}').next().unwrap().lines();
+    lines
+        .filter_map(|line| {
+            line.trim()
+                .strip_prefix("--")?
+                .strip_suffix(';')?
+                .split_once(": #")
+        })
+        .map(|(name, hex)| {
+            let part =
+                |place: usize| f64::from(u8::from_str_radix(&hex[place..place + 2], 16).unwrap()) / 255.0;
+            (name.to_owned(), [part(0), part(2), part(4)])
+        })
+        .collect()
+}
+
+/// The contrast of two colours, 1 to 21, by WCAG 2.2.
+fn contrast(a: [f64; 3], b: [f64; 3]) -> f64 {
+    let luminance = |colour: [f64; 3]| {
+        let [red, green, blue] = colour.map(|part| {
+            if part <= 0.04045 {
+                part / 12.92
+            } else {
+                ((part + 0.055) / 1.055).powf(2.4)
+            }
+        });
+        0.2126 * red + 0.7152 * green + 0.0722 * blue
+    };
+    let (a, b) = (luminance(a), luminance(b));
+    (a.max(b) + 0.05) / (a.min(b) + 0.05)
+}
+
+#[test]
+fn texts_and_marks_stand_out_from_their_ground() {
+    let html = page("the shop").render().unwrap();
+    for dark in [false, true] {
+        let colours = colours(&html, dark);
+        assert_eq!(colours.len(), 9);
+        for (mark, ground, least) in [
+            ("strong", "ground", 7.0),
+            ("quiet", "ground", 4.5),
+            ("data", "ground", 4.5),
+            ("signal", "ground", 4.5),
+            // The names of freezes lie on them.
+            ("quiet", "freeze", 4.5),
+            // Lines and marks.
+            ("data", "pale", 3.0),
+            ("signal", "pale", 3.0),
+            ("quiet", "pale", 3.0),
+            ("data", "freeze", 3.0),
+            ("signal", "freeze", 3.0),
+        ] {
+            let found = contrast(colours[mark], colours[ground]);
+            assert!(
+                found >= least,
+                "{mark} on {ground}, dark: {dark}: {found:.2} is less than {least}"
+            );
+        }
+    }
+    assert!((contrast([0.0; 3], [1.0; 3]) - 21.0).abs() < 1e-9);
+}
+
+#[test]
+fn whoever_points_at_a_mark_is_told_what_it_is() {
+    let html = page(HOSTILE).render().unwrap();
+    for title in [
+        "incident of 2025-02-03T10:00:00Z, 2025-02-03",
+        "freeze, 2025-06-30 up to 2025-07-14",
+        "week of 2024-12-30: 16",
+        "svc-000: 10.7 %, 95 %: 6.0 % to 19.0 %",
+        "shop in staging: v1.5.0 for 2 d, since 2025-12-28",
+    ] {
+        assert!(html.contains(&format!("><title>{title}</title></")), "{title}");
+    }
+    let signal = html
+        .split("<title>week of ")
+        .find(|title| title.contains(" (outside the natural limits"));
+    assert!(signal.is_some(), "a signal says why it is one");
+    // In a drawing for hands nothing of this is needed.
+    let narrow = html
+        .split("<svg class=\"chart narrow\"")
+        .nth(1)
+        .unwrap()
+        .split("</svg>")
+        .next()
+        .unwrap();
+    assert!(!narrow.contains("<title>week of"));
+    let backwards = page("\u{202e}live\u{1}").render().unwrap();
+    assert!(
+        !backwards.contains(['\u{202e}', '\u{1}']),
+        "no drawing turns what follows"
+    );
+}
+
 #[test]
 fn what_has_no_content_is_not_there() {
     let html = page("the shop").render().unwrap();
@@ -386,6 +483,8 @@ fn a_year_of_ten_services_is_shown_at_any_width() {
         );
     }
     assert!(all.contains(">By component</h2>") && !one.contains(">By component</h2>"));
+    // Small enough to be sent around, with 55 charts in it.
+    assert!(all.len() < 1_300_000, "{}", all.len());
     let Some(browser) = Browser::find() else { return };
     for (page, width) in [(&all, 380), (&one, 1440)] {
         let seen = browser.look(page, width);

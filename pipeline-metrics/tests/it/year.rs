@@ -70,6 +70,142 @@ fn a_month_as_a_review() {
     }
 }
 
+/// A change of which every moment is known, one of which some are, and one whose clocks disagree.
+#[test]
+fn the_phases_of_the_lead_time_are_told_in_every_form() {
+    let log = r#"
+{"type":"change","ts":"2025-01-06T11:00:00Z","service":"shop","sha":"a","first_commit":"2025-01-06T02:00:00Z","opened":"2025-01-06T05:00:00Z","reviewed":"2025-01-06T09:00:00Z","merged":"2025-01-06T11:00:00Z"}
+{"type":"change","ts":"2025-01-06T10:00:00Z","service":"shop","sha":"b","opened":"2025-01-06T08:00:00Z"}
+{"type":"change","ts":"2025-01-06T09:00:00Z","service":"shop","sha":"c","opened":"2025-01-06T06:00:00Z","reviewed":"2025-01-06T05:00:00Z","merged":"2025-01-06T09:00:00Z"}
+{"type":"deployment","ts":"2025-01-06T12:00:00Z","service":"shop","id":"d1","environment":"production","result":"success","kind":"planned","changes":["a","b","c"]}
+"#;
+    let facts = facts(log);
+    let delivery = Delivery::of(&facts, &Options::default()).unwrap();
+    let report = Report::of(&delivery, &ReportOptions::new(delivery.everything().unwrap()));
+    let part = report.part("shop").unwrap();
+    let hours = part
+        .phases
+        .named()
+        .map(|(name, time)| (name, time.map(|time| time.ms / 3_600_000.0)));
+    // Pickup of c would be negative, and is of no number; review is 2 hours of a and 4 of c; deploy 1, 2 and 3.
+    assert_eq!(
+        hours,
+        [
+            ("coding", Some(3.0)),
+            ("pickup", Some(4.0)),
+            ("review", Some(3.0)),
+            ("deploy", Some(2.0))
+        ]
+    );
+    let text = render_text(&report);
+    let line = "lead time by phase:\n  shop: coding 3 h 0 min, pickup 4 h 0 min, review 3 h 0 min, deploy 2 h 0 min\n";
+    assert!(text.contains(line), "{text}");
+    let prometheus = prometheus_text(&report);
+    let line = "delivery_lead_time_phase_seconds{scope=\"component\",name=\"shop\",phase=\"pickup\"} 14400\n";
+    assert!(prometheus.contains(line), "{prometheus}");
+    let document = serde_json::to_value(&report).unwrap();
+    assert_eq!(
+        document["parts"][0]["phases"]["review"]["median_ms"],
+        3.0 * 3_600_000.0
+    );
+}
+
+/// Whether a change is good or bad news depends on the number.
+#[test]
+fn a_change_is_good_or_bad_news() {
+    let mut log = String::new();
+    let mut line = |at: jiff::Timestamp, lead: i64, kind: &str| {
+        let (id, from) = (at.as_second(), at - jiff::SignedDuration::from_mins(lead));
+        log += &format!("{{\"type\":\"change\",\"ts\":\"{from}\",\"service\":\"shop\",\"sha\":\"s{id}\"}}\n");
+        log += &format!(
+            "{{\"type\":\"deployment\",\"ts\":\"{at}\",\"service\":\"shop\",\"id\":\"d{id}\",\"environment\":\"production\",\"result\":\"success\",\"kind\":\"{kind}\",\"changes\":[\"s{id}\"]}}\n"
+        );
+    };
+    let monday = at("2025-01-06T12:00:00Z");
+    for week in 0..24_i64 {
+        // From the twentieth week on, in June: more deployments, longer lead time, all of them unplanned.
+        let late = week >= 21;
+        for number in 0..(if late { 40 } else { 5 + week % 2 }) {
+            let lead = if late { 900 } else { 100 + 7 * (week % 3) + number };
+            let kind = if late { "hotfix" } else { "planned" };
+            line(
+                monday + jiff::SignedDuration::from_hours(168 * week + number),
+                lead,
+                kind,
+            );
+        }
+    }
+    let facts = facts(&log);
+    let delivery = Delivery::of(&facts, &Options::default()).unwrap();
+    let month = delivery.bucket(Bucket::Month, at("2025-06-10T00:00:00Z"));
+    let review = render_review(&delivery, &[], &ReviewOptions::new(month, Scope::Overall));
+    let part = |title: &str| {
+        let part = review.split(&format!("## {title}\n")).nth(1).unwrap();
+        part.split("## ").next().unwrap()
+    };
+    let (good, bad) = (part("Good news"), part("Bad news"));
+    assert!(
+        good.contains("- Deployment frequency is higher than usual: 40 in the week of"),
+        "{review}"
+    );
+    assert!(
+        bad.contains("- Lead time is longer than usual: 15 h 0 min in the week of"),
+        "{review}"
+    );
+    assert!(
+        bad.contains("- Rework rate is higher than usual: 100.0 %"),
+        "{review}"
+    );
+    assert!(
+        !good.contains("Lead time") && !bad.contains("frequency"),
+        "{review}"
+    );
+    let changed = part("What changed, and why it may be noise");
+    assert!(
+        changed.contains("The intervals of both months do not overlap. It is longer than usual"),
+        "{review}"
+    );
+    assert!(
+        review.contains("Deployment frequency is higher than usual, lead time is longer than usual, rework rate is higher than usual."),
+        "{review}"
+    );
+}
+
+#[test]
+fn a_review_says_that_its_month_is_not_over_and_whom_it_is_about() {
+    let log = r#"
+{"type":"change","ts":"2025-01-06T08:00:00Z","service":"a|b","sha":"0123456789012345678901234567890123456789"}
+{"type":"deployment","ts":"2025-01-06T12:00:00Z","service":"a|b","id":"d1","environment":"production","result":"success","kind":"planned","changes":["0123456789012345678901234567890123456789"]}
+{"type":"incident_opened","ts":"2025-01-06T13:00:00Z","service":"a|b","id":"i1"}
+not a line
+"#;
+    let mut facts = Facts::new();
+    LogReader::new("folder/log")
+        .read(log.as_bytes(), &mut facts)
+        .unwrap();
+    let delivery = Delivery::of(&facts, &Options::default()).unwrap();
+    let month = delivery.bucket(Bucket::Month, at("2025-01-06T12:00:00Z"));
+    let review = |scope| {
+        let options = ReviewOptions::new(month, scope).as_of(at("2025-01-10T12:00:00Z"));
+        render_review(&delivery, &[], &options)
+    };
+    let all = review(Scope::Overall);
+    for part in [
+        "up to 2025-02-01. The month is not over: facts are known up to 2025-01-10.\n",
+        "**In short:** 1 deployment, 1 of them failed; 1 failure is not over. There are too few weeks",
+        "| 0123456789 of a\\|b | 4 h 0 min | d1 | log:2 |",
+        "| i1 of a\\|b | 2025-01-06 13:00 | log:4 |",
+        "- 1 failure is not over.",
+        "- 1 record could not be read.",
+    ] {
+        assert!(all.contains(part), "{part}: {all}");
+    }
+    let one = review(Scope::Component("a|b"));
+    assert!(one.contains("| 0123456789 | 4 h 0 min | d1 | log:2 |"), "{one}");
+    let ended = render_review(&delivery, &[], &ReviewOptions::new(month, Scope::Overall));
+    assert!(!ended.contains("not over: facts"), "{ended}");
+}
+
 #[test]
 fn a_week_as_a_table() {
     let facts = facts(WEEK);
@@ -161,7 +297,7 @@ fn the_json_form_is_as_its_schema_says() {
 }
 
 /// As much of JSON Schema as ours uses; a keyword that it does not know fails.
-fn check(root: &Value, schema: &Value, value: &Value, path: &str) {
+pub(crate) fn check(root: &Value, schema: &Value, value: &Value, path: &str) {
     let schema = schema.as_object().unwrap_or_else(|| panic!("{path}: no schema"));
     for (keyword, rule) in schema {
         match keyword.as_str() {

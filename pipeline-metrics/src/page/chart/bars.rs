@@ -47,7 +47,7 @@ impl Bars {
             Some(first) => format!(
                 "{}, the first is {}: {}.",
                 show::several(self.rows.len(), &self.thing),
-                first.label,
+                show::shortened(&first.label),
                 first.text
             ),
         }
@@ -72,6 +72,7 @@ impl Bars {
             let (y, end) = (rows.y(place), rows.x(share).max(rows.left + 1.5));
             let ink = if row.signal { Ink::Signal } else { Ink::Data };
             canvas.rectangle((rows.left, y - 6.0), (end, y + 6.0), ink)?;
+            canvas.title(&format!("{}: {}", row.label, row.text))?;
             rows.value(canvas, place, end, &row.text, Ink::Quiet)?;
         }
         Ok(())

@@ -2,6 +2,9 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
+use super::svg;
+use crate::show;
+
 /// What may go wrong in a drawing.
 pub(crate) type DrawError = DrawingAreaErrorKind<std::io::Error>;
 pub(crate) type Drawn = Result<(), DrawError>;
@@ -24,6 +27,8 @@ pub(crate) enum Ink {
     Signal,
     /// A time in which other rules held.
     Freeze,
+    /// The ends of what is usual; dashed.
+    Limit,
 }
 
 impl Ink {
@@ -37,6 +42,7 @@ impl Ink {
             Self::Pale => RGBColor(0xD6, 0xE4, 0xF0),
             Self::Signal => RGBColor(0xB4, 0x3E, 0x0C),
             Self::Freeze => RGBColor(0xEC, 0xE6, 0xF4),
+            Self::Limit => RGBColor(0x59, 0x63, 0x6F),
         }
     }
 }
@@ -79,7 +85,7 @@ impl Canvas<'_> {
         // The page writes its own `svg` around the elements: with a title, a description and without a fixed size.
         let inner = svg.split_once(">\n").map_or("", |(_, inner)| inner);
         let inner = inner.strip_suffix("</svg>\n").unwrap_or(inner);
-        Ok((inner.to_owned(), size))
+        Ok((svg::slim(inner), size))
     }
 
     pub(crate) fn line(&self, from: (f64, f64), to: (f64, f64), ink: Ink, width: f64) -> Drawn {
@@ -92,15 +98,11 @@ impl Canvas<'_> {
         self.area.draw(&PathElement::new(points, style))
     }
 
-    /// A line of short strokes, from left to right.
-    pub(crate) fn dashes(&self, from: (f64, f64), to: (f64, f64), ink: Ink) -> Drawn {
-        let ((x, end), y) = ((from.0, to.0), from.1);
-        let strokes = ((end - x) / 7.0).floor().max(0.0) as u32;
-        for stroke in 0..=strokes {
-            let start = x + 7.0 * f64::from(stroke);
-            self.line((start, y), ((start + 4.0).min(end), y), ink, 1.0)?;
-        }
-        Ok(())
+    /// Says of what was drawn last what it is, to whoever points at it.
+    pub(crate) fn title(&self, title: &str) -> Drawn {
+        let style = TextStyle::from(("sans-serif", TEXT).into_font());
+        let text = format!("{}{}", svg::TITLE, show::plain(title));
+        self.area.draw(&Text::new(text, (0, 0), style))
     }
 
     pub(crate) fn rectangle(&self, from: (f64, f64), to: (f64, f64), ink: Ink) -> Drawn {
@@ -144,7 +146,7 @@ impl Canvas<'_> {
         let style = TextStyle::from(("sans-serif", TEXT * FINE * 1.24, font).into_font())
             .color(&colour)
             .pos(Pos::new(anchor, VPos::Center));
-        self.area.draw(&Text::new(text.to_owned(), at(point), style))
+        self.area.draw(&Text::new(show::plain(text), at(point), style))
     }
 }
 

@@ -38,6 +38,8 @@ const EDGES: [(f64, &str); 16] = [
 ];
 const TOP: f64 = 42.0;
 const BOTTOM: f64 = 26.0;
+/// How wide a bar is at most.
+const WIDEST: f64 = 110.0;
 
 impl Distribution {
     /// Of times in milliseconds, in any order; negative ones and what is no number are not taken.
@@ -125,7 +127,10 @@ impl Distribution {
     pub(crate) fn draw(&self, canvas: &Canvas<'_>, _: Width) -> Drawn {
         let (first, counts) = self.classes();
         let most = counts.iter().copied().max().unwrap_or(0).max(1) as f64;
-        let (bottom, wide) = (canvas.height - BOTTOM, canvas.width / counts.len() as f64);
+        let bottom = canvas.height - BOTTOM;
+        // A bar as wide as the page would say that there is much.
+        let wide = (canvas.width / counts.len() as f64).min(WIDEST);
+        let all = wide * counts.len() as f64;
         let top = |count: usize| bottom - count as f64 / most * (bottom - TOP - TEXT - 4.0);
         for (place, count) in counts.iter().enumerate() {
             let (left, right) = (wide * place as f64, wide * (place + 1) as f64);
@@ -140,7 +145,7 @@ impl Distribution {
             let centre = (f64::midpoint(left, right), top - TEXT / 2.0 - 2.0);
             canvas.text(&show::grouped(*count as u64), centre, Side::Middle, Ink::Quiet)?;
         }
-        canvas.line((0.0, bottom), (canvas.width, bottom), Ink::Quiet, 1.0)?;
+        canvas.line((0.0, bottom), (all, bottom), Ink::Quiet, 1.0)?;
         let mut free = f64::MIN;
         for (place, (_, name)) in EDGES[first..=first + counts.len()].iter().enumerate() {
             let half = text_width(name) / 2.0;

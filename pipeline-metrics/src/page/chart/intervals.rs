@@ -68,9 +68,9 @@ impl Intervals {
             self.things,
             self.confidence,
             show::number(Some(low), self.unit),
-            least.label,
+            show::shortened(&least.label),
             show::number(Some(high), self.unit),
-            most.label
+            show::shortened(&most.label)
         )
     }
 
@@ -127,6 +127,10 @@ impl Intervals {
             }
             if let Some(value) = row.value {
                 canvas.dot((rows.x(value / end), y), 3.5, Ink::Data)?;
+                let interval = row.interval.map(|(low, high)| show::range(low, high, self.unit));
+                let interval =
+                    interval.map_or_else(String::new, |range| format!(", {}: {range}", self.confidence));
+                canvas.title(&format!("{}: {text}{interval}", row.label))?;
             }
             rows.value(canvas, place, rows.right + 3.0, text, Ink::Strong)?;
         }

@@ -6,6 +6,7 @@ mod distribution;
 mod intervals;
 mod rows;
 mod stream;
+mod svg;
 mod trend;
 
 pub use bars::{BarRow, Bars};

@@ -58,12 +58,14 @@ impl Stream {
     pub(crate) fn description(&self) -> String {
         let longest = self.blocks.iter().max_by(|a, b| a.lead_ms.total_cmp(&b.lead_ms));
         longest.map_or_else(String::new, |longest| {
-            format!(
-                "{} in their order, each beginning where the one before ends. The longest is {}, {}.",
-                show::several(self.blocks.len(), "step"),
-                longest.name,
-                show::number(Some(longest.lead_ms), Unit::Milliseconds)
-            )
+            let name = show::shortened(&longest.name);
+            let time = show::number(Some(longest.lead_ms), Unit::Milliseconds);
+            match self.blocks.len() {
+                1 => format!("1 step: {name}, {time}."),
+                steps => format!(
+                    "{steps} steps in their order, each beginning where the one before ends. The longest is {name}, {time}."
+                ),
+            }
         })
     }
 

@@ -20,7 +20,7 @@ pub struct Trend {
     pub end: Timestamp,
     /// The values and their limits.
     pub chart: BehaviourChart,
-    /// What happened at a moment, such as incidents; all of one kind.
+    /// What happened at a moment, such as incidents; all of one kind, by time.
     pub marks: Vec<Mark>,
     /// What lasted, such as freezes.
     pub bands: Vec<Band>,
@@ -46,10 +46,12 @@ pub struct Band {
     pub label: String,
 }
 
-const TOP: f64 = 22.0;
+const TOP: f64 = 26.0;
 /// Below the values: the marks, then the dates.
 const BOTTOM: f64 = 40.0;
 const GAP: f64 = 6.0;
+/// How many pixels two marks are apart at least.
+const APART: f64 = 2.0;
 
 /// Where values and moments are in the drawing.
 struct Scale {
@@ -75,7 +77,7 @@ impl Scale {
 
 impl Trend {
     pub(crate) fn height(width: Width) -> f64 {
-        if width.is_narrow() { 210.0 } else { 220.0 }
+        if width.is_narrow() { 214.0 } else { 224.0 }
     }
 
     pub(crate) fn table(&self, caption: &str) -> Table {
@@ -90,14 +92,15 @@ impl Trend {
                 break;
             };
             let signals: Vec<_> = point.signals.iter().map(ToString::to_string).collect();
-            let marks = self.marks.iter().filter(|mark| start <= mark.at && mark.at < end);
+            let marks = || self.marks.iter().filter(|mark| start <= mark.at && mark.at < end);
             let bands = self
                 .bands
                 .iter()
                 .filter(|band| band.from < end && start < band.to);
-            let meanwhile: Vec<_> = marks
-                .map(|mark| mark.label.as_str())
-                .chain(bands.map(|band| band.label.as_str()))
+            let meanwhile = meanwhile(marks().map(|mark| mark.label.as_str()));
+            let meanwhile: Vec<_> = meanwhile
+                .into_iter()
+                .chain(bands.map(|band| band.label.clone()))
                 .collect();
             table.push([
                 show::day(start),
@@ -173,12 +176,12 @@ impl Trend {
             from,
             span: (seconds(&self.end) - from).max(1.0),
         };
-        self.draw_bands(canvas, &scale)?;
         if let Some(limits) = limits {
             let upper = limits.upper.map_or(scale.top, |limit| scale.y(limit));
             let lower = limits.lower.map_or(scale.bottom, |limit| scale.y(limit));
             canvas.rectangle((scale.left, upper), (scale.right, lower), Ink::Pale)?;
         }
+        self.draw_bands(canvas, &scale)?;
         for (value, text) in &ticks {
             let y = scale.y(*value);
             canvas.line((scale.left, y), (scale.right, y), Ink::Grid, 1.0)?;
@@ -186,19 +189,33 @@ impl Trend {
         }
         if let Some(limits) = limits {
             for limit in limits.lower.iter().chain(&limits.upper) {
-                canvas.dashes(
-                    (scale.left, scale.y(*limit)),
-                    (scale.right, scale.y(*limit)),
-                    Ink::Quiet,
-                )?;
+                let y = scale.y(*limit);
+                canvas.line((scale.left, y), (scale.right, y), Ink::Limit, 1.0)?;
             }
             let y = scale.y(limits.centre);
             canvas.line((scale.left, y), (scale.right, y), Ink::Quiet, 1.0)?;
         }
         draw_labels(canvas, &scale, labels)?;
-        self.draw_values(canvas, &scale)?;
-        self.draw_marks(canvas, &scale)?;
+        self.draw_values(canvas, &scale, width)?;
+        self.draw_marks(canvas, &scale, width)?;
         self.draw_dates(canvas, &scale, width)
+    }
+
+    /// A value in words.
+    fn told(&self, place: usize) -> String {
+        let point = &self.chart.points()[place];
+        let start = self.starts.get(place).map(|start| show::day(*start));
+        let mut text = format!(
+            "{} of {}: {}",
+            self.bucket,
+            start.unwrap_or_default(),
+            show::number(point.value, self.unit)
+        );
+        let signals: Vec<_> = point.signals.iter().map(ToString::to_string).collect();
+        if !signals.is_empty() {
+            text += &format!(" ({})", signals.join(", "));
+        }
+        text
     }
 
     /// What is written beside a limit, from above.
@@ -227,22 +244,28 @@ impl Trend {
                 continue;
             }
             canvas.rectangle(
-                (from, scale.top - 14.0),
+                (from, scale.top - 20.0),
                 (to.max(from + 2.0), scale.bottom),
                 Ink::Freeze,
             )?;
+            canvas.title(&format!(
+                "{}, {} up to {}",
+                band.label,
+                show::day(band.from),
+                show::day(band.to)
+            ))?;
             let half = text_width(&band.label) / 2.0;
             let centre = f64::midpoint(from, to)
                 .clamp(scale.left + half, (canvas.width - half).max(scale.left + half));
             if centre - half >= free {
-                canvas.text(&band.label, (centre, scale.top - 7.0), Side::Middle, Ink::Quiet)?;
+                canvas.text(&band.label, (centre, scale.top - 12.0), Side::Middle, Ink::Quiet)?;
                 free = centre + half + GAP;
             }
         }
         Ok(())
     }
 
-    fn draw_values(&self, canvas: &Canvas<'_>, scale: &Scale) -> Drawn {
+    fn draw_values(&self, canvas: &Canvas<'_>, scale: &Scale, width: Width) -> Drawn {
         let points = self.chart.points().iter().enumerate();
         let places: Vec<_> = points
             .map(|(place, point)| {
@@ -259,32 +282,48 @@ impl Trend {
             }
         }
         let dense = places.len() > 80;
-        for (point, signal) in places.iter().flatten() {
+        for (place, shown) in places.iter().enumerate() {
+            let Some((point, signal)) = shown else {
+                continue;
+            };
             if *signal {
                 canvas.diamond(*point, 5.0, Ink::Signal)?;
             } else {
                 canvas.dot(*point, if dense { 1.5 } else { 2.25 }, Ink::Data)?;
             }
+            // Nobody points at what is as narrow as a hand.
+            if !width.is_narrow() {
+                canvas.title(&self.told(place))?;
+            }
         }
         Ok(())
     }
 
-    fn draw_marks(&self, canvas: &Canvas<'_>, scale: &Scale) -> Drawn {
+    fn draw_marks(&self, canvas: &Canvas<'_>, scale: &Scale, width: Width) -> Drawn {
         if self.marks.is_empty() {
             return Ok(());
         }
         let y = scale.bottom + 9.0;
         let many = self.marks.len() > 40;
-        for mark in &self.marks {
+        // What lies on one place is one mark.
+        let mut rest = self.marks.as_slice();
+        while let Some(mark) = rest.first() {
             let x = scale.x(seconds(&mark.at));
+            let here = rest.partition_point(|other| scale.x(seconds(&other.at)) < x + APART);
+            let (these, others) = rest.split_at(here.max(1));
+            rest = others;
             if many {
                 canvas.line((x, y - 4.0), (x, y + 3.0), Ink::Signal, 1.0)?;
-                continue;
+            } else {
+                canvas.polygon(
+                    &[(x, y - 4.0), (x + 3.5, y + 3.0), (x - 3.5, y + 3.0)],
+                    Ink::Signal,
+                )?;
             }
-            canvas.polygon(
-                &[(x, y - 4.0), (x + 3.5, y + 3.0), (x - 3.5, y + 3.0)],
-                Ink::Signal,
-            )?;
+            if !width.is_narrow() {
+                let labels = meanwhile(these.iter().map(|mark| mark.label.as_str()));
+                canvas.title(&format!("{}, {}", labels.join("; "), show::day(mark.at)))?;
+            }
         }
         canvas.text("incidents", (scale.right + GAP, y), Side::Right, Ink::Quiet)
     }
@@ -313,15 +352,28 @@ impl Trend {
                 month
             };
             let x = scale.x(seconds(start));
-            if x < free || x + text_width(&text) > canvas.width {
+            // Digits and these letters are narrower than some.
+            let wide = 0.9 * text_width(&text);
+            if x < free || x + wide > canvas.width {
                 continue;
             }
             canvas.line((x, scale.bottom), (x, scale.bottom + 4.0), Ink::Quiet, 1.0)?;
             canvas.text(&text, (x, y), Side::Right, Ink::Quiet)?;
-            free = x + text_width(&text) + if width.is_narrow() { 12.0 } else { 8.0 };
+            free = x + wide + if width.is_narrow() { 12.0 } else { 8.0 };
         }
         Ok(())
     }
+}
+
+/// The first few of some labels, and how many more there are.
+fn meanwhile<'l>(labels: impl Iterator<Item = &'l str>) -> Vec<String> {
+    const LISTED: usize = 5;
+    let all: Vec<_> = labels.collect();
+    let mut listed: Vec<_> = all.iter().take(LISTED).map(|label| (*label).to_owned()).collect();
+    if all.len() > LISTED {
+        listed.push(format!("and {} more", show::grouped((all.len() - LISTED) as u64)));
+    }
+    listed
 }
 
 /// Writes the labels beside their lines, and apart from each other.
@@ -353,4 +405,43 @@ fn capitalised(text: &str) -> String {
         .next()
         .map(|first| first.to_uppercase().chain(letters).collect())
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::Bounds;
+
+    #[test]
+    fn what_lies_on_one_place_is_one_mark_and_many_are_counted() {
+        let start: Timestamp = "2025-01-06T00:00:00Z".parse().unwrap();
+        let hours = jiff::SignedDuration::from_hours;
+        let marks = (0..2000).map(|number| Mark {
+            at: start + hours(number / 10),
+            label: format!("incident {number}"),
+        });
+        let chart = Trend {
+            unit: Unit::Count,
+            bucket: "week".to_owned(),
+            starts: vec![start, start + hours(168)],
+            end: start + hours(336),
+            chart: BehaviourChart::of(&[Some(1.0), Some(2.0)], Bounds::NOT_NEGATIVE),
+            marks: marks.collect(),
+            bands: Vec::new(),
+        };
+        let draw = |width: Width| {
+            let height = Trend::height(width);
+            let (svg, _) = Canvas::paint(width.pixels(), height, |canvas| chart.draw(canvas, width)).unwrap();
+            svg
+        };
+        let wide = draw(Width::Full);
+        let marks = wide.matches("<title>incident ").count();
+        assert!((100..=400).contains(&marks), "{marks}");
+        assert!(wide.contains("<title>incident 0; incident 1; incident 2; incident 3; incident 4; and "));
+        let rows = chart.table("x").rows;
+        assert_eq!(
+            rows[0][4],
+            "incident 0; incident 1; incident 2; incident 3; incident 4; and 1,675 more"
+        );
+    }
 }

@@ -38,6 +38,7 @@ pub struct DeliveryPage<'a, 'f> {
     pub(super) freezes: Vec<Band>,
     title: String,
     sources: Vec<String>,
+    lead: Vec<String>,
     sections: Vec<Section>,
 }
 
@@ -52,6 +53,7 @@ impl<'a, 'f> DeliveryPage<'a, 'f> {
             freezes: Vec::new(),
             title: "Delivery".to_owned(),
             sources: Vec::new(),
+            lead: Vec::new(),
             sections: Vec::new(),
         }
     }
@@ -67,6 +69,13 @@ impl<'a, 'f> DeliveryPage<'a, 'f> {
     #[must_use]
     pub fn source(mut self, source: impl Into<String>) -> Self {
         self.sources.push(source.into());
+        self
+    }
+
+    /// Says something before everything else.
+    #[must_use]
+    pub fn lead(mut self, line: impl Into<String>) -> Self {
+        self.lead.push(line.into());
         self
     }
 
@@ -110,6 +119,12 @@ impl<'a, 'f> DeliveryPage<'a, 'f> {
         ));
         if !self.sources.is_empty() {
             page = page.lead(format!("From {}", self.sources.join(", ")));
+        }
+        for line in &self.lead {
+            page = page.lead(line);
+        }
+        if self.lead.is_empty() && self.parts().iter().all(|part| part.measures.deployments == 0) {
+            page = page.lead("Nothing went live in this time, so there are no numbers of it.");
         }
         let trends = trends::all(self);
         if let Some((part, trends)) = self.whole().zip(trends.last()) {

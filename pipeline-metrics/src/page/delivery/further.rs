@@ -33,7 +33,7 @@ pub(super) fn stream(input: &DeliveryPage<'_, '_>) -> Section {
     }
     Section::new("Where does the time go?")
         .prose(prose)
-        .prose("A bar is the time from taking the work to handing it off; its dark part is work, the rest is waiting.")
+        .prose("A bar is the time from taking the work to handing it off; its strong part is work, its pale part is waiting.")
         .chart(Chart::Stream(Stream {
             blocks: blocks.collect(),
         }))

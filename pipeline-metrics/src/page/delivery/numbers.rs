@@ -23,7 +23,9 @@ pub(super) fn headlines(part: &ReportPart<'_>, trends: &[MetricTrend], report: &
         },
         interval: trust(part, metric, report),
         verdict: match trend.chart.verdict() {
-            few @ Verdict::TooFew { .. } => few.to_string(),
+            Verdict::TooFew { values, needed } => {
+                format!("{}, too few to tell: it takes {needed}", several(values, "week"))
+            }
             verdict => format!("{verdict} in {}", several(trend.windows.len(), "week")),
         },
         signal: trend.has_signal(),
@@ -74,6 +76,9 @@ fn explained(part: &ReportPart<'_>, place: usize, metric: Metric) -> Vec<String>
     lines
 }
 
+/// Of how many parts intervals are drawn; more cannot be compared by eye.
+const DRAWN: usize = 30;
+
 /// The parts beside each other, where there are several.
 pub(super) fn by_part(input: &DeliveryPage<'_, '_>) -> Section {
     let parts = &input.report.parts;
@@ -90,8 +95,17 @@ pub(super) fn by_part(input: &DeliveryPage<'_, '_>) -> Section {
         table.push([part.label().to_owned()].into_iter().chain(numbers));
     }
     let confidence = input.report.confidence.to_string();
+    // Those with most deployments are known best.
+    let mut busiest: Vec<_> = parts.iter().map(|part| part.measures.deployments).collect();
+    busiest.sort_unstable_by(|a, b| b.cmp(a));
+    let fewest = busiest.get(DRAWN - 1).copied().unwrap_or(0);
+    let mut drawn: Vec<_> = parts
+        .iter()
+        .filter(|part| part.measures.deployments >= fewest)
+        .collect();
+    drawn.truncate(DRAWN);
     let intervals = |metric: Metric, unit: Unit| {
-        let rows = parts.iter().filter(|part| part.measures.value(metric).is_some());
+        let rows = drawn.iter().filter(|part| part.measures.value(metric).is_some());
         let rows: Vec<_> = rows.map(|part| row(part, metric)).collect();
         (rows.len() > 1).then(|| {
             Chart::Intervals(Intervals {
@@ -107,6 +121,12 @@ pub(super) fn by_part(input: &DeliveryPage<'_, '_>) -> Section {
             "A bar is the range that a number is known to. Where the bars of two {scope}s overlap, these facts do not tell them apart."
         ))
         .table(table);
+    if parts.len() > DRAWN {
+        section = section.prose(format!(
+            "Bars are drawn of the {DRAWN} {scope}s with most deployments; the table has all {}.",
+            parts.len()
+        ));
+    }
     for (title, metric, unit) in [
         ("Median change lead time", Metric::LeadTime, Unit::Milliseconds),
         ("Change fail rate", Metric::ChangeFailRate, Unit::Share),

@@ -6,7 +6,7 @@ use super::delivery_page::scope;
 use super::numbers::capitalised;
 use crate::page::{Chart, Mark, Section, Table, Trend};
 use crate::report::ReportPart;
-use crate::stats::Signal;
+use crate::stats::{BehaviourChart, Signal};
 use crate::{Bucket, Metric, MetricTrend, show};
 
 /// Of how many parts there are charts; a page with more takes long to read and to load.
@@ -37,13 +37,29 @@ pub(super) fn section(input: &DeliveryPage<'_, '_>, trends: &[Vec<MetricTrend>])
     if !trends.iter().any(|trends| with_values(&trends)) {
         return Section::new("");
     }
-    let mut section = Section::new("Is it changing?").prose(
+    let title = "Is it changing?";
+    if !trends.iter().flatten().any(|trend| trend.windows.len() > 1) {
+        return Section::new(title).prose(format!(
+            "There is one week so far, which cannot tell. It takes {} weeks with a value to know what is usual.",
+            BehaviourChart::FEWEST
+        ));
+    }
+    let mut section = Section::new(title).prose(
         "Each point is a week. The shaded range between the limits is what to expect while nothing changes: points within \
          it are noise, and asking why they differ has no answer. Diamonds are signals; for these it is worth asking why. \
-         Triangles below are incidents.",
+         Marks below the weeks are incidents.",
     );
     let signals = signals(&parts, trends);
-    section = if signals.rows.is_empty() {
+    let judged = trends
+        .iter()
+        .flatten()
+        .any(|trend| trend.chart.limits().is_some());
+    section = if !judged {
+        section.prose(format!(
+            "There are too few weeks yet: it takes {} with a value to know what is usual.",
+            BehaviourChart::FEWEST
+        ))
+    } else if signals.rows.is_empty() {
         section.prose("There is no signal in these weeks.")
     } else {
         section.part(

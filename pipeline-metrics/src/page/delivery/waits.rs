@@ -2,6 +2,7 @@ use super::DeliveryPage;
 use super::delivery_page::scope;
 use crate::page::{BarRow, Bars, Chart, Section, Table};
 use crate::review::longest;
+use crate::show::short;
 use crate::{Counted, Metric, Reason, Scope, Unit, show};
 
 /// How many are shown.
@@ -81,14 +82,4 @@ fn bars(thing: &str, counted: &[Counted<'_>]) -> Chart {
         measure: "time".to_owned(),
         rows: rows.collect(),
     })
-}
-
-/// A commit's id as people write it; any other name as it is.
-fn short(id: &str) -> String {
-    let is_sha = id.len() == 40 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if is_sha {
-        id[..10].to_owned()
-    } else {
-        id.to_owned()
-    }
 }

@@ -1,7 +1,5 @@
 use std::fmt;
 
-use jiff::tz::{Offset, TimeZone};
-use jiff::{Timestamp, civil};
 use serde::{Deserialize, Serialize};
 
 /// What the rows of a table are.
@@ -121,6 +119,12 @@ impl CsvField {
     }
 }
 
+impl fmt::Display for CsvRows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 impl fmt::Display for CsvField {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -128,6 +132,19 @@ impl fmt::Display for CsvField {
 }
 
 impl CsvRows {
+    /// The name, as in a stored mapping.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Changes => "changes",
+            Self::Deployments => "deployments",
+            Self::Incidents => "incidents",
+            Self::StageTimes => "stage-times",
+            Self::Waits => "waits",
+            Self::Holds => "holds",
+            Self::ManualWork => "manual-work",
+        }
+    }
+
     /// What a row has to have, and what it may have.
     pub(super) fn fields(self) -> (&'static [CsvField], &'static [CsvField]) {
         use CsvField::*;
@@ -158,49 +175,6 @@ impl CsvRows {
             Self::Waits => "wait",
             Self::Holds => "hold",
             Self::ManualWork => "work by hand",
-        }
-    }
-}
-
-/// How moments are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum CsvTime {
-    /// As RFC 3339, `2025-01-06T08:00:00Z`, with any offset and with a space for the `T`.
-    #[default]
-    Rfc3339,
-    /// Without an offset, `2025-01-06 08:00:00`, by clocks this many minutes before UTC.
-    Local {
-        /// Minutes; 60 in Berlin in winter.
-        offset_minutes: i16,
-    },
-    /// Seconds since 1970.
-    UnixSeconds,
-    /// Milliseconds since 1970.
-    UnixMilliseconds,
-}
-
-impl CsvTime {
-    pub(super) fn read(self, text: &str) -> Option<Timestamp> {
-        match self {
-            Self::Rfc3339 => text.parse().ok(),
-            Self::Local { offset_minutes } => {
-                let offset = Offset::from_seconds(i32::from(offset_minutes) * 60).ok()?;
-                let civil: civil::DateTime = text.parse().ok()?;
-                TimeZone::fixed(offset).to_timestamp(civil).ok()
-            }
-            Self::UnixSeconds => Timestamp::from_second(text.parse().ok()?).ok(),
-            Self::UnixMilliseconds => Timestamp::from_millisecond(text.parse().ok()?).ok(),
-        }
-    }
-
-    pub(super) fn expected(self) -> &'static str {
-        match self {
-            Self::Rfc3339 => "no moment such as `2025-01-06T08:00:00Z`",
-            Self::Local { .. } => "no moment such as `2025-01-06 08:00:00`",
-            Self::UnixSeconds => "no number of seconds since 1970",
-            Self::UnixMilliseconds => "no number of milliseconds since 1970",
         }
     }
 }

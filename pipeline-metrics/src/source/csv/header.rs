@@ -26,8 +26,21 @@ pub enum CsvHeaderProblem {
     #[error("there is no header: the first row has to name the columns")]
     Empty,
     /// Columns that are needed are not there.
-    #[error("{}", list(.0))]
-    Missing(Vec<MissingColumn>),
+    #[error("{}; its columns are {}", list(missing), quoted(columns))]
+    Missing {
+        /// Those that are not there.
+        missing: Vec<MissingColumn>,
+        /// Those that are.
+        columns: Vec<String>,
+    },
+    /// There is one column, and it looks like several.
+    #[error("`{header}` is one column: what stands between two fields is set to `{delimiter}`")]
+    OneColumn {
+        /// The column.
+        header: String,
+        /// What was expected between two fields.
+        delimiter: char,
+    },
     /// Two columns have one name, so which one is meant is not known.
     #[error("there are two columns `{0}`")]
     Twice(String),
@@ -56,12 +69,20 @@ pub struct MissingColumn {
 
 impl fmt::Display for MissingColumn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "there is no column `{}` for `{}`", self.column, self.field)?;
+        write!(f, "there is no column `{}`", self.column)?;
+        if self.column != self.field.name() {
+            write!(f, " for `{}`", self.field)?;
+        }
         match &self.nearest {
             Some(nearest) => write!(f, "; the nearest is `{nearest}`"),
             None => Ok(()),
         }
     }
+}
+
+fn quoted(names: &[String]) -> String {
+    let texts: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    texts.join(", ")
 }
 
 fn list(missing: &[MissingColumn]) -> String {
@@ -76,7 +97,7 @@ fn names(fields: &[CsvField]) -> String {
 
 /// The name most like one, if any is like it.
 pub(super) fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    const LIKE: f64 = 0.7;
+    const LIKE: f64 = 0.8;
     let plain = |text: &str| text.to_lowercase().replace(['_', '-', ' '], "");
     let wanted = plain(name);
     let scored = names.map(|other| (strsim::jaro_winkler(&wanted, &plain(other)), other));

@@ -8,7 +8,7 @@ use super::header::{CsvHeaderProblem, MissingColumn, nearest};
 use super::row::Row;
 use super::{CsvField, CsvHeaderError, CsvRows, CsvTime};
 use crate::source::{RecordError, SourceError, SourceErrorKind, SourceSummary};
-use crate::{Facts, Flow, Origin};
+use crate::{CalendarError, Facts, Flow, Origin};
 
 /// Reads a table whose first row names the columns: what the rows are and which column is which field is data,
 /// so a mapping can be kept in a file.
@@ -98,6 +98,11 @@ impl CsvReader {
         }
     }
 
+    /// What the rows are.
+    pub fn rows(&self) -> CsvRows {
+        self.rows
+    }
+
     /// Takes a field from this column.
     #[must_use]
     pub fn column(mut self, field: CsvField, column: impl Into<String>) -> Self {
@@ -147,7 +152,7 @@ impl CsvReader {
     ///
     /// # Errors
     ///
-    /// When the header does not fit, or the table cannot be read further; in a strict reader also when a row
+    /// When the header does not fit, the time zone is unknown, or the table cannot be read further; in a strict reader also when a row
     /// does not fit. The facts of the rows before have been added.
     pub fn read(
         &self,
@@ -165,6 +170,7 @@ impl CsvReader {
             file: Arc::clone(&file),
             kind,
         })?;
+        let clock = self.time.clock()?;
         let mut summary = SourceSummary::default();
         let mut record = csv::StringRecord::new();
         loop {
@@ -187,7 +193,7 @@ impl CsvReader {
                         rows: self.rows,
                         places: &places,
                         values: &self.values,
-                        time: self.time,
+                        clock: &clock,
                         record: &record,
                     };
                     row.add(&origin, facts, flow)
@@ -269,10 +275,20 @@ impl CsvReader {
             }
         }
         if missing.is_empty() {
-            Ok(places)
-        } else {
-            Err(CsvHeaderProblem::Missing(missing))
+            return Ok(places);
         }
+        if let [one] = names.as_slice()
+            && one.contains([',', ';', '\t', '|'])
+        {
+            return Err(CsvHeaderProblem::OneColumn {
+                header: (*one).to_owned(),
+                delimiter: self.delimiter,
+            });
+        }
+        Err(CsvHeaderProblem::Missing {
+            missing,
+            columns: names.into_iter().map(str::to_owned).collect(),
+        })
     }
 }
 
@@ -289,6 +305,9 @@ pub enum CsvError {
     /// Its header does not fit.
     #[error(transparent)]
     Header(#[from] CsvHeaderError),
+    /// Nobody knows the time zone of its moments.
+    #[error(transparent)]
+    Zone(#[from] CalendarError),
     /// It could not be read further.
     #[error(transparent)]
     Source(#[from] SourceError),

@@ -3,7 +3,8 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::reader::Place;
-use super::{CsvField, CsvRows, CsvTime};
+use super::time::Clock;
+use super::{CsvField, CsvRows};
 use crate::source::RecordError;
 use crate::{
     Change, Deployment, DeploymentKind, DeploymentResult, Fact, Facts, Flow, FlowFact, Hold, Incident,
@@ -15,7 +16,7 @@ pub(super) struct Row<'r> {
     pub(super) rows: CsvRows,
     pub(super) places: &'r BTreeMap<CsvField, Place>,
     pub(super) values: &'r BTreeMap<CsvField, BTreeMap<String, String>>,
-    pub(super) time: CsvTime,
+    pub(super) clock: &'r Clock<'r>,
     pub(super) record: &'r csv::StringRecord,
 }
 
@@ -196,15 +197,15 @@ impl<'r> Row<'r> {
         let Some(text) = self.text(field) else {
             return Ok(None);
         };
-        let read = self.time.read(text);
+        let read = self.clock.read(text);
         read.map(Some)
-            .ok_or_else(|| wrong(field, text, self.time.expected()))
+            .ok_or_else(|| wrong(field, text, self.clock.expected()))
     }
 
     fn needed_moment(&self, field: CsvField) -> Result<Timestamp, RecordError> {
         let text = self.needed(field)?;
-        let read = self.time.read(text);
-        read.ok_or_else(|| wrong(field, text, self.time.expected()))
+        let read = self.clock.read(text);
+        read.ok_or_else(|| wrong(field, text, self.clock.expected()))
     }
 
     fn duration(&self, field: CsvField) -> Result<Option<SignedDuration>, RecordError> {
