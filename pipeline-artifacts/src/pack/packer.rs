@@ -100,7 +100,7 @@ impl Packer {
     }
 
     /// Cuts files of 4 MiB or more where their content says (`FastCDC`, 2020), so that a small change in one makes few new
-    /// bytes; but only when they have no more than about 300 MiB together, because the layers would be too many. Worth it
+    /// bytes; but only when they have no more than about 250 MiB together, because the layers would be too many. Worth it
     /// for data that is edited, hardly for programs that are compiled anew. It decides the digest, not the tree digest.
     #[cfg(feature = "chunking")]
     #[must_use]
