@@ -308,8 +308,8 @@ mod tests {
         let cuts = cut(spacing, &files);
         insta::assert_debug_snapshot!((spacing, cuts.len(), &cuts[..8]), @r"
         (
-            655360,
-            164,
+            786432,
+            137,
             [
                 7,
                 15,
@@ -317,8 +317,8 @@ mod tests {
                 30,
                 42,
                 70,
-                89,
                 111,
+                126,
             ],
         )
         ");

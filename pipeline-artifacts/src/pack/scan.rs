@@ -1,5 +1,5 @@
-use std::collections::HashMap;
 use std::fs::{self, DirEntry, Metadata};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
@@ -220,14 +220,35 @@ fn link(path: &str, full: &Path) -> Result<EntryKind, PackError> {
 }
 
 fn refuse_same_case(entries: &[ArtifactEntry]) -> Result<(), PackError> {
-    let mut seen = HashMap::with_capacity(entries.len());
-    for ArtifactEntry { path, .. } in entries {
-        if let Some(other) = seen.insert(path.to_lowercase(), path) {
-            let other = other.clone();
-            return Err(refused(path, Refusal::CaseOnly { other }));
+    // A number for each, not a copy: of a million paths, that matters.
+    let folded = |index: u32| entries[index as usize].path.to_lowercase();
+    let number = |path: &ArtifactEntry| {
+        BuildHasherDefault::<DefaultHasher>::default().hash_one(path.path.to_lowercase())
+    };
+    let mut numbers: Vec<(u64, u32)> = entries.iter().map(number).zip(0..).collect();
+    numbers.sort_unstable();
+    let equal = numbers
+        .chunk_by(|(a, _), (b, _)| a == b)
+        .filter(|equal| equal.len() > 1);
+    let clashes = equal.filter_map(|equal| {
+        let earlier = |(at, two): (usize, u32)| {
+            let mut before = equal[..at].iter().map(|(_, one)| *one);
+            before
+                .find(|one| folded(*one) == folded(two))
+                .map(|one| (two, one))
+        };
+        let paths = equal.iter().map(|(_, index)| *index);
+        paths.enumerate().find_map(earlier)
+    });
+    // The first by path, so that it is always the same one.
+    let clash = clashes.min();
+    match clash {
+        Some((two, one)) => {
+            let other = entries[one as usize].path.clone();
+            Err(refused(&entries[two as usize].path, Refusal::CaseOnly { other }))
         }
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn refuse_links_out(entries: &[ArtifactEntry]) -> Result<(), PackError> {
