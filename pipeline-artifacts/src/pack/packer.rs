@@ -196,7 +196,7 @@ impl Packer {
             drop(place);
             // While the last blobs are flushed.
             let after = made.and_then(|made| {
-                tree.refuse_changed(&scan.run()?)?;
+                scan.refuse_changed(&tree)?;
                 Ok(made)
             });
             let placed = match placer.join() {
