@@ -7,8 +7,11 @@ use super::plan::{KIB, MIB};
 
 /// A tar of fewer bytes is one bundle.
 const ONE_BUNDLE: u64 = 4 * MIB;
-/// How many bundles there are about; at most twice as many, when all directories are as large as the spacing.
+/// How many bundles there are at most, about; twice as many, when all directories are as large as the spacing.
 const BUNDLES: u64 = 140;
+/// There is one for as many bytes of the whole, large files among them: a layer costs a registry as much as a megabyte does,
+/// and a push is to cost at most one and a half times that of a single layer.
+const PER_BUNDLE: u64 = 2_400_000;
 /// The same for [`Fineness::Fine`].
 const FINE_BUNDLES: u64 = 320;
 /// The least spacing: half a bundle.
@@ -24,11 +27,13 @@ const FINE_LEAST: u64 = 64 * KIB;
 pub(super) struct Spacing(u64);
 
 impl Spacing {
-    pub(super) fn of(total: u64, fineness: Fineness) -> Self {
+    /// For so many bytes in bundles, and so many in the whole tar.
+    pub(super) fn of(bundled: u64, whole: u64, fineness: Fineness) -> Self {
+        let count = (whole / PER_BUNDLE).clamp(1, BUNDLES);
         match fineness {
-            Fineness::Coarse if total < ONE_BUNDLE => Self(u64::MAX),
-            Fineness::Coarse => Self::at_least((total / BUNDLES / 2).max(LEAST)),
-            Fineness::Fine => Self::at_least((total / FINE_BUNDLES / 2).max(FINE_LEAST)),
+            Fineness::Coarse if bundled < ONE_BUNDLE => Self(u64::MAX),
+            Fineness::Coarse => Self::at_least((bundled / count / 2).max(LEAST)),
+            Fineness::Fine => Self::at_least((bundled / FINE_BUNDLES / 2).max(FINE_LEAST)),
         }
     }
 
@@ -201,7 +206,7 @@ mod tests {
     /// The bytes of all bundles of the second that are none of the first, when the default cuts both.
     fn new_bytes(one: &[File], two: &[File]) -> u64 {
         let bundles = |files: &[File]| -> HashSet<Vec<File>> {
-            let Spacing(spacing) = Spacing::of(total(files), Fineness::Coarse);
+            let Spacing(spacing) = Spacing::of(total(files), 1 << 40, Fineness::Coarse);
             let cuts = cut(spacing, files);
             let begins = std::iter::once(0).chain(cuts.iter().copied());
             let ends = cuts.iter().copied().chain([files.len() as u32]);
@@ -225,7 +230,7 @@ mod tests {
 
     #[test]
     fn spacing_grows_by_a_sixteenth_to_an_eighth() {
-        let mut last = Spacing::of(0, Fineness::Fine);
+        let mut last = Spacing::of(0, 0, Fineness::Fine);
         assert_eq!(last, Spacing(64 * KIB));
         for bytes in (FINE_LEAST..100 * MIB).step_by(4096) {
             let spacing = Spacing::at_least(bytes);
@@ -237,18 +242,37 @@ mod tests {
             last = spacing;
         }
         assert_eq!(Spacing(u64::MAX).wider(), Spacing(u64::MAX));
-        assert_eq!(Spacing::of(ONE_BUNDLE - 1, Fineness::Coarse), Spacing(u64::MAX));
-        assert_eq!(Spacing::of(ONE_BUNDLE, Fineness::Coarse), Spacing(128 * KIB));
+        assert_eq!(
+            Spacing::of(ONE_BUNDLE - 1, 1 << 40, Fineness::Coarse),
+            Spacing(u64::MAX)
+        );
+        assert_eq!(
+            Spacing::of(ONE_BUNDLE, 1 << 40, Fineness::Coarse),
+            Spacing(128 * KIB)
+        );
     }
 
     #[test]
     fn there_are_some_hundred_and_thirty_bundles() {
         for files in [1_500, 3_000, 10_000] {
             let files = tree(files);
-            let Spacing(spacing) = Spacing::of(total(&files), Fineness::Coarse);
+            let Spacing(spacing) = Spacing::of(total(&files), 1 << 40, Fineness::Coarse);
             let count = cut(spacing, &files).len() + 1;
             assert!((100..=165).contains(&count), "{count} of {}", files.len());
         }
+    }
+
+    #[test]
+    fn a_bundle_is_as_large_as_a_push_can_bear() {
+        let bundles = |bundled: u64, whole: u64| {
+            let Spacing(spacing) = Spacing::of(bundled, whole, Fineness::Coarse);
+            bundled / spacing / 2
+        };
+        assert_eq!(bundles(24_000_000, 24_000_000), 9);
+        assert_eq!(bundles(240_000_000, 240_000_000), 91);
+        // Beside large files, bundles may be small.
+        assert_eq!(bundles(139_000_000, 293_000_000), 117);
+        assert_eq!(bundles(1_000_000_000, 1_000_000_000), 136);
     }
 
     #[test]
@@ -285,7 +309,7 @@ mod tests {
         let (mut steps, mut kept) = (0, 0);
         for files in (1_500..3_000).step_by(60) {
             let (one, two) = (tree(files), tree(files + files / 33));
-            let spacing = |files: &[File]| Spacing::of(total(files), Fineness::Coarse);
+            let spacing = |files: &[File]| Spacing::of(total(files), 1 << 40, Fineness::Coarse);
             let (all, grown) = (total(&two), total(&two) - total(&one));
             let new = new_bytes(&one, &two);
             if spacing(&one) == spacing(&two) {
@@ -304,7 +328,7 @@ mod tests {
     fn the_cuts_are_a_form_that_does_not_change_by_accident() {
         // Whoever changes them gives every artifact another digest: say so in docs/format.md and in the list of changes.
         let files = tree(3_000);
-        let Spacing(spacing) = Spacing::of(total(&files), Fineness::Coarse);
+        let Spacing(spacing) = Spacing::of(total(&files), 1 << 40, Fineness::Coarse);
         let cuts = cut(spacing, &files);
         insta::assert_debug_snapshot!((spacing, cuts.len(), &cuts[..8]), @r"
         (
