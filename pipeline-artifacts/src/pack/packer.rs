@@ -140,7 +140,7 @@ impl Packer {
     }
 
     /// Packs the tree into a store. When this returns, the artifact is on disk; it is not in the catalog yet,
-    /// see [`LocalStore::publish`]. Memory grows with the number of entries, by some 150 bytes each, and not with the
+    /// see [`LocalStore::publish`]. Memory grows with the number of entries, by some 400 bytes each, and not with the
     /// size of files.
     ///
     /// # Errors
