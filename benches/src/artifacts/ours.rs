@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use pipeline_artifacts::{Fineness, LocalStore, Packed, Packer};
+use pipeline_artifacts::{LocalStore, Packed, Packer};
 use pipeline_core::ArtifactRef;
 
 use super::ground::Ground;
@@ -26,17 +26,16 @@ pub(super) fn ingest(
     tree: &Path,
     version: u64,
 ) -> Result<(Packed, ArtifactRef), Failure> {
-    ingest_in(store, tree, version, Fineness::default())
+    store_as(store, Packer::new(tree), version)
 }
 
-/// The same, in bundles of another size.
-pub(super) fn ingest_in(
+/// The same, packed in another way.
+pub(super) fn store_as(
     store: &LocalStore,
-    tree: &Path,
+    packer: Packer,
     version: u64,
-    fineness: Fineness,
 ) -> Result<(Packed, ArtifactRef), Failure> {
-    let packed = Packer::new(tree).fineness(fineness).pack(store)?;
+    let packed = packer.pack(store)?;
     let version = semver::Version::new(1, version, 0);
     Ok((
         packed,

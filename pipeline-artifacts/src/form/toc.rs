@@ -1,10 +1,12 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::fmt;
 use std::io::{self, Write};
 
 use pipeline_core::digest::DigestBuilder;
 use pipeline_core::{ArtifactEntry, Digest, EntryKind};
-use serde::Deserialize;
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::toc_json::{write_entries, write_toc};
 use super::{Layout, Links, check_path, check_target, parent};
@@ -22,14 +24,53 @@ pub(crate) struct Toc {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Stored<'a> {
-    #[serde(borrow)]
-    entries: Vec<StoredEntry<'a>>,
+struct Stored {
+    entries: Listed,
     format: u32,
     layers: Vec<u64>,
 }
 
 /// Flat, because it is read a hundred thousand times.
+/// The entries, and for each file its layer, its offset and its index.
+#[derive(Default)]
+struct Listed {
+    entries: Vec<ArtifactEntry>,
+    places: Vec<(u64, u64, u32)>,
+}
+
+/// One after another: there may be a million.
+impl<'de> Deserialize<'de> for Listed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(ListedVisitor)
+    }
+}
+
+struct ListedVisitor;
+
+impl<'de> Visitor<'de> for ListedVisitor {
+    type Value = Listed;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a sequence")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Listed, A::Error> {
+        let mut listed = Listed::default();
+        let mut index = 0_u32;
+        while let Some(entry) = entries.next_element::<StoredEntry<'de>>()? {
+            let (entry, place) = entry.read().map_err(A::Error::custom)?;
+            listed
+                .places
+                .extend(place.map(|(layer, offset)| (layer, offset, index)));
+            listed.entries.push(entry);
+            index = index
+                .checked_add(1)
+                .ok_or_else(|| A::Error::custom("too many entries"))?;
+        }
+        Ok(listed)
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StoredEntry<'a> {
@@ -79,7 +120,7 @@ impl Toc {
 
     /// Reads a table of contents that [`Toc::write`] wrote, and nothing else.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let stored: Stored<'_> =
+        let stored: Stored =
             serde_json::from_slice(bytes).map_err(|error| match serde_json::from_slice(bytes) {
                 Ok(Version { format }) if format != FORMAT => unknown(format),
                 _ => error.to_string(),
@@ -87,13 +128,10 @@ impl Toc {
         if stored.format != FORMAT {
             return Err(unknown(stored.format));
         }
-        let mut entries = Vec::with_capacity(stored.entries.len());
-        let mut files: Vec<(u64, u64, u32)> = Vec::new();
-        for (entry, index) in stored.entries.into_iter().zip(0_u32..) {
-            let (entry, place) = entry.read()?;
-            files.extend(place.map(|(layer, offset)| (layer, offset, index)));
-            entries.push(entry);
-        }
+        let Listed {
+            entries,
+            places: mut files,
+        } = stored.entries;
         files.sort_unstable();
         let files: Vec<u32> = files.into_iter().map(|(_, _, index)| index).collect();
         let toc = Self::new(entries, &files, &stored.layers)?;

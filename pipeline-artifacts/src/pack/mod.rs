@@ -1,5 +1,6 @@
 //! Packing: a directory tree becomes an artifact, the same one for the same bytes.
 
+mod bundles;
 mod error;
 mod ignore_file;
 mod packer;

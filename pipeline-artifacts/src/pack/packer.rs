@@ -101,7 +101,7 @@ impl Packer {
     }
 
     /// Cuts files of 4 MiB or more where their content says (`FastCDC`, 2020), so that a small change in one makes few new
-    /// bytes; but only when they have no more than about 300 MiB together, because the layers would be too many. Worth it
+    /// bytes; but only when they have no more than about 250 MiB together, because the layers would be too many. Worth it
     /// for data that is edited, hardly for programs that are compiled anew. It decides the digest, not the tree digest.
     #[cfg(feature = "chunking")]
     #[must_use]
@@ -141,7 +141,7 @@ impl Packer {
     }
 
     /// Packs the tree into a store. When this returns, the artifact is on disk; it is not in the catalog yet,
-    /// see [`LocalStore::publish`]. Memory grows with the number of entries, by some 150 bytes each, and not with the
+    /// see [`LocalStore::publish`]. Memory grows with the number of entries, by some 400 bytes each, and not with the
     /// size of files.
     ///
     /// # Errors
@@ -197,7 +197,7 @@ impl Packer {
             drop(place);
             // While the last blobs are flushed.
             let after = made.and_then(|made| {
-                tree.refuse_changed(&scan.run()?)?;
+                scan.refuse_changed(&tree)?;
                 Ok(made)
             });
             let placed = match placer.join() {

@@ -1,32 +1,24 @@
-use pipeline_core::{ArtifactEntry, Digest, EntryKind};
+use pipeline_core::{ArtifactEntry, EntryKind};
 
+use super::bundles::{Cuts, Spacing};
 use crate::form::{header_len, padding};
 use crate::limits;
 
 /// A file of this size or more is a layer of its own, and the blob of that layer is the file: its digest is the one that
 /// `sha256sum` tells, and a file system that shares blocks can share it.
 const LARGE: u64 = 4 * MIB;
-/// A tar that is smaller is one layer.
-const ONE_LAYER: u64 = 4 * MIB;
-/// How many bundles small files make, about, when they fill as many.
-const BUNDLES: u64 = 64;
-/// The same for [`Fineness::Fine`].
-const FINE_BUNDLES: u64 = 352;
-/// The least and the most bytes of a bundle, about.
-const BUNDLE: (u64, u64) = (128 * KIB, 8 * MIB);
-/// No bundle is more times larger than it should be on average.
-const LARGEST: u64 = 4;
 /// How many files are layers of their own at most. Each has a small layer before it, with its header.
 const MAX_LARGE: usize = 128;
+/// A bundle of as many bytes does not take the header of a large file, too.
+const HEADER_ALONE: u64 = 128 * KIB;
 
-const KIB: u64 = 1024;
-const MIB: u64 = 1024 * KIB;
+pub(super) const KIB: u64 = 1024;
+pub(super) const MIB: u64 = 1024 * KIB;
 
 /// Which bytes go into which layer. It follows from the paths and sizes alone, not from the bytes: so layers can be made
 /// at the same time, and a change in one file changes one of them.
 ///
-/// A bundle ends before a file whose path has a hash below its share of the size of a bundle. So where a bundle ends does
-/// not depend on the files around it, and a file that comes or goes changes one bundle, or two.
+/// Where bundles end, [`Cuts`] says.
 #[derive(Debug, PartialEq)]
 pub(super) struct Plan {
     pub(super) layers: Vec<LayerPlan>,
@@ -66,7 +58,7 @@ pub(super) struct Chunks {
 #[cfg(feature = "chunking")]
 impl Plan {
     /// The smallest pieces with which the layers are not too many, whatever the content; `None` when the large files are
-    /// too large for that, about 300 MiB together.
+    /// too large for that, about 250 MiB together.
     pub(super) fn chunks(&self, entries: &[ArtifactEntry]) -> Option<Chunks> {
         let large = self.layers.iter().filter_map(|layer| match layer {
             LayerPlan::Large(index) => file_size(&entries[*index as usize]),
@@ -98,10 +90,11 @@ impl Plan {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Fineness {
-    /// About 64 bundles: few layers, which is what a registry likes.
+    /// One for each 2.4 MB of the whole, but no more than about 130: a new version shares with the one before it nearly all that lies in other directories than what
+    /// was edited.
     #[default]
     Coarse,
-    /// Up to three hundred: a new version shares more with the one before it. Pushing it to a registry takes longer.
+    /// About 300: a new version shares a little more. Pushing it to a registry takes longer.
     Fine,
 }
 
@@ -112,34 +105,42 @@ impl Plan {
             .iter()
             .filter(|entry| file_size(entry).is_none_or(|size| size < large));
         let total: u64 = small.map(tar_size).fold(0, u64::saturating_add);
-        let mut average = average(total, fineness);
+        let whole = entries.iter().map(tar_size).fold(0, u64::saturating_add);
+        let mut spacing = Spacing::of(total, whole, fineness);
         loop {
-            let plan = Self::cut(entries, large, average);
+            let plan = Self::cut(entries, large, spacing);
             if plan.layers.len() <= limits::MAX_LAYERS {
                 return plan;
             }
-            average *= 2;
+            spacing = spacing.wider();
         }
     }
 
-    fn cut(entries: &[ArtifactEntry], large: u64, average: u64) -> Self {
+    fn cut(entries: &[ArtifactEntry], large: u64, spacing: Spacing) -> Self {
         let is_large = |entry: &ArtifactEntry| file_size(entry).is_some_and(|size| size >= large);
         let of = |wanted: fn(&EntryKind) -> bool| {
             let indices = (0_u32..).zip(entries);
             indices.filter(move |(_, entry)| wanted(&entry.kind))
         };
         let files = || of(|kind| matches!(kind, EntryKind::File { .. }));
-        let mut order = Vec::new();
+        let directories = || of(|kind| matches!(kind, EntryKind::Directory));
+        let small = || files().filter(|(_, entry)| !is_large(entry));
+        let links = || of(|kind| matches!(kind, EntryKind::Symlink { .. }));
+        let bundled = directories().chain(small()).chain(links());
         let mut cutter = Cutter {
             layers: Vec::new(),
             bundle: Vec::new(),
             size: 0,
-            average,
+            cuts: Cuts::new(
+                spacing,
+                bundled.map(|(index, entry)| (index, &*entry.path, tar_size(entry))),
+            ),
         };
-        for (index, entry) in of(|kind| matches!(kind, EntryKind::Directory)) {
+        let mut order = Vec::new();
+        for (index, entry) in directories() {
             cutter.add(index, entry);
         }
-        for (index, entry) in files().filter(|(_, entry)| !is_large(entry)) {
+        for (index, entry) in small() {
             cutter.add(index, entry);
             order.push(index);
         }
@@ -147,7 +148,7 @@ impl Plan {
             cutter.large(index, file_size(entry).unwrap_or(0));
             order.push(index);
         }
-        for (index, entry) in of(|kind| matches!(kind, EntryKind::Symlink { .. })) {
+        for (index, entry) in links() {
             cutter.add(index, entry);
         }
         cutter.bundle.push(Piece::End);
@@ -159,38 +160,26 @@ impl Plan {
     }
 }
 
-/// The size of a bundle on average, for so many bytes of small files.
-fn average(total: u64, fineness: Fineness) -> u64 {
-    let (least, most) = BUNDLE;
-    match fineness {
-        Fineness::Coarse if total < ONE_LAYER => u64::from(u32::MAX),
-        Fineness::Coarse => (total / BUNDLES).next_power_of_two().clamp(least, most),
-        Fineness::Fine => (total / FINE_BUNDLES).clamp(least, most),
-    }
-}
-
 struct Cutter {
     layers: Vec<LayerPlan>,
     bundle: Vec<Piece>,
     size: u64,
-    /// The size of a bundle, on average.
-    average: u64,
+    /// Before which entries a bundle ends, in their order.
+    cuts: Cuts,
 }
 
 impl Cutter {
     fn add(&mut self, index: u32, entry: &ArtifactEntry) {
-        let size = tar_size(entry);
-        let full = self.size.saturating_add(size) > self.average.saturating_mul(LARGEST);
-        if self.size > 0 && (full || ends_before(&entry.path, size, self.average)) {
+        if self.cuts.are_before(index) {
             self.cut();
         }
         self.bundle.push(Piece::Whole(index));
-        self.size += size;
+        self.size += tar_size(entry);
     }
 
     fn large(&mut self, index: u32, size: u64) {
         // The header tells the size: do not let it change what is a bundle for itself.
-        if self.size >= BUNDLE.0 {
+        if self.size >= HEADER_ALONE {
             self.cut();
         }
         self.bundle.push(Piece::Header(index));
@@ -208,15 +197,6 @@ impl Cutter {
             self.layers.push(LayerPlan::Bundle(bundle));
         }
     }
-}
-
-/// True for one in so many paths that bundles have their average size: with a chance of size by average.
-fn ends_before(path: &str, size: u64, average: u64) -> bool {
-    let digest = Digest::of(path);
-    let [a, b, c, d, ..] = *digest.as_bytes();
-    let hash = u64::from(u32::from_be_bytes([a, b, c, d]));
-    // Both sides are below 2^96.
-    u128::from(hash) * u128::from(average) < u128::from(size) << 32
 }
 
 /// From which size files are layers of their own: doubled until they are few.
@@ -249,6 +229,7 @@ fn tar_size(entry: &ArtifactEntry) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use pipeline_core::Digest;
     use proptest::prelude::*;
 
     use super::*;

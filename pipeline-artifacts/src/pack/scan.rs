@@ -1,8 +1,9 @@
-use std::collections::HashMap;
 use std::fs::{self, DirEntry, Metadata};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use ignore::gitignore::Gitignore;
@@ -65,25 +66,7 @@ impl Scan<'_> {
         if self.store.is_at(&root) {
             return Err(refused(self.tree, Refusal::Store));
         }
-        let queue = Queue::new();
-        let found = crew(self.threads, || {
-            let mut found = Vec::new();
-            while let Some(directory) = queue.next() {
-                let before = found.len();
-                let result = self.list(&directory, &mut found);
-                let more: Vec<String> = found[before..]
-                    .iter()
-                    .filter(|(entry, _): &&(ArtifactEntry, Stamp)| entry.kind == EntryKind::Directory)
-                    .map(|(entry, _)| entry.path.clone())
-                    .collect();
-                let enough = queue.done(more, found.len() - before, result.is_err());
-                result?;
-                if enough {
-                    return Err(refused(self.tree, Refusal::TooMany));
-                }
-            }
-            Ok(found)
-        })?;
+        let found = self.walk(Vec::new, |found, entry, stamp| found.push((entry, stamp)))?;
         let mut all: Vec<_> = found.into_iter().flatten().collect();
         // So that it does not matter in what order the system lists.
         all.sort_unstable_by(|(a, _), (b, _)| a.path.cmp(&b.path));
@@ -94,7 +77,64 @@ impl Scan<'_> {
         Ok(tree)
     }
 
-    fn list(&self, below: &str, found: &mut Vec<(ArtifactEntry, Stamp)>) -> Result<(), PackError> {
+    /// Lists the tree again, and refuses it when it is not what was found. Holds no second list.
+    pub(super) fn refuse_changed(&self, tree: &Tree) -> Result<(), PackError> {
+        let seen: Vec<AtomicBool> = tree.entries.iter().map(|_| AtomicBool::new(false)).collect();
+        let none = || None::<(String, &'static str)>;
+        let worst = self.walk(none, |worst, now, stamp| {
+            let path = now.path.as_str();
+            let how = match tree.entries.binary_search_by(|then| then.path.as_str().cmp(path)) {
+                Ok(index) => {
+                    seen[index].store(true, Ordering::Relaxed);
+                    let same = tree.entries[index] == now && tree.stamps[index] == stamp;
+                    (!same).then_some("it is not what it was")
+                }
+                Err(_) => Some("it is new"),
+            };
+            if let Some(how) = how
+                && worst.as_ref().is_none_or(|(first, _)| *first > now.path)
+            {
+                *worst = Some((now.path, how));
+            }
+        })?;
+        let gone = seen.iter().position(|seen| !seen.load(Ordering::Relaxed));
+        let gone = gone.map(|index| (tree.entries[index].path.clone(), "it is gone"));
+        // The first by path, so that it is always the same one.
+        match worst.into_iter().flatten().chain(gone).min() {
+            Some((path, how)) => Err(changed(&path, how)),
+            None => Ok(()),
+        }
+    }
+
+    /// Shows every entry to one of several threads, each with something of its own.
+    fn walk<T: Send>(
+        &self,
+        own: impl Fn() -> T + Sync,
+        show: impl Fn(&mut T, ArtifactEntry, Stamp) + Sync,
+    ) -> Result<Vec<T>, PackError> {
+        let queue = Queue::new();
+        crew(self.threads, || {
+            let mut own = own();
+            while let Some(directory) = queue.next() {
+                let (mut more, mut found) = (Vec::new(), 0);
+                let result = self.list(&directory, &mut |entry, stamp| {
+                    found += 1;
+                    if entry.kind == EntryKind::Directory {
+                        more.push(entry.path.clone());
+                    }
+                    show(&mut own, entry, stamp);
+                });
+                let enough = queue.done(more, found, result.is_err());
+                result?;
+                if enough {
+                    return Err(refused(self.tree, Refusal::TooMany));
+                }
+            }
+            Ok(own)
+        })
+    }
+
+    fn list(&self, below: &str, found: &mut dyn FnMut(ArtifactEntry, Stamp)) -> Result<(), PackError> {
         let dir = self.tree.join(below);
         for file in fs::read_dir(&dir).map_err(|error| unreadable(&dir, error))? {
             let file = file.map_err(|error| unreadable(&dir, error))?;
@@ -123,7 +163,7 @@ impl Scan<'_> {
             if kind == EntryKind::Directory && self.store.is_at(&metadata) {
                 return Err(refused(&path, Refusal::Store));
             }
-            found.push((ArtifactEntry { path, kind }, Stamp::of(&metadata)));
+            found(ArtifactEntry { path, kind }, Stamp::of(&metadata));
         }
         Ok(())
     }
@@ -220,14 +260,35 @@ fn link(path: &str, full: &Path) -> Result<EntryKind, PackError> {
 }
 
 fn refuse_same_case(entries: &[ArtifactEntry]) -> Result<(), PackError> {
-    let mut seen = HashMap::with_capacity(entries.len());
-    for ArtifactEntry { path, .. } in entries {
-        if let Some(other) = seen.insert(path.to_lowercase(), path) {
-            let other = other.clone();
-            return Err(refused(path, Refusal::CaseOnly { other }));
+    // A number for each, not a copy: of a million paths, that matters.
+    let folded = |index: u32| entries[index as usize].path.to_lowercase();
+    let number = |path: &ArtifactEntry| {
+        BuildHasherDefault::<DefaultHasher>::default().hash_one(path.path.to_lowercase())
+    };
+    let mut numbers: Vec<(u64, u32)> = entries.iter().map(number).zip(0..).collect();
+    numbers.sort_unstable();
+    let equal = numbers
+        .chunk_by(|(a, _), (b, _)| a == b)
+        .filter(|equal| equal.len() > 1);
+    let clashes = equal.filter_map(|equal| {
+        let earlier = |(at, two): (usize, u32)| {
+            let mut before = equal[..at].iter().map(|(_, one)| *one);
+            before
+                .find(|one| folded(*one) == folded(two))
+                .map(|one| (two, one))
+        };
+        let paths = equal.iter().map(|(_, index)| *index);
+        paths.enumerate().find_map(earlier)
+    });
+    // The first by path, so that it is always the same one.
+    let clash = clashes.min();
+    match clash {
+        Some((two, one)) => {
+            let other = entries[one as usize].path.clone();
+            Err(refused(&entries[two as usize].path, Refusal::CaseOnly { other }))
         }
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn refuse_links_out(entries: &[ArtifactEntry]) -> Result<(), PackError> {
@@ -245,29 +306,6 @@ fn refuse_links_out(entries: &[ArtifactEntry]) -> Result<(), PackError> {
             Err(refused(path, Refusal::LeadsOut { target }))
         }
         None => Ok(()),
-    }
-}
-
-impl Tree {
-    fn items(&self) -> impl Iterator<Item = (&ArtifactEntry, &Stamp)> {
-        self.entries.iter().zip(&self.stamps)
-    }
-
-    /// Compares two lists of one tree.
-    pub(super) fn refuse_changed(&self, after: &Self) -> Result<(), PackError> {
-        let mut before = self.items().peekable();
-        for now in after.items() {
-            let path = &now.0.path;
-            match before.next_if(|(then, _)| then.path <= *path) {
-                Some(then) if then == now => {}
-                Some((then, _)) if then.path == *path => return Err(changed(path, "it is not what it was")),
-                Some((then, _)) => return Err(changed(&then.path, "it is gone")),
-                None => return Err(changed(path, "it is new")),
-            }
-        }
-        before
-            .next()
-            .map_or(Ok(()), |(then, _)| Err(changed(&then.path, "it is gone")))
     }
 }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use pipeline_artifacts::{Fineness, LocalStore, Packer, StoredArtifact};
-use pipeline_core::{ArtifactRef, Digest};
+use pipeline_core::{ArtifactRef, Digest, canonical_json};
+use serde_json::{Value, json};
 
 use crate::{Bench, Tree, shop, text, v};
 
@@ -100,6 +101,62 @@ fn the_layers_one_after_another_are_a_tar_for_everybody() {
         Packer::new(&out).pack(&bench.store).unwrap().digest,
         artifact.reference().digest
     );
+}
+
+/// Stores the artifact again, with its tar cut into layers of this size.
+fn cut_again(store: &LocalStore, artifact: &StoredArtifact, size: usize) -> Digest {
+    let blob = |bytes: &[u8]| store.add_blob(bytes).unwrap();
+    let path = |digest: Digest| store.root().join("blobs/sha256").join(digest.hex());
+    let layers = artifact.layers();
+    let mut toc: Value = serde_json::from_slice(&fs::read(path(layers[0].digest)).unwrap()).unwrap();
+    let begins: Vec<u64> = layers[1..]
+        .iter()
+        .scan(0, |at, layer| {
+            *at += layer.size;
+            Some(*at - layer.size)
+        })
+        .collect();
+    for entry in toc["entries"].as_array_mut().unwrap() {
+        if let (Some(layer), Some(offset)) = (entry["layer"].as_u64(), entry["offset"].as_u64()) {
+            let at = begins[layer as usize - 1] + offset;
+            entry["layer"] = json!(at / size as u64 + 1);
+            entry["offset"] = json!(at % size as u64);
+        }
+    }
+    let mut tar = Vec::new();
+    artifact.export_tar(&mut tar).unwrap();
+    toc["layers"] = tar.chunks(size).map(|layer| json!(layer.len())).collect();
+    let toc = canonical_json(&toc).unwrap();
+    let mut manifest: Value =
+        serde_json::from_slice(&fs::read(path(artifact.reference().digest)).unwrap()).unwrap();
+    let descriptor =
+        |kind: &Value, bytes: &[u8]| json!({"mediaType": kind, "digest": blob(bytes), "size": bytes.len()});
+    let kind = |number: usize| manifest["layers"][number]["mediaType"].clone();
+    let first = descriptor(&kind(0), &toc);
+    let rest = tar.chunks(size).map(|layer| descriptor(&kind(1), layer));
+    manifest["layers"] = std::iter::once(first).chain(rest).collect();
+    blob(&canonical_json(&manifest).unwrap())
+}
+
+#[test]
+fn an_artifact_that_another_packer_cut_is_read() {
+    let bench = Bench::new();
+    let tree = sizeable(bench.tree("tree"));
+    let packed = bench.pack(&tree);
+    let artifact = open(&bench.store, packed.digest);
+    // One layer, a few, and cuts through headers, contents and padding.
+    for size in [100 << 20, 4 << 20, 777_777, 50_021] {
+        let other = open(&bench.store, cut_again(&bench.store, &artifact, size));
+        assert_ne!(other.reference().digest, packed.digest);
+        assert_eq!(other.tree(), packed.tree);
+        assert_same(&bench, &other, &tree, &format!("live-{size}"));
+        assert_eq!(
+            other.file("large/one").unwrap(),
+            artifact.file("large/one").unwrap()
+        );
+    }
+    let report = bench.store.verify().unwrap();
+    assert!(report.is_good(), "{report}");
 }
 
 #[test]
