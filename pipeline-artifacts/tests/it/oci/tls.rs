@@ -92,7 +92,7 @@ async fn a_registry_is_believed_whose_authority_is_trusted() {
     }
     let plain = registry.remote().push(&bench.store, &artifact).await;
     assert!(plain.is_err(), "{plain:?}");
-    assert_eq!(registry.blobs(&bench), [PathBuf::new(); 0]);
+    assert!(registry.blobs(&bench).is_empty(), "nothing was written");
 
     // Among others.
     let remote = remote("127.0.0.1", registry.port, &[strangers, ours]).unwrap();

@@ -94,7 +94,7 @@ async fn tokens_are_fetched_where_the_registry_says() {
             "{text}"
         );
     }
-    assert_eq!(registry.blobs(&bench), [std::path::PathBuf::new(); 0]);
+    assert!(registry.blobs(&bench).is_empty(), "nothing was written");
     asked();
 
     let alice = remote(registry.port, alice("open sesame"));
