@@ -1,6 +1,6 @@
 use std::fs;
 
-use pipeline_artifacts::{LocalStore, Publication, Selection};
+use pipeline_artifacts::{LocalStore, Packer, Publication, Selection};
 use pipeline_core::{ArtifactName, ArtifactRef, Digest, canonical_json};
 use semver::Version;
 use serde_json::json;
@@ -87,6 +87,60 @@ pub(super) fn measure(settings: &Settings<'_>, sink: &mut dyn Sink) -> Result<()
         samples.median(1),
         "µs",
     ))?;
+    publish(settings, sink)
+}
+
+/// How long publishing takes when a name has so many versions already, two things attached to each. Not durable: the view
+/// that other tools read is what grows.
+fn publish(settings: &Settings<'_>, sink: &mut dyn Sink) -> Result<(), Failure> {
+    let ground = settings.ground()?;
+    let tree = ground.empty("published")?;
+    fs::write(tree.join("file"), "content")?;
+    for before in [100, settings.size(10_000)] {
+        let root = ground.gone(WORK)?;
+        let store = LocalStore::open(&root)?;
+        let packed = Packer::new(&tree).pack(&store)?;
+        let name: ArtifactName = "service".parse()?;
+        let directory = root.join("catalog").join(name.as_str());
+        fs::create_dir_all(&directory)?;
+        for number in 0..before {
+            let version = Version::new(1, 0, u64::from(number));
+            fs::write(
+                directory.join(format!("{version}.json")),
+                record(&name, &version)?,
+            )?;
+            let referrers = root
+                .join("referrers")
+                .join(Digest::of(format!("{name} {version}")).hex());
+            fs::create_dir_all(&referrers)?;
+            for kind in ["provenance", "sbom"] {
+                let attachment = json!({
+                    "schemaVersion": 2,
+                    "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                    "artifactType": "application/vnd.in-toto+json",
+                    "config": { "mediaType": "application/vnd.oci.empty.v1+json", "digest": packed.digest, "size": 2 },
+                    "layers": [],
+                    "annotations": { "kind": kind, "of": version.to_string() },
+                });
+                let bytes = canonical_json(&attachment)?;
+                let digest = Digest::of(&bytes);
+                fs::write(root.join("blobs/sha256").join(digest.hex()), bytes)?;
+                fs::write(referrers.join(digest.hex()), "")?;
+            }
+        }
+        let mut samples = Samples::of(1);
+        for round in 0..=5 {
+            let version = Version::new(2, 0, round);
+            let (published, _) = time(|| Ok(store.publish(&name, &version, &packed.digest)?))?;
+            if round > 0 {
+                samples.push(&[published.as_secs_f64() * 1e3]);
+            }
+        }
+        let told = format!("catalog, publish: {before} versions of the name before");
+        sink.figure(Figure::told(told, samples.median(0), "ms"))?;
+    }
+    ground.gone(WORK)?;
+    ground.gone("published")?;
     Ok(())
 }
 
@@ -96,7 +150,8 @@ fn record(name: &ArtifactName, version: &Version) -> Result<Vec<u8>, Failure> {
         version: version.clone(),
         digest: Digest::of(format!("{name} {version}")),
     };
-    let content = Publication::new(artifact);
+    let mut content = Publication::new(artifact);
+    content.manifest_bytes = Some(700);
     let seal = Digest::of_data(&json!({"content": content, "format": 2}))?;
     Ok(canonical_json(
         &json!({"content": content, "format": 2, "seal": seal}),

@@ -10,14 +10,20 @@ mod memory;
 mod ours;
 mod peak;
 mod programs;
+#[cfg(feature = "oci")]
+mod push;
 mod race;
+#[cfg(feature = "oci")]
+mod registry;
 mod scale;
 mod trees;
 mod verify;
 mod version2;
 
 pub use self::peak::{CHILD, child};
-use crate::measure::{Area, Measure};
+use crate::Failure;
+use crate::measure::{Area, Measure, Settings};
+use crate::report::Sink;
 
 /// The area.
 pub const AREA: Area = Area {
@@ -48,6 +54,10 @@ pub const AREA: Area = Area {
             run: version2::measure,
         },
         Measure {
+            name: "push",
+            run: push,
+        },
+        Measure {
             name: "memory",
             run: memory::measure,
         },
@@ -61,3 +71,14 @@ pub const AREA: Area = Area {
         },
     ],
 };
+
+#[cfg(feature = "oci")]
+fn push(settings: &Settings<'_>, sink: &mut dyn Sink) -> Result<(), Failure> {
+    push::measure(settings, sink)
+}
+
+#[cfg(not(feature = "oci"))]
+fn push(_: &Settings<'_>, sink: &mut dyn Sink) -> Result<(), Failure> {
+    let name = "push: built without the feature `oci`, not measured";
+    Ok(sink.figure(crate::report::Figure::absent(name))?)
+}

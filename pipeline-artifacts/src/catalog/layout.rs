@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::symlink;
@@ -99,7 +100,7 @@ impl<'a> Layout<'a> {
     fn manifests(&self) -> Result<Vec<Descriptor>, StoreError> {
         let versions = self.store.catalog().versions(self.name)?;
         let mut tags = Vec::new();
-        let mut attached = Vec::new();
+        let (mut attached, mut known) = (Vec::new(), BTreeSet::new());
         for entry in versions.kept() {
             let size = match entry.manifest_bytes {
                 Some(size) => Some(size),
@@ -112,15 +113,23 @@ impl<'a> Layout<'a> {
             tag.annotations
                 .insert(REF_NAME.to_owned(), tag_of(&entry.version));
             tags.push(tag);
-            self.attachments(&entry.digest, &mut attached)?;
+            // Several versions may stand for one artifact.
+            if known.insert(entry.digest) {
+                self.attachments(&entry.digest, &mut known, &mut attached)?;
+            }
         }
         tags.extend(attached);
         Ok(tags)
     }
 
-    fn attachments(&self, subject: &Digest, into: &mut Vec<Descriptor>) -> Result<(), StoreError> {
+    fn attachments(
+        &self,
+        subject: &Digest,
+        known: &mut BTreeSet<Digest>,
+        into: &mut Vec<Descriptor>,
+    ) -> Result<(), StoreError> {
         for digest in self.store.attached_to(subject)? {
-            if into.iter().any(|known| known.digest == digest) {
+            if !known.insert(digest) {
                 continue;
             }
             // One that is damaged or gone is for `verify` to tell of.

@@ -1,7 +1,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use pipeline_core::{Digest, StoreError};
+use pipeline_core::{Artifact, ArtifactName, ArtifactRef, ArtifactStore, Digest, StoreError};
+use semver::Version;
 
 use crate::{BlobId, BlobSource, BlobStore};
 
@@ -82,6 +83,21 @@ impl<S: BlobStore> Limited<S> {
         })
     }
 
+    /// Stores a blob for which there is room, or which is there already.
+    async fn within<T: Send>(
+        &self,
+        blob: &BlobId,
+        put: impl Future<Output = Result<T, StoreError>> + Send,
+    ) -> Result<T, StoreError> {
+        if self.store.size(&blob.digest).await? == Some(blob.size) {
+            return put.await;
+        }
+        let mut room = self.reserve(blob)?;
+        let done = put.await?;
+        room.used = true;
+        Ok(done)
+    }
+
     /// Makes room for a blob, or says why there is none.
     fn reserve(&self, blob: &BlobId) -> Result<Room, StoreError> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
@@ -141,13 +157,7 @@ impl<S: BlobStore> BlobStore for Limited<S> {
     }
 
     async fn put(&self, blob: &BlobId, bytes: &mut dyn BlobSource) -> Result<(), StoreError> {
-        if self.store.size(&blob.digest).await? == Some(blob.size) {
-            return self.store.put(blob, bytes).await;
-        }
-        let mut room = self.reserve(blob)?;
-        self.store.put(blob, bytes).await?;
-        room.used = true;
-        Ok(())
+        self.within(blob, self.store.put(blob, bytes)).await
     }
 
     async fn flush(&self, blobs: &[BlobId]) -> Result<(), StoreError> {
@@ -170,5 +180,29 @@ impl<S: BlobStore> BlobStore for Limited<S> {
             });
         }
         Ok(taken)
+    }
+}
+
+#[async_trait]
+impl<S: ArtifactStore + BlobStore> ArtifactStore for Limited<S> {
+    async fn resolve(
+        &self,
+        name: &ArtifactName,
+        version: &Version,
+    ) -> Result<Option<ArtifactRef>, StoreError> {
+        self.store.resolve(name, version).await
+    }
+
+    async fn open(&self, artifact: &ArtifactRef) -> Result<Box<dyn Artifact>, StoreError> {
+        self.store.open(artifact).await
+    }
+
+    async fn put_blob(&self, bytes: &[u8]) -> Result<Digest, StoreError> {
+        let blob = BlobId::of(bytes);
+        self.within(&blob, self.store.put_blob(bytes)).await
+    }
+
+    async fn blob(&self, digest: &Digest) -> Result<Vec<u8>, StoreError> {
+        self.store.blob(digest).await
     }
 }

@@ -9,7 +9,8 @@ use crate::{BlobId, BlobSource, BlobStore, BytesSource};
 
 /// Blobs in memory: for tests, and in front of a slower store. Clones are the same store.
 ///
-/// What is in memory is trusted; it was verified when it was stored.
+/// What is in memory is trusted; it was verified when it was stored. It holds what a [`Promotion`](crate::Promotion) brings,
+/// and opens no artifact: for that, put a [`LocalStore`](crate::LocalStore) into a file system that is in memory.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryBlobs(Arc<Mutex<State>>);
 

@@ -1,4 +1,4 @@
-//! Stores of blobs in front of others.
+//! Stores in front of others.
 
 mod limited;
 mod memory;

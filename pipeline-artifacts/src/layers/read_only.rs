@@ -1,5 +1,6 @@
 use async_trait::async_trait;
-use pipeline_core::{Digest, StoreError};
+use pipeline_core::{Artifact, ArtifactName, ArtifactRef, ArtifactStore, Digest, StoreError};
+use semver::Version;
 
 use crate::{BlobId, BlobSource, BlobStore};
 
@@ -49,5 +50,28 @@ impl<S: BlobStore> BlobStore for ReadOnly<S> {
 
     async fn trash(&self, digest: &Digest, _: u64) -> Result<bool, StoreError> {
         Err(refused(format!("the removal of blob {digest}")))
+    }
+}
+
+#[async_trait]
+impl<S: ArtifactStore> ArtifactStore for ReadOnly<S> {
+    async fn resolve(
+        &self,
+        name: &ArtifactName,
+        version: &Version,
+    ) -> Result<Option<ArtifactRef>, StoreError> {
+        self.0.resolve(name, version).await
+    }
+
+    async fn open(&self, artifact: &ArtifactRef) -> Result<Box<dyn Artifact>, StoreError> {
+        self.0.open(artifact).await
+    }
+
+    async fn put_blob(&self, bytes: &[u8]) -> Result<Digest, StoreError> {
+        Err(refused(format!("blob {}", Digest::of(bytes))))
+    }
+
+    async fn blob(&self, digest: &Digest) -> Result<Vec<u8>, StoreError> {
+        self.0.blob(digest).await
     }
 }

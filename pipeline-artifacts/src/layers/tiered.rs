@@ -1,13 +1,42 @@
-use async_trait::async_trait;
-use pipeline_core::{Digest, StoreError};
+use std::path::Path;
 
-use crate::{BlobId, BlobSource, BlobStore};
+use async_trait::async_trait;
+use pipeline_core::{Artifact, ArtifactEntry, ArtifactName, ArtifactRef, ArtifactStore, Digest, StoreError};
+use semver::Version;
+
+use crate::store::blob_bytes;
+use crate::{BlobId, BlobSource, BlobStore, Promotion};
 
 /// A fast store in front of a slow one. The slow one is the truth: what is stored goes there, and what the fast one lacks
 /// or has damaged is read from there and kept in front.
 ///
 /// A read that fills the front comes out of the front, verified twice. When the front cannot take it, full or read-only,
 /// the slow store answers.
+///
+/// As a store of artifacts, it asks the slow one what a version stands for. An artifact that is opened is copied to the front
+/// as a whole, once, and read from there; what turns out to be damaged there is read from behind. Nothing in front has a
+/// name, so a [`Collection`](crate::Collection) of the front empties it of what nobody has open.
+///
+/// ```
+/// use pipeline_artifacts::{LocalStore, Packer, ReadOnly, Tiered};
+/// use pipeline_core::ArtifactStore;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// # let (mount, cache, dist) = (dir.path().join("mount"), dir.path().join("cache"), dir.path().join("dist"));
+/// # std::fs::create_dir(&dist)?;
+/// # std::fs::write(dist.join("app.conf"), "threads = 4\n")?;
+/// let shared = LocalStore::open(mount)?; // of everybody, over a network
+/// # let packed = Packer::new(&dist).pack(&shared)?;
+/// # shared.publish(&"shop".parse()?, &"1.4.0".parse()?, &packed.digest)?;
+/// let store = Tiered::new(LocalStore::open(cache)?, ReadOnly::new(shared));
+///
+/// let shop = store.resolve(&"shop".parse()?, &"1.4.0".parse()?).await?.ok_or("not published")?;
+/// assert_eq!(store.open(&shop).await?.read("app.conf").await?, b"threads = 4\n");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Tiered<F, S> {
     fast: F,
@@ -86,5 +115,76 @@ impl<F: BlobStore, S: BlobStore> BlobStore for Tiered<F, S> {
     async fn trash(&self, digest: &Digest, epoch: u64) -> Result<bool, StoreError> {
         let _ = self.fast.trash(digest, epoch).await;
         self.slow.trash(digest, epoch).await
+    }
+}
+
+impl<F: ArtifactStore + BlobStore, S: BlobStore> Tiered<F, S> {
+    /// The artifact in front, if it can be had there.
+    async fn in_front(&self, artifact: &ArtifactRef) -> Option<Box<dyn Artifact>> {
+        if let Ok(opened) = self.fast.open(artifact).await {
+            return Some(opened);
+        }
+        let copy = Promotion::of(artifact.digest);
+        copy.run(&self.slow, &self.fast).await.ok()?;
+        self.fast.open(artifact).await.ok()
+    }
+}
+
+#[async_trait]
+impl<F: ArtifactStore + BlobStore, S: ArtifactStore + BlobStore> ArtifactStore for Tiered<F, S> {
+    async fn resolve(
+        &self,
+        name: &ArtifactName,
+        version: &Version,
+    ) -> Result<Option<ArtifactRef>, StoreError> {
+        self.slow.resolve(name, version).await
+    }
+
+    async fn open(&self, artifact: &ArtifactRef) -> Result<Box<dyn Artifact>, StoreError> {
+        let slow = self.slow.open(artifact).await?;
+        Ok(match self.in_front(artifact).await {
+            Some(fast) => Box::new(TieredArtifact { fast, slow }),
+            None => slow,
+        })
+    }
+
+    async fn put_blob(&self, bytes: &[u8]) -> Result<Digest, StoreError> {
+        self.slow.put_blob(bytes).await
+    }
+
+    async fn blob(&self, digest: &Digest) -> Result<Vec<u8>, StoreError> {
+        blob_bytes(self, digest, u64::MAX).await
+    }
+}
+
+/// An artifact in front, and the same behind it.
+#[derive(Debug)]
+struct TieredArtifact {
+    fast: Box<dyn Artifact>,
+    slow: Box<dyn Artifact>,
+}
+
+#[async_trait]
+impl Artifact for TieredArtifact {
+    fn reference(&self) -> &ArtifactRef {
+        self.slow.reference()
+    }
+
+    fn entries(&self) -> &[ArtifactEntry] {
+        self.slow.entries()
+    }
+
+    async fn read(&self, path: &str) -> Result<Vec<u8>, StoreError> {
+        match self.fast.read(path).await {
+            Ok(bytes) => Ok(bytes),
+            Err(_) => self.slow.read(path).await,
+        }
+    }
+
+    async fn materialise(&self, into: &Path) -> Result<(), StoreError> {
+        match self.fast.materialise(into).await {
+            Ok(()) => Ok(()),
+            Err(_) => self.slow.materialise(into).await,
+        }
     }
 }

@@ -2,7 +2,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use oci_client::client::{ClientConfig, ClientProtocol};
+use oci_client::client::{Certificate, CertificateEncoding, ClientConfig, ClientProtocol};
 use oci_client::{Client, Reference, RegistryOperation};
 use pipeline_core::Digest;
 use semver::{BuildMetadata, Version};
@@ -88,16 +88,20 @@ pub struct RemoteOptions {
     pub credentials: Credentials,
     /// Without encryption: for registries on this computer.
     pub plain_http: bool,
+    /// Certificates of authorities in PEM, one after another, that are trusted besides those that the system trusts: for a
+    /// registry with an authority of its own.
+    pub roots: String,
     /// How many blobs travel at once.
     pub parallel: usize,
 }
 
 impl Default for RemoteOptions {
-    /// Anonymous, encrypted, four blobs at once.
+    /// Anonymous, encrypted, with the system's authorities, four blobs at once.
     fn default() -> Self {
         Self {
             credentials: Credentials::Anonymous,
             plain_http: false,
+            roots: String::new(),
             parallel: 4,
         }
     }
@@ -110,8 +114,12 @@ impl Default for RemoteOptions {
 /// does not depend on the size of the artifact: blobs travel in pieces. Manifests and lists of attachments are held whole, and
 /// their size is the registry's to say; so is it whether tags can be moved.
 ///
-/// It needs a tokio runtime. TLS is done by rustls with ring, and trusts what the system trusts; a program that wants
-/// another provider of cryptography installs it before the first one of these is made.
+/// It needs a tokio runtime. TLS is done by rustls with ring, and trusts what the system trusts, and
+/// [`roots`](RemoteOptions::roots); a program that wants another provider of cryptography installs it before the first one of
+/// these is made.
+///
+/// What is attached is listed by the registry itself, or where it does not, under a tag of the digest. Of a list in pages
+/// the first is read.
 #[derive(Clone)]
 pub struct Remote {
     client: Client,
@@ -134,7 +142,7 @@ impl Remote {
     ///
     /// # Errors
     ///
-    /// When there is nothing to connect with: the system's certificates cannot be read.
+    /// When there is nothing to connect with: the system's certificates cannot be read, or those of the options are none.
     pub fn new(name: RemoteName, options: RemoteOptions) -> Result<Self, OciError> {
         // One that is installed already is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -145,6 +153,7 @@ impl Remote {
         let config = ClientConfig {
             protocol,
             use_monolithic_push: true,
+            extra_root_certificates: certificates(&options.roots)?,
             connect_timeout: Some(Duration::from_secs(30)),
             read_timeout: Some(Duration::from_secs(120)),
             user_agent: concat!("pipeline-artifacts/", env!("CARGO_PKG_VERSION")),
@@ -233,6 +242,30 @@ impl Remote {
     fn by(&self, which: &str) -> Reference {
         let (registry, repository) = (self.name.registry.clone(), self.name.repository.clone());
         Reference::with_tag(registry, repository, which.to_owned())
+    }
+}
+
+/// The certificates in a text.
+fn certificates(pem: &str) -> Result<Vec<Certificate>, OciError> {
+    const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+    const END: &str = "-----END CERTIFICATE-----";
+    let refused = |reason| OciError::refused("`roots`", reason);
+    // What stands between them is for people.
+    let mut parts = pem.split(BEGIN);
+    let before = parts.next().unwrap_or_default();
+    let certificates = parts.map(|part| {
+        let end = part
+            .find(END)
+            .ok_or_else(|| refused("a certificate in it has no end"))?;
+        Ok(Certificate {
+            encoding: CertificateEncoding::Pem,
+            data: format!("{BEGIN}{}{END}\n", &part[..end]).into_bytes(),
+        })
+    });
+    let certificates = certificates.collect::<Result<Vec<_>, OciError>>()?;
+    match certificates.is_empty() && !before.trim().is_empty() {
+        true => Err(refused("there is no certificate in it; expected PEM")),
+        false => Ok(certificates),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::Arc;
 
-use pipeline_artifacts::LocalStore;
+use pipeline_artifacts::{BlobLimits, BlobStore, Limited, LocalStore, ReadOnly, Tiered};
 use pipeline_core::testing::conformance::{self, StageSuite, StageWorld, StoreWorld};
 use pipeline_core::testing::{ManualClock, TestCall, services};
 use pipeline_core::{ArtifactStore, DirectorySource, NoSecrets};
@@ -16,8 +16,8 @@ async fn report(bench: impl Fn() -> StoreWorld) -> conformance::Report {
     conformance::store(|| async { bench() }).await
 }
 
-#[test]
-fn a_store_keeps_what_it_promises() {
+/// Checks a store that stands in front of the one of a bench, and of another one.
+fn keeps_all<S: ArtifactStore>(layer: impl Fn(&Bench, LocalStore) -> S) {
     let fresh = || {
         let bench = Bench::new();
         let artifact = bench.publish(&bench.tree("src").filled(), "1.0.0");
@@ -25,7 +25,8 @@ fn a_store_keeps_what_it_promises() {
         let catalog = bench.store.clone();
         let blobs = bench.store.root().join("blobs/sha256");
         let manifest = blobs.join(artifact.digest.hex());
-        StoreWorld::new(bench.store.clone())
+        let front = LocalStore::open(bench.path("front")).unwrap();
+        StoreWorld::new(layer(&bench, front))
             .artifact(artifact)
             .damage(move |digest| {
                 let blob = blobs.join(digest.hex());
@@ -48,6 +49,41 @@ fn a_store_keeps_what_it_promises() {
     let report = report(fresh);
     report.assert_kept();
     assert_eq!(report.not_tried_names(), [""; 0], "{report}");
+}
+
+#[test]
+fn a_store_keeps_what_it_promises() {
+    keeps_all(|bench, _| bench.store.clone());
+}
+
+/// On a thread of its own, since the suite waits on this one.
+fn limited<S: BlobStore>(store: S, limits: BlobLimits) -> Limited<S> {
+    let open = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(Limited::open(store, limits)).unwrap()
+    };
+    std::thread::scope(|scope| scope.spawn(open).join().unwrap())
+}
+
+#[test]
+fn layers_keep_what_the_store_behind_promises() {
+    let roomy = BlobLimits::default().bytes(1 << 30);
+    keeps_all(|bench, _| limited(bench.store.clone(), roomy));
+    keeps_all(|bench, front| Tiered::new(front, bench.store.clone()));
+    // Fronts that take nothing, or not all of it.
+    keeps_all(|bench, front| Tiered::new(ReadOnly::new(front), bench.store.clone()));
+    keeps_all(|bench, front| {
+        Tiered::new(
+            limited(front, BlobLimits::default().blobs(2)),
+            bench.store.clone(),
+        )
+    });
+    // Layers of layers.
+    keeps_all(|bench, front| {
+        let tiered = Tiered::new(limited(front, roomy), bench.store.clone());
+        let between = LocalStore::open(bench.path("between")).unwrap();
+        limited(Tiered::new(between, tiered), roomy)
+    });
 }
 
 /// What is published. Blobs that nothing refers to are nobody's business.

@@ -8,7 +8,7 @@ use pipeline_artifacts::{
     BlobId, BlobLimits, BlobSource, BlobStore, BytesSource, Limited, LocalStore, MemoryBlobs, NewAttachment,
     Promotion, ReadOnly, Tiered,
 };
-use pipeline_core::{Digest, StoreError};
+use pipeline_core::{ArtifactStore, Digest, StoreError};
 
 use crate::{Bench, damage, files, shop, v};
 
@@ -310,6 +310,78 @@ fn a_front_is_filled_on_read_and_never_believed() {
         get(&closed, &Digest::of("no")),
         Err(StoreError::NotFound { .. })
     ));
+}
+
+#[test]
+fn an_artifact_is_read_in_front_of_a_store_that_is_only_read() {
+    let bench = Bench::new();
+    let (front, one) = (
+        other(&bench),
+        bench.publish(&bench.tree("one").file("a", "1").file("b", "2"), "1.0.0"),
+    );
+    let shared = ReadOnly::new(bench.store.clone());
+    let tiered = Tiered::new(front.clone(), shared);
+    let found = wait(tiered.resolve(&shop(), &v("1.0.0"))).unwrap();
+    assert_eq!(found.as_ref(), Some(&one));
+    assert_eq!(
+        front.find(&shop(), &v("1.0.0")).unwrap(),
+        None,
+        "names stay behind"
+    );
+    let opened = wait(tiered.open(&one)).unwrap();
+    assert_eq!(wait(opened.read("a")).unwrap(), b"1");
+    let copied = files(&bench.path("other/blobs"));
+    assert_eq!(
+        copied.len(),
+        files(&bench.path("store/blobs")).len(),
+        "all of it is in front"
+    );
+
+    // From now on it is read there: what is behind is opened, and its layers are not read.
+    let layers = bench.store.artifact(&one).unwrap().layers();
+    let layer = layers.last().unwrap();
+    let behind = bench.path("store/blobs/sha256").join(layer.digest.hex());
+    let kept = fs::read(&behind).unwrap();
+    let spoilt = vec![b'x'; kept.len()];
+    damage(&behind, &spoilt);
+    let opened = wait(tiered.open(&one)).unwrap();
+    assert_eq!(wait(opened.read("b")).unwrap(), b"2");
+    wait(opened.materialise(&bench.path("live"))).unwrap();
+    assert_eq!(fs::read(bench.path("live/b")).unwrap(), b"2");
+    // And what is damaged there is read from behind; when both are, nothing is.
+    let before = bench.path("other/blobs/sha256").join(layer.digest.hex());
+    damage(&before, &spoilt);
+    assert!(matches!(wait(opened.read("b")), Err(StoreError::Damaged { .. })));
+    assert!(wait(opened.materialise(&bench.path("none"))).is_err());
+    assert!(!bench.path("none").exists());
+    damage(&behind, &kept);
+    assert_eq!(wait(opened.read("b")).unwrap(), b"2");
+    wait(opened.materialise(&bench.path("none"))).unwrap();
+
+    // What is gone behind is gone, whatever is in front.
+    fs::remove_file(bench.path("store/blobs/sha256").join(one.digest.hex())).unwrap();
+    assert!(matches!(
+        wait(tiered.open(&one)),
+        Err(StoreError::NotFound { .. })
+    ));
+    let refused = wait(tiered.put_blob(b"x")).unwrap_err();
+    assert!(
+        refused.to_string().ends_with("the store is read-only"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn a_limit_holds_for_what_a_stage_stores() {
+    let bench = Bench::new();
+    let limits = BlobLimits::default().bytes(10);
+    let limited = wait(Limited::open(bench.store.clone(), limits)).unwrap();
+    let digest = wait(limited.put_blob(b"12345678")).unwrap();
+    assert_eq!(wait(limited.put_blob(b"12345678")).unwrap(), digest);
+    assert_eq!(wait(limited.blob(&digest)).unwrap(), b"12345678");
+    let full = wait(limited.put_blob(b"abc")).unwrap_err();
+    assert!(full.to_string().ends_with("and would have 11"), "{full}");
+    wait(limited.put_blob(b"ab")).unwrap();
 }
 
 #[test]

@@ -1,5 +1,10 @@
 //! Pushing to a registry, and pulling from it: Debian's `docker-registry`, on this computer.
 
+mod http;
+mod referrers;
+mod tls;
+mod token;
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};

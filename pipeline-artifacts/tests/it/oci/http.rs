@@ -1,0 +1,96 @@
+//! A server of a few lines, for what the real registry does not do.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread;
+
+/// A request, with a body whose length was said.
+pub(super) struct Request {
+    pub(super) method: String,
+    /// Path and query.
+    pub(super) target: String,
+    /// The other lines of its head.
+    pub(super) lines: Vec<String>,
+    pub(super) body: Vec<u8>,
+}
+
+impl Request {
+    fn read(stream: &TcpStream) -> Option<Self> {
+        let mut reader = BufReader::new(stream);
+        let mut lines = Vec::new();
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).ok()?;
+            match line.trim_end() {
+                "" => break,
+                line => lines.push(line.to_owned()),
+            }
+        }
+        let mut words = (!lines.is_empty()).then(|| lines.remove(0))?;
+        words.truncate(words.rfind(' ')?);
+        let (method, target) = words.split_once(' ')?;
+        let mut request = Self {
+            method: method.to_owned(),
+            target: target.to_owned(),
+            lines,
+            body: Vec::new(),
+        };
+        let length = request
+            .header("content-length")
+            .map_or(0, |length| length.parse().unwrap());
+        request.body.resize(length, 0);
+        reader.read_exact(&mut request.body).ok()?;
+        Some(request)
+    }
+
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.lines.iter().find_map(|line| {
+            let (found, value) = line.split_once(':')?;
+            found.eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
+
+    /// What a server on this computer answers to it, as it is.
+    pub(super) fn forward(&self, port: u16) -> Vec<u8> {
+        let mut server = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let mut head = format!(
+            "{} {} HTTP/1.1\r\nConnection: close\r\n",
+            self.method, self.target
+        );
+        for line in &self.lines {
+            head.push_str(line);
+            head.push_str("\r\n");
+        }
+        server.write_all(format!("{head}\r\n").as_bytes()).unwrap();
+        server.write_all(&self.body).unwrap();
+        let mut answer = Vec::new();
+        server.read_to_end(&mut answer).unwrap();
+        answer
+    }
+}
+
+/// An answer of some JSON.
+pub(super) fn answer(status: &str, kind: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!("HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")
+        .into_bytes()
+}
+
+/// Answers whatever comes, until the process ends; tells where.
+pub(super) fn serve(answer: impl Fn(&Request) -> Vec<u8> + Send + Sync + 'static) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let answer = Arc::new(answer);
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let answer = Arc::clone(&answer);
+            thread::spawn(move || {
+                if let Some(request) = Request::read(&stream) {
+                    let _ = stream.write_all(&answer(&request));
+                }
+            });
+        }
+    });
+    port
+}

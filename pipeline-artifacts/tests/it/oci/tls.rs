@@ -1,0 +1,126 @@
+//! Encrypted connections, and who is trusted.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use pipeline_artifacts::LocalStore;
+use pipeline_artifacts::oci::{OciError, Remote, RemoteName, RemoteOptions};
+
+use super::{Registry, published};
+use crate::{Bench, shop, skipped, text, v};
+
+/// Runs `openssl` in the directory of the test; `false` when it is not installed.
+pub(super) fn openssl(bench: &Bench, arguments: &str) -> bool {
+    let mut command = Command::new("openssl");
+    command
+        .args(arguments.split_whitespace())
+        .current_dir(bench.dir.path());
+    let Ok(output) = command.output() else {
+        skipped("openssl is not installed");
+        return false;
+    };
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "openssl {arguments}: {said}");
+    true
+}
+
+/// An authority, with a key: `NAME.pem`, `NAME.key`.
+pub(super) fn authority(bench: &Bench, name: &str) -> bool {
+    openssl(
+        bench,
+        &format!(
+            "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN={name} -keyout {name}.key -out {name}.pem"
+        ),
+    )
+}
+
+/// A server's certificate for 127.0.0.1, by an authority.
+fn certificate(bench: &Bench, by: &str) -> bool {
+    fs::write(
+        bench.path("server.ext"),
+        "subjectAltName = IP:127.0.0.1\nbasicConstraints = critical, CA:FALSE\n",
+    )
+    .unwrap();
+    [
+        "req -newkey rsa:2048 -nodes -subj /CN=registry -keyout server.key -out server.csr".to_owned(),
+        format!(
+            "x509 -req -in server.csr -CA {by}.pem -CAkey {by}.key -CAcreateserial -days 2 -extfile server.ext -out server.pem"
+        ),
+    ]
+    .iter()
+    .all(|arguments| openssl(bench, arguments))
+}
+
+fn remote(host: &str, port: u16, roots: &[PathBuf]) -> Result<Remote, OciError> {
+    let name: RemoteName = format!("{host}:{port}/infra/shop").parse().unwrap();
+    let mut options = RemoteOptions::default();
+    let roots: Vec<_> = roots
+        .iter()
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    options.roots = roots.concat();
+    Remote::new(name, options)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_is_believed_whose_authority_is_trusted() {
+    let bench = Bench::new();
+    if !(authority(&bench, "ours") && authority(&bench, "strangers") && certificate(&bench, "ours")) {
+        return;
+    }
+    let tls = format!(
+        "  tls:\n    certificate: {}\n    key: {}\n",
+        bench.path("server.pem").display(),
+        bench.path("server.key").display()
+    );
+    let Some(registry) = Registry::start(&bench, &tls).await else {
+        return;
+    };
+    let artifact = published(&bench, "1.4.0", "first");
+    let (ours, strangers) = (bench.path("ours.pem"), bench.path("strangers.pem"));
+    // Who is not trusted, and who is called otherwise than the certificate says, gets nothing.
+    for (host, roots) in [
+        ("127.0.0.1", [].as_slice()),
+        ("127.0.0.1", std::slice::from_ref(&strangers)),
+        ("localhost", std::slice::from_ref(&ours)),
+    ] {
+        let remote = remote(host, registry.port, roots).unwrap();
+        let error = remote.push(&bench.store, &artifact).await.unwrap_err();
+        let text = text(&error, bench.dir.path());
+        assert!(text.contains("certificate"), "{host}, {roots:?}: {text}");
+    }
+    let plain = registry.remote().push(&bench.store, &artifact).await;
+    assert!(plain.is_err(), "{plain:?}");
+    assert!(registry.blobs(&bench).is_empty(), "nothing was written");
+
+    // Among others.
+    let remote = remote("127.0.0.1", registry.port, &[strangers, ours]).unwrap();
+    remote.push(&bench.store, &artifact).await.unwrap();
+    let other = LocalStore::open(bench.path("other")).unwrap();
+    let pulled = remote.pull(&other, &shop(), &v("1.4.0"), None).await.unwrap();
+    assert_eq!(pulled.artifact, artifact);
+}
+
+#[test]
+fn what_is_no_certificate_is_said() {
+    let name: RemoteName = "registry.example.com/infra/shop".parse().unwrap();
+    let error = |roots: &str| {
+        let mut options = RemoteOptions::default();
+        options.roots = roots.to_owned();
+        let error = Remote::new(name.clone(), options).unwrap_err();
+        assert!(matches!(
+            error,
+            OciError::Refused { .. } | OciError::Registry { .. }
+        ));
+        text(&error, std::path::Path::new("<none>"))
+    };
+    let none = "`roots` is refused: there is no certificate in it; expected PEM";
+    assert_eq!(error("/etc/ssl/registry.pem"), none);
+    error("-----BEGIN CERTIFICATE-----\nnothing\n-----END CERTIFICATE-----\n");
+    // One that was cut off is not left out.
+    assert_eq!(
+        error("-----BEGIN CERTIFICATE-----\nMIIB"),
+        "`roots` is refused: a certificate in it has no end"
+    );
+}
