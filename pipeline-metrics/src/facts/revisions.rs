@@ -98,14 +98,14 @@ impl Revisions {
         row
     }
 
-    /// See [`Index::touch`]; and the row that is found there, if there is one.
-    pub(crate) fn touch(&self, hash: u64) -> u32 {
+    /// See [`Index::touch`].
+    pub(crate) fn touch(&self, hash: u64) -> Option<u32> {
         self.index.touch(hash)
     }
 
-    /// Reads from the row that a [touched](Self::touch) place holds.
-    pub(crate) fn touch_row(&self, place: u32) -> u8 {
-        let row = place.checked_sub(1).and_then(|row| self.rows.get(row as usize));
+    /// Reads from a row that was [found early](Self::touch).
+    pub(crate) fn touch_row(&self, row: Option<u32>) -> u8 {
+        let row = row.and_then(|row| self.rows.get(row as usize));
         row.map_or(0, |row| row.key.sha[0])
     }
 

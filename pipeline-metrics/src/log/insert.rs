@@ -177,7 +177,7 @@ impl<'f> Inserter<'f> {
         }
         let revisions = &mut self.facts.revisions;
         for keys in self.keys.chunks(AHEAD) {
-            let mut places = [0; AHEAD];
+            let mut places = [None; AHEAD];
             for (place, (_, hash)) in places.iter_mut().zip(keys) {
                 *place = revisions.touch(*hash);
             }
