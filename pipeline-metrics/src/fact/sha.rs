@@ -53,15 +53,15 @@ pub(crate) fn decode(text: &[u8]) -> Option<[u8; 20]> {
 fn eight_digits(word: u64) -> (u32, u64) {
     const ONES: u64 = 0x0101_0101_0101_0101;
     // Letters have bit 6, digits have not: 0x61 is 10, 0x30 is 0.
-    let letters = word >> 6 & ONES;
-    let values = (word & 0x0f * ONES) + 9 * letters;
+    let letters = (word >> 6) & ONES;
+    let values = (word & (0x0f * ONES)) + 9 * letters;
     let is_as_it_was = (values + 0x30 * ONES + 0x27 * letters) ^ word;
     // Letters are 10 to 15, digits are below 10.
-    let at_least_ten = (values + 6 * ONES) >> 4 & ONES;
-    let wrong = is_as_it_was | (values & 0x10 * ONES) | (at_least_ten ^ letters);
-    let pairs = (values << 4 | values >> 8) & 0x00ff_00ff_00ff_00ff;
-    let fours = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff;
-    ((fours | fours >> 16) as u32, wrong)
+    let at_least_ten = ((values + 6 * ONES) >> 4) & ONES;
+    let wrong = is_as_it_was | (values & (0x10 * ONES)) | (at_least_ten ^ letters);
+    let pairs = ((values << 4) | (values >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs | (pairs >> 8)) & 0x0000_ffff_0000_ffff;
+    ((fours | (fours >> 16)) as u32, wrong)
 }
 
 impl<'a> From<&'a str> for Sha<'a> {

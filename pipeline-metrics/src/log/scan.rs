@@ -102,8 +102,8 @@ fn stops(word: u64) -> u64 {
     const HIGH: u64 = 0x80 * ONES;
     // A byte below a limit borrows from its highest bit.
     let below = |word: u64, limit: u64| word.wrapping_sub(limit * ONES) & !word;
-    let quote = below(word ^ u64::from(b'"') * ONES, 1);
-    let backslash = below(word ^ u64::from(b'\\') * ONES, 1);
+    let quote = below(word ^ (u64::from(b'"') * ONES), 1);
+    let backslash = below(word ^ (u64::from(b'\\') * ONES), 1);
     (word | below(word, 0x20) | quote | backslash) & HIGH
 }
 
