@@ -3,7 +3,7 @@ use serde::Serialize;
 use super::line::{Line, Missing, RawSpell, SpellOf};
 use super::standing::Standing;
 use super::{Metric, Reason, Selection};
-use crate::facts::{NEVER, NONE};
+use crate::facts::NONE;
 use crate::moment::timestamp;
 use crate::{FactRef, FailShare, FailedOf, Options, RecoveryFrom, Sha};
 
@@ -144,7 +144,7 @@ impl<'d, 'f> Selection<'d, 'f> {
     fn undelivered(&self) -> Vec<LeftOut<'f>> {
         let facts = self.delivery.facts;
         let (start, end) = self.window.micros();
-        let mut brought = vec![false; facts.revisions.rows.len()];
+        let mut brought = vec![false; facts.revisions.len()];
         let mut chosen = vec![false; facts.names.len()];
         for line in self.lines() {
             chosen[line.component as usize] = true;
@@ -152,15 +152,13 @@ impl<'d, 'f> Selection<'d, 'f> {
                 brought[revision as usize] = true;
             }
         }
-        let rows = (0_u32..).zip(&facts.revisions.rows);
-        let waits = rows.filter(|(number, row)| {
-            row.at != NEVER
-                && (start..end).contains(&row.at)
-                && !brought[*number as usize]
-                && chosen[row.key.component() as usize]
+        let waits = facts.revisions.committed().filter(|&revision| {
+            (start..end).contains(&facts.revisions.at(revision))
+                && !brought[revision as usize]
+                && chosen[facts.revisions.key(revision).component() as usize]
         });
         waits
-            .map(|(number, _)| without(facts.change_ref(number), Reason::NotDelivered))
+            .map(|revision| without(facts.change_ref(revision), Reason::NotDelivered))
             .collect()
     }
 

@@ -44,8 +44,8 @@ pub(crate) fn lines(facts: &Facts, options: &Options, production: &mut Productio
     for (component, count) in counts.iter().enumerate() {
         seen[component] = *count > 0;
     }
-    for row in facts.revisions.rows.iter().filter(|row| row.at != NEVER) {
-        seen[row.key.component() as usize] = true;
+    for (seen, committed) in seen.iter_mut().zip(facts.revisions.components()) {
+        *seen |= committed;
     }
     for row in facts.incidents.rows.iter().filter(|row| row.is_known()) {
         seen[row.component as usize] = true;
@@ -110,7 +110,7 @@ impl<'a> Linker<'a> {
         Self {
             facts,
             options,
-            brought: vec![false; facts.revisions.rows.len()],
+            brought: vec![false; facts.revisions.len()],
             waiting: Vec::new(),
             commits: Vec::new(),
             has: Vec::new(),
@@ -173,9 +173,7 @@ impl<'a> Linker<'a> {
                 .facts
                 .deployments
                 .revisions(self.facts.deployments.get(run.row));
-            let commits = listed
-                .iter()
-                .map(|&revision| self.facts.revisions.get(revision).at);
+            let commits = listed.iter().map(|&revision| self.facts.revisions.at(revision));
             self.commits.extend(commits);
         }
     }
@@ -229,13 +227,13 @@ impl<'a> Linker<'a> {
 /// The lead time of a revision that was delivered at a moment, or what is in place of it.
 pub(crate) fn time(facts: &Facts, options: &Options, revision: u32, finished: i64) -> i64 {
     let lead_time = &options.lead_time;
-    let row = facts.revisions.get(revision);
+    let commit = facts.revisions.at(revision);
     if lead_time.start == Start::Commit && lead_time.span == Span::Whole {
-        return rounded(options, finished - row.at);
+        return rounded(options, finished - commit);
     }
     let phases = facts.revisions.phases.get(&revision).copied().unwrap_or_default();
     if lead_time.span == Span::Phases {
-        let whole = PhaseTimes::between(row.at, phases, Some(finished), lead_time.round).whole;
+        let whole = PhaseTimes::between(commit, phases, Some(finished), lead_time.round).whole;
         return whole.unwrap_or(Missing::SKEWED);
     }
     let start = match lead_time.start {
@@ -248,7 +246,7 @@ pub(crate) fn time(facts: &Facts, options: &Options, revision: u32, finished: i6
     match start {
         Some(start) => rounded(options, finished - micros(start)),
         None if lead_time.start == Start::Commit || lead_time.without_start.counts() => {
-            rounded(options, finished - row.at)
+            rounded(options, finished - commit)
         }
         None => Missing::NO_START,
     }

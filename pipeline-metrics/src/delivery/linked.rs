@@ -176,7 +176,7 @@ impl<'f> Delivery<'f> {
                 let counted = part.filter(|&at| Missing::is_time(line.times[at]));
                 counted.map(move |at| {
                     let revision = line.revisions[at];
-                    let change = facts.change(revision, facts.revisions.get(revision));
+                    let change = facts.change(revision);
                     (change, facts.deployment(run.row))
                 })
             })
@@ -348,7 +348,7 @@ fn weigh(
     rollbacks: &[Rolled<'_>],
 ) {
     if options.failures.share == FailShare::Changes {
-        let mut named = vec![0_u32; facts.revisions.rows.len()];
+        let mut named = vec![0_u32; facts.revisions.len()];
         for incident in facts.incidents.rows.iter().filter(|row| row.is_known()) {
             for &revision in facts.deployments.list(incident.first, incident.count) {
                 named[revision as usize] += 1;
@@ -358,7 +358,7 @@ fn weigh(
             let listed = facts.deployments.revisions(facts.deployments.get(run.row));
             let known = listed
                 .iter()
-                .filter(|&&revision| facts.revisions.get(revision).at != NEVER);
+                .filter(|&&revision| facts.revisions.at(revision) != NEVER);
             run.weight = known.map(|&revision| named[revision as usize]).sum();
         }
         return;

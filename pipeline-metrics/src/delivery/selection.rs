@@ -120,12 +120,7 @@ impl<'d, 'f> Selection<'d, 'f> {
             .filter(|(.., time)| Missing::is_time(*time))
             .map(move |(_, run, revision, _)| {
                 let phases = facts.revisions.phases.get(&revision).copied().unwrap_or_default();
-                PhaseTimes::between(
-                    facts.revisions.get(revision).at,
-                    phases,
-                    Some(run.finished),
-                    round,
-                )
+                PhaseTimes::between(facts.revisions.at(revision), phases, Some(run.finished), round)
             })
     }
 

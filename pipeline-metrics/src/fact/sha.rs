@@ -37,28 +37,31 @@ impl<'a> Sha<'a> {
     }
 }
 
-/// The value of each lower-case hexadecimal digit; 16 of every other byte.
-const DIGITS: [u8; 256] = {
-    let mut digits = [16; 256];
-    let mut value = 0;
-    while value < 16 {
-        digits[b"0123456789abcdef"[value] as usize] = value as u8;
-        value += 1;
-    }
-    digits
-};
-
 /// The bytes that forty lower-case hexadecimal digits stand for.
 pub(crate) fn decode(text: &[u8]) -> Option<[u8; 20]> {
     let text: &[u8; 40] = text.try_into().ok()?;
-    let mut bytes = [0; 20];
-    let mut seen = 0;
-    for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
-        let (high, low) = (DIGITS[pair[0] as usize], DIGITS[pair[1] as usize]);
-        seen |= high | low;
-        *byte = high << 4 | low & 15;
+    let (mut bytes, mut wrong) = ([0; 20], 0);
+    for (four, eight) in bytes.as_chunks_mut().0.iter_mut().zip(text.as_chunks().0) {
+        let (value, bad) = eight_digits(u64::from_le_bytes(*eight));
+        *four = value.to_le_bytes();
+        wrong |= bad;
     }
-    (seen < 16).then_some(bytes)
+    (wrong == 0).then_some(bytes)
+}
+
+/// What eight digits stand for, all at once, the first in the lowest byte; and 0, or something else where one is none.
+fn eight_digits(word: u64) -> (u32, u64) {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    // Letters have bit 6, digits have not: 0x61 is 10, 0x30 is 0.
+    let letters = (word >> 6) & ONES;
+    let values = (word & (0x0f * ONES)) + 9 * letters;
+    let is_as_it_was = (values + 0x30 * ONES + 0x27 * letters) ^ word;
+    // Letters are 10 to 15, digits are below 10.
+    let at_least_ten = ((values + 6 * ONES) >> 4) & ONES;
+    let wrong = is_as_it_was | (values & (0x10 * ONES)) | (at_least_ten ^ letters);
+    let pairs = ((values << 4) | (values >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs | (pairs >> 8)) & 0x0000_ffff_0000_ffff;
+    ((fours | (fours >> 16)) as u32, wrong)
 }
 
 impl<'a> From<&'a str> for Sha<'a> {
@@ -91,6 +94,26 @@ impl Serialize for Sha<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_byte_is_a_digit_or_none_at_every_place() {
+        for at in 0..40 {
+            for byte in 0..=u8::MAX {
+                let mut text = *b"0123456789abcdef0123456789abcdeffedcba98";
+                text[at] = byte;
+                let expected = text.iter().try_fold(Vec::new(), |mut values, &byte| {
+                    let is_lower = !byte.is_ascii_uppercase();
+                    values.push(char::from(byte).to_digit(16).filter(|_| is_lower)?);
+                    Some(values)
+                });
+                let expected = expected.map(|values| {
+                    let pairs = values.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8);
+                    pairs.collect::<Vec<_>>()
+                });
+                assert_eq!(decode(&text).map(Vec::from), expected, "{byte} at {at}");
+            }
+        }
+    }
 
     #[test]
     fn only_forty_lower_case_digits_are_bytes() {

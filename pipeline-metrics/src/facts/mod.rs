@@ -14,10 +14,11 @@ mod view;
 
 pub(crate) use deployments::DeploymentRow;
 pub(crate) use incidents::{IncidentRow, RollbackRow};
+pub(crate) use names::Names;
 pub(crate) use order::natural;
 pub(crate) use origin::SourceId;
 pub use problems::Problem;
-pub(crate) use revisions::{Key, RevisionRow};
+pub(crate) use revisions::Key;
 pub use set::Facts;
 pub(crate) use set::Touched;
 

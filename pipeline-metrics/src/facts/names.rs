@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use super::hash;
 use super::index::Index;
 
@@ -14,7 +16,7 @@ impl Names {
     /// The number of a text, which is kept if it is new.
     pub(crate) fn intern(&mut self, name: &str) -> u32 {
         let hash = hash::bytes(name.as_bytes());
-        if let Some(number) = self.find_hashed(hash, name) {
+        if let Some(number) = self.find_hashed(hash, name.as_bytes()) {
             return number;
         }
         let number = self.ends.len() as u32;
@@ -22,23 +24,31 @@ impl Names {
         self.ends.push(self.text.len());
         let (text, ends) = (&self.text, &self.ends);
         self.index.insert(hash, number, |number| {
-            hash::bytes(slice(text, ends, number).as_bytes())
+            let name = text.as_bytes().get(span(ends, number));
+            hash::bytes(name.unwrap_or_default())
         });
         number
     }
 
     /// The number of a text, if it is kept.
     pub(crate) fn find(&self, name: &str) -> Option<u32> {
-        self.find_hashed(hash::bytes(name.as_bytes()), name)
+        self.find_bytes(name.as_bytes())
     }
 
-    fn find_hashed(&self, hash: u64, name: &str) -> Option<u32> {
-        self.index.find(hash, |number| self.get(number) == name)
+    /// The same, of bytes that need not be checked to be a text.
+    pub(crate) fn find_bytes(&self, name: &[u8]) -> Option<u32> {
+        self.find_hashed(hash::bytes(name), name)
+    }
+
+    fn find_hashed(&self, hash: u64, name: &[u8]) -> Option<u32> {
+        let (text, ends) = (self.text.as_bytes(), &*self.ends);
+        self.index
+            .find(hash, |number| text.get(span(ends, number)) == Some(name))
     }
 
     /// The text with a number; empty for a number that was not given out.
     pub(crate) fn get(&self, number: u32) -> &str {
-        slice(&self.text, &self.ends, number)
+        self.text.get(span(&self.ends, number)).unwrap_or_default()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -46,7 +56,8 @@ impl Names {
     }
 }
 
-fn slice<'a>(text: &'a str, ends: &[usize], number: u32) -> &'a str {
+/// Where a text is; nowhere if its number was not given out.
+fn span(ends: &[usize], number: u32) -> Range<usize> {
     let number = number as usize;
     let start = number
         .checked_sub(1)
@@ -54,5 +65,5 @@ fn slice<'a>(text: &'a str, ends: &[usize], number: u32) -> &'a str {
         .copied()
         .unwrap_or(0);
     let end = ends.get(number).copied().unwrap_or(start);
-    text.get(start..end).unwrap_or_default()
+    start..end
 }

@@ -57,24 +57,19 @@ impl Key {
     }
 }
 
-/// A revision that was committed or only listed.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct RevisionRow {
-    pub(crate) key: Key,
-    /// When it was committed, in microseconds; [`NEVER`] when it was only listed.
-    pub(crate) at: i64,
-    pub(crate) source: SourceId,
-}
-
-/// All revisions.
+/// All revisions that were committed or only listed, in columns: linking reads when they were committed, all over the
+/// table, and nothing else.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Revisions {
-    pub(crate) rows: Vec<RevisionRow>,
+    keys: Vec<Key>,
+    /// When each was committed, in microseconds; [`NEVER`] when it was only listed.
+    at: Vec<i64>,
+    sources: Vec<SourceId>,
     index: Index,
     /// Of those that have any.
     pub(crate) phases: HashMap<u32, Phases>,
-    /// How many have a commit.
-    pub(crate) known: usize,
+    /// Whether a component has one with a commit, by its number.
+    committed: Vec<bool>,
 }
 
 impl Revisions {
@@ -83,34 +78,72 @@ impl Revisions {
     }
 
     pub(crate) fn intern_hashed(&mut self, hash: u64, key: Key) -> u32 {
-        let rows = &self.rows;
-        if let Some(row) = self.index.find(hash, |row| rows[row as usize].key == key) {
+        let keys = &self.keys;
+        if let Some(row) = self.index.find(hash, |row| keys[row as usize] == key) {
             return row;
         }
-        let row = self.rows.len() as u32;
-        self.rows.push(RevisionRow {
-            key,
-            at: NEVER,
-            source: SourceId::NOWHERE,
-        });
-        let rows = &self.rows;
-        self.index.insert(hash, row, |row| rows[row as usize].key.hash());
+        let row = self.keys.len() as u32;
+        self.keys.push(key);
+        self.at.push(NEVER);
+        self.sources.push(SourceId::NOWHERE);
+        let keys = &self.keys;
+        self.index.insert(hash, row, |row| keys[row as usize].hash());
         row
     }
 
-    /// See [`Index::touch`]; and the row that is found there, if there is one.
-    pub(crate) fn touch(&self, hash: u64) -> u32 {
+    /// See [`Index::touch`].
+    pub(crate) fn touch(&self, hash: u64) -> Option<u32> {
         self.index.touch(hash)
     }
 
-    /// Reads from the row that a [touched](Self::touch) place holds.
-    pub(crate) fn touch_row(&self, place: u32) -> u8 {
-        let row = place.checked_sub(1).and_then(|row| self.rows.get(row as usize));
-        row.map_or(0, |row| row.key.sha[0])
+    /// Reads from a row that was [found early](Self::touch).
+    pub(crate) fn touch_row(&self, row: Option<u32>) -> u8 {
+        let key = row.and_then(|row| self.keys.get(row as usize));
+        key.map_or(0, |key| key.sha[0])
     }
 
-    pub(crate) fn get(&self, row: u32) -> &RevisionRow {
-        &self.rows[row as usize]
+    pub(crate) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    pub(crate) fn key(&self, row: u32) -> Key {
+        self.keys[row as usize]
+    }
+
+    /// When it was committed, in microseconds; [`NEVER`] when it was only listed.
+    pub(crate) fn at(&self, row: u32) -> i64 {
+        self.at[row as usize]
+    }
+
+    pub(crate) fn source(&self, row: u32) -> SourceId {
+        self.sources[row as usize]
+    }
+
+    /// Those with a commit.
+    pub(crate) fn committed(&self) -> impl Iterator<Item = u32> + '_ {
+        (0..)
+            .zip(&self.at)
+            .filter(|(_, at)| **at != NEVER)
+            .map(|(row, _)| row)
+    }
+
+    /// Whether a component has one with a commit, by its number; of the numbers beyond, none has.
+    pub(crate) fn components(&self) -> &[bool] {
+        &self.committed
+    }
+
+    /// A commit, in place of what was known.
+    pub(crate) fn commit(&mut self, row: u32, at: i64, source: SourceId) {
+        let place = row as usize;
+        if self.at[place] == NEVER {
+            let component = self.keys[place].component() as usize;
+            if component >= self.committed.len() {
+                self.committed.resize(component + 1, false);
+            }
+            self.committed[component] = true;
+        }
+        self.at[place] = at;
+        self.sources[place] = source;
     }
 
     /// Takes the earliest of each phase that was told.

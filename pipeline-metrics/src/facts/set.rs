@@ -87,18 +87,15 @@ impl Facts {
     }
 
     pub(crate) fn set_change(&mut self, row: u32, at: i64, phases: Phases, source: SourceId) -> Touched {
-        let kept = self.revisions.get(row);
-        let (kept_at, kept_source) = (kept.at, kept.source);
+        let kept_at = self.revisions.at(row);
         let wins = match kept_at {
             NEVER => true,
-            kept if kept == at => source.get(&self.names) < kept_source.get(&self.names),
+            kept if kept == at => source.get(&self.names) < self.revisions.source(row).get(&self.names),
             kept => at < kept,
         };
         if wins {
-            let kept = &mut self.revisions.rows[row as usize];
-            (kept.at, kept.source) = (at, source);
+            self.revisions.commit(row, at, source);
         }
-        self.revisions.known += usize::from(kept_at == NEVER);
         let told = self.revisions.add_phases(row, phases);
         if told || wins && kept_at != at {
             Touched::Revision(row)

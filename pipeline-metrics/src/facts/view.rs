@@ -1,12 +1,11 @@
-use super::{DeploymentRow, Facts, IncidentRow, NEVER, NONE, RevisionRow};
+use super::{DeploymentRow, Facts, IncidentRow, NEVER, NONE};
 use crate::moment::timestamp;
 use crate::{Change, Deployment, FactRef, Incident, Recovery, Rollback, Sha};
 
 impl Facts {
     /// The changes, in no particular order.
     pub fn changes(&self) -> impl Iterator<Item = Change<'_>> {
-        let known = (0..).zip(&self.revisions.rows).filter(|(_, row)| row.at != NEVER);
-        known.map(|(number, row)| self.change(number, row))
+        self.revisions.committed().map(|row| self.change(row))
     }
 
     /// The deployments, in no particular order.
@@ -48,13 +47,14 @@ impl Facts {
         })
     }
 
-    pub(crate) fn change(&self, number: u32, row: &RevisionRow) -> Change<'_> {
+    pub(crate) fn change(&self, row: u32) -> Change<'_> {
+        let key = self.revisions.key(row);
         Change {
-            component: self.names.get(row.key.component()),
-            sha: row.key.sha(&self.names),
-            at: timestamp(row.at),
-            phases: self.revisions.phases.get(&number).copied().unwrap_or_default(),
-            source: row.source.get(&self.names),
+            component: self.names.get(key.component()),
+            sha: key.sha(&self.names),
+            at: timestamp(self.revisions.at(row)),
+            phases: self.revisions.phases.get(&row).copied().unwrap_or_default(),
+            source: self.revisions.source(row).get(&self.names),
         }
     }
 
@@ -63,7 +63,7 @@ impl Facts {
     }
 
     pub(crate) fn sha(&self, revision: u32) -> Sha<'_> {
-        self.revisions.get(revision).key.sha(&self.names)
+        self.revisions.key(revision).sha(&self.names)
     }
 
     fn shas(&self, first: u32, count: u32) -> Vec<Sha<'_>> {
@@ -120,12 +120,11 @@ impl Facts {
     }
 
     pub(crate) fn change_ref(&self, revision: u32) -> FactRef<'_> {
-        let row = self.revisions.get(revision);
         FactRef {
             kind: "change",
-            id: row.key.sha(&self.names),
-            at: timestamp(row.at),
-            source: row.source.get(&self.names),
+            id: self.sha(revision),
+            at: timestamp(self.revisions.at(revision)),
+            source: self.revisions.source(revision).get(&self.names),
         }
     }
 

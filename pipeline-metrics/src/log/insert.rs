@@ -4,7 +4,7 @@ use std::sync::Arc;
 use super::batch::{Batch, Form, Text};
 use super::error::{LineError, LogError, LogErrorKind};
 use super::{LogSummary, chunks, general};
-use crate::facts::{DeploymentRow, IncidentRow, Key, NEVER, NONE, SourceId};
+use crate::facts::{DeploymentRow, IncidentRow, Key, NEVER, NONE, Names, SourceId};
 use crate::{FactSource, Facts, Phases};
 
 /// Puts the rows of batches into the facts, in their order.
@@ -16,7 +16,9 @@ pub(super) struct Inserter<'f> {
     /// How many lines there were in the batches before.
     pub(super) lines: u64,
     pub(super) summary: LogSummary,
-    /// The keys, hashes and rows of the batch's shas; kept for their memory.
+    /// The component of each row of the batch that has one, and the keys, hashes and rows of its shas; kept for their
+    /// memory.
+    components: Vec<u32>,
     keys: Vec<(Key, u64)>,
     revisions: Vec<u32>,
 }
@@ -36,15 +38,18 @@ impl<'f> Inserter<'f> {
                 facts: 0,
                 bad_lines: 0,
             },
+            components: Vec::new(),
             keys: Vec::new(),
             revisions: Vec::new(),
         }
     }
 
     pub(super) fn insert(&mut self, batch: &Batch) -> Result<(), LogError> {
+        self.intern_components(batch);
         self.intern_shas(batch);
         let mut from = 0;
-        for row in &batch.rows {
+        for at in 0..batch.rows.len() {
+            let (row, component) = (&batch.rows[at], self.components[at]);
             let shas = from..row.shas as usize;
             from = shas.end;
             let line = self.lines + u64::from(row.line) + 1;
@@ -56,7 +61,7 @@ impl<'f> Inserter<'f> {
                     }
                 }
                 Form::Deployment {
-                    service,
+                    service: _,
                     id,
                     environment,
                     finished,
@@ -70,8 +75,8 @@ impl<'f> Inserter<'f> {
                         finished,
                         started: started.unwrap_or(NEVER),
                         source,
-                        component: facts.names.intern(batch.text(service)),
-                        environment: facts.names.intern(batch.text(environment)),
+                        component,
+                        environment: number(&mut facts.names, batch, environment),
                         first: facts.deployments.lists.len() as u32,
                         count: shas.len() as u32,
                         result,
@@ -82,7 +87,7 @@ impl<'f> Inserter<'f> {
                     facts.set_deployment(row, fresh);
                 }
                 Form::Opened {
-                    service,
+                    service: _,
                     id,
                     at,
                     deployment,
@@ -92,7 +97,7 @@ impl<'f> Inserter<'f> {
                     let fresh = IncidentRow {
                         opened: at,
                         source,
-                        component: facts.names.intern(batch.text(service)),
+                        component,
                         environment: NONE,
                         deployment: deployment.map_or(NONE, |id| facts.deployments.intern(batch.text(id))),
                         first: facts.deployments.lists.len() as u32,
@@ -158,26 +163,36 @@ impl<'f> Inserter<'f> {
         }
     }
 
+    /// Finds the component of each row of a batch.
+    fn intern_components(&mut self, batch: &Batch) {
+        let names = &mut self.facts.names;
+        self.components.clear();
+        self.components
+            .extend(batch.rows.iter().map(|row| match row.form {
+                Form::Change { service, .. }
+                | Form::Deployment { service, .. }
+                | Form::Opened { service, .. } => number(names, batch, service),
+                _ => NONE,
+            }));
+    }
+
     /// Finds the rows of all shas of a batch. Each is somewhere else in a large table, so that many are asked for
     /// before the first is needed.
     fn intern_shas(&mut self, batch: &Batch) {
         self.keys.clear();
         self.revisions.clear();
         let mut from = 0;
-        for row in &batch.rows {
+        for (row, component) in batch.rows.iter().zip(&self.components) {
             let shas = from..row.shas as usize;
             from = shas.end;
-            if let Form::Change { service, .. } | Form::Deployment { service, .. } = row.form {
-                let component = self.facts.names.intern(batch.text(service));
-                for sha in &batch.shas[shas] {
-                    let key = Key::of_bytes(component, *sha);
-                    self.keys.push((key, key.hash()));
-                }
-            }
+            self.keys.extend(batch.shas[shas].iter().map(|sha| {
+                let key = Key::of_bytes(*component, *sha);
+                (key, key.hash())
+            }));
         }
         let revisions = &mut self.facts.revisions;
         for keys in self.keys.chunks(AHEAD) {
-            let mut places = [0; AHEAD];
+            let mut places = [None; AHEAD];
             for (place, (_, hash)) in places.iter_mut().zip(keys) {
                 *place = revisions.touch(*hash);
             }
@@ -190,4 +205,10 @@ impl<'f> Inserter<'f> {
             }
         }
     }
+}
+
+/// The number of a text that was checked to be ASCII.
+fn number(names: &mut Names, batch: &Batch, text: Text) -> u32 {
+    let found = names.find_bytes(batch.bytes(text));
+    found.unwrap_or_else(|| names.intern(batch.text(text)))
 }

@@ -1,5 +1,5 @@
 use super::batch::{Batch, Form, Row, Text};
-use super::instant;
+use super::instant::Instants;
 use crate::fact::decode;
 use crate::{DeploymentKind, DeploymentResult};
 
@@ -13,7 +13,11 @@ pub(super) fn scan(batch: &mut Batch) {
         shas,
         lines,
     } = batch;
-    let mut scanner = Scanner { bytes, at: 0 };
+    let mut scanner = Scanner {
+        bytes,
+        at: 0,
+        instants: Instants::default(),
+    };
     while scanner.at < bytes.len() {
         let (start, before) = (scanner.at, shas.len());
         let form = scanner.line(shas).or_else(|| {
@@ -43,6 +47,7 @@ fn text(start: usize, end: usize) -> Text {
 struct Scanner<'a> {
     bytes: &'a [u8],
     at: usize,
+    instants: Instants,
 }
 
 /// The fields of a line, as bits of a set.
@@ -71,16 +76,36 @@ enum Type {
     Resolved,
 }
 
-/// Bytes that end a text or make it unusual.
-const STOPS: [bool; 256] = {
-    let mut stops = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        stops[byte] = byte < 0x20 || byte >= 0x80 || byte as u8 == b'"' || byte as u8 == b'\\';
-        byte += 1;
+/// Where the first byte is that ends a text or makes it unusual: a quote, a backslash, and what is no printable ASCII.
+#[inline]
+fn stop(text: &[u8]) -> Option<usize> {
+    let (words, rest) = text.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        let stops = stops(u64::from_le_bytes(*word));
+        if stops != 0 {
+            return Some(at * 8 + stops.trailing_zeros() as usize / 8);
+        }
     }
-    stops
-};
+    let at = words.len() * 8;
+    let is_stop = |&byte: &u8| {
+        stops(u64::from_le_bytes([
+            byte, b' ', b' ', b' ', b' ', b' ', b' ', b' ',
+        ])) != 0
+    };
+    rest.iter().position(is_stop).map(|found| at + found)
+}
+
+/// The highest bit of each byte of eight that stops; after the first of them, bits may be set that mean nothing.
+#[inline]
+fn stops(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x80 * ONES;
+    // A byte below a limit borrows from its highest bit.
+    let below = |word: u64, limit: u64| word.wrapping_sub(limit * ONES) & !word;
+    let quote = below(word ^ (u64::from(b'"') * ONES), 1);
+    let backslash = below(word ^ (u64::from(b'\\') * ONES), 1);
+    (word | below(word, 0x20) | quote | backslash) & HIGH
+}
 
 impl<'a> Scanner<'a> {
     fn take(&mut self, byte: u8) -> Option<()> {
@@ -96,8 +121,7 @@ impl<'a> Scanner<'a> {
     fn string(&mut self) -> Option<Text> {
         self.take(b'"')?;
         let start = self.at;
-        let rest = &self.bytes[start..];
-        let length = rest.iter().position(|&byte| STOPS[byte as usize])?;
+        let length = stop(&self.bytes[start..])?;
         self.at = start + length;
         self.take(b'"')?;
         Some(text(start, start + length))
@@ -109,7 +133,7 @@ impl<'a> Scanner<'a> {
 
     fn instant(&mut self) -> Option<i64> {
         let text = self.string()?;
-        instant::parse(self.slice(text))
+        self.instants.parse(self.slice(text))
     }
 
     /// A sha in quotes, of forty digits.
@@ -245,6 +269,23 @@ impl<'a> Scanner<'a> {
             }),
             Type::Resolved if seen == field::ALWAYS | field::ID => Some(Form::Resolved { id, at }),
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::stop;
+
+    proptest! {
+        #[test]
+        fn a_text_stops_at_the_first_byte_that_is_not_usual(
+            text in proptest::collection::vec(prop_oneof![6 => 0x20..0x80_u8, 1 => any::<u8>()], 0..40)
+        ) {
+            let plain = |&byte: &u8| matches!(byte, 0x20..0x80) && byte != b'"' && byte != b'\\';
+            prop_assert_eq!(stop(&text), text.iter().position(|byte| !plain(byte)));
         }
     }
 }

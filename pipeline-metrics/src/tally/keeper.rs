@@ -104,7 +104,7 @@ impl Keeper {
             return;
         }
         let row = *facts.deployments.get(by);
-        let known = facts.revisions.get(revision).at != NEVER;
+        let known = facts.revisions.at(revision) != NEVER;
         let time = if known {
             lead_time(facts, &self.options, revision, row.finished)
         } else {

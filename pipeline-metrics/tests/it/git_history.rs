@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use pipeline_metrics::{
-    Commit, CommitGraph, CommitTime, Delivery, Facts, GitHistory, GitOptions, Metric, Options, Reason, Scope,
-    Tag, revert_in_message,
+    Aggregate, Commit, CommitGraph, CommitTime, Delivery, Facts, GitHistory, GitOptions, Metric, Options,
+    Reason, Scope, Tag, revert_in_message,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -160,6 +160,35 @@ fn the_history_of_devlake() {
     assert_eq!(
         weeks as u64,
         expected["weeks_utc_monday_with_deploy"].as_u64().unwrap()
+    );
+
+    // The ninth decile, where the day begins elsewhere, and from when the commit was made.
+    let place = (leads.len() - 1) as f64 * 0.9;
+    let (low, part) = (place as usize, place.fract());
+    let p90 = leads[low] + (leads[low + 1] - leads[low]) * part;
+    close(p90, "p90_author");
+    let mut options = Options::default();
+    options.lead_time.aggregate = Aggregate::Percentile(90.0);
+    options.calendar.time_zone = "+08:00".to_owned();
+    let shanghai = Delivery::of(&facts, &options).unwrap();
+    let measures = shanghai
+        .select(&Scope::Overall, shanghai.everything().unwrap())
+        .measures();
+    close(measures.lead_time.unwrap().ms, "p90_author");
+    assert_eq!(
+        measures.deployment_frequency.unwrap().days as u64,
+        expected["days_shanghai"].as_u64().unwrap()
+    );
+    let mut committed = Facts::new();
+    let mut git = GitOptions::new("devlake");
+    git.clock = CommitTime::Committed;
+    history.facts(&git, &mut committed);
+    let delivery = Delivery::of(&committed, &Options::default()).unwrap();
+    let selection = delivery.select(&Scope::Overall, delivery.everything().unwrap());
+    close(selection.measures().lead_time.unwrap().median_ms, "med_commit");
+    assert_eq!(
+        selection.measures().skewed_changes as u64,
+        expected["neg_commit"].as_u64().unwrap()
     );
 }
 
