@@ -293,3 +293,64 @@ impl fmt::Debug for MemoryJournal {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Payload;
+    use crate::journal::Expected;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        /// Blocks fill up anywhere within a batch, and are read from anywhere.
+        #[test]
+        fn it_holds_what_was_appended(
+            batches in prop::collection::vec(prop::collection::vec((0_usize..3, 0_usize..900), 0..4), 1..12),
+            look in prop::collection::vec((0_u64..4000, 0_usize..3000), 8),
+        ) {
+            let streams = ["a/a", "a/b", "a/c"].map(|stream| stream.parse::<StreamId>().unwrap());
+            let mut log = Log::default();
+            let mut model: Vec<(StreamId, Position, Timestamp, String)> = Vec::new();
+            for (second, batch) in (0..).zip(batches) {
+                let at = Timestamp::from_second(second).unwrap();
+                let mut new = Batch::new(at);
+                for (stream, count) in batch {
+                    for _ in 0..count {
+                        let stream = &streams[stream];
+                        let text = new.len().to_string();
+                        let event = NewEvent::raw("test.said", 1, Payload::json(text));
+                        new.push(stream, Expected::Any, event);
+                    }
+                }
+                for append in &new.appends {
+                    for event in &append.events {
+                        let mut known = model.iter().rev();
+                        let last = known.find(|(stream, ..)| *stream == append.stream);
+                        let position = last.map_or(0, |(_, position, ..)| *position) + 1;
+                        let text = event.payload().to_json().unwrap().into_owned();
+                        model.push((append.stream.clone(), position, at, text));
+                    }
+                }
+                prop_assert_eq!(log.append(&mut new).unwrap(), model.len() as u64);
+                prop_assert!(new.is_empty());
+            }
+            let told = |event: Event| {
+                let text = event.payload.to_json().unwrap().into_owned();
+                (event.stream, event.position, event.at, text)
+            };
+            for (after, limit) in look {
+                let read: Vec<_> = log.read_all(after, limit).into_iter().map(told).collect();
+                let expected: Vec<_> = model.iter().skip(after as usize).take(limit).cloned().collect();
+                prop_assert_eq!(read, expected);
+                for stream in &streams {
+                    let read: Vec<_> = log.read(stream, after, limit).into_iter().map(told).collect();
+                    let own = model.iter().filter(|(of, position, ..)| of == stream && *position > after);
+                    prop_assert_eq!(read, own.take(limit).cloned().collect::<Vec<_>>());
+                }
+            }
+        }
+    }
+}
