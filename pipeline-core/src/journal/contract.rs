@@ -33,18 +33,22 @@ pub trait Journal: Debug + Send + Sync + 'static {
     /// journal could not be written.
     async fn append(&self, batch: Batch) -> Result<Commit, AppendError>;
 
-    /// Appends a batch on the spot if nothing has to be waited for, with what [`append`](Self::append) would have
-    /// answered. Else the batch comes back untouched, and is to be appended.
+    /// Appends a batch on the spot, if nothing has to be waited for, and tells the journal's cursor after it. Else it
+    /// answers `None`, and the batch is to be [appended](Self::append).
     ///
-    /// It spares whoever commits often, and over a journal in memory, the future. A journal whose appends wait for
-    /// a disk or a network, or one that does more than the journal inside it, leaves this as it is: it always gives the
-    /// batch back.
+    /// When it succeeds, the journal has taken the events out of the batch, and nothing else: the lists that are left keep
+    /// their room for the next one. In any other case the batch is untouched.
+    ///
+    /// It spares whoever commits often, and over a journal in memory, the future and the lists. A journal whose appends
+    /// wait for a disk or a network, or one that does more than the journal inside it, leaves this as it is: it never
+    /// appends on the spot.
     ///
     /// # Errors
     ///
-    /// The outer one is the batch; the inner ones are those of `append`.
-    fn append_now(&self, batch: Batch) -> Result<Result<Commit, AppendError>, Batch> {
-        Err(batch)
+    /// Those of `append`.
+    fn append_now(&self, batch: &mut Batch) -> Option<Result<Cursor, AppendError>> {
+        let _ = batch;
+        None
     }
 
     /// Reads a stream, from the event after `after` on, at most `limit` events.
@@ -112,7 +116,7 @@ impl<J: Journal + ?Sized> Journal for Arc<J> {
         (**self).append(batch).await
     }
 
-    fn append_now(&self, batch: Batch) -> Result<Result<Commit, AppendError>, Batch> {
+    fn append_now(&self, batch: &mut Batch) -> Option<Result<Cursor, AppendError>> {
         (**self).append_now(batch)
     }
 

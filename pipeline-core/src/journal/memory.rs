@@ -41,21 +41,63 @@ pub struct MemoryJournal {
 struct Log {
     /// How many events there are.
     cursor: Cursor,
+    events: Blocks,
     pieces: Vec<Piece>,
     commits: Vec<(Cursor, Timestamp)>,
     streams: Vec<Stream>,
     numbers: HashMap<StreamId, u32>,
 }
 
-/// Events of one stream that were appended together, in the list that they came in.
+/// All events, one after another, in blocks: none is moved when more come.
+#[derive(Default)]
+struct Blocks(Vec<Vec<NewEvent>>);
+
+/// How many events are in a block.
+const BLOCK: usize = 1024;
+
+impl Blocks {
+    /// Takes all events out of a list.
+    #[inline]
+    fn take(&mut self, events: &mut Vec<NewEvent>) {
+        if let Some(last) = self.0.last_mut()
+            && events.len() <= BLOCK - last.len()
+        {
+            return last.append(events);
+        }
+        self.take_many(events);
+    }
+
+    fn take_many(&mut self, events: &mut Vec<NewEvent>) {
+        let mut events = events.drain(..);
+        while events.len() > 0 {
+            let mut block = match self.0.pop() {
+                // Who holds a few events has no whole block.
+                None => Vec::new(),
+                Some(full) if full.len() == BLOCK => {
+                    self.0.push(full);
+                    Vec::with_capacity(BLOCK)
+                }
+                Some(block) => block,
+            };
+            block.extend(events.by_ref().take(BLOCK - block.len()));
+            self.0.push(block);
+        }
+    }
+
+    /// The event after so many others.
+    fn after(&self, others: Cursor) -> &NewEvent {
+        let others = others as usize;
+        &self.0[others / BLOCK][others % BLOCK]
+    }
+}
+
+/// Events of one stream that were appended together, up to where the next piece begins.
 struct Piece {
-    events: Vec<NewEvent>,
-    /// Where they begin in the log.
+    /// How many events there were before, in the log and in the stream.
     start: Cursor,
+    before: Position,
     stream: u32,
     commit: u32,
-    /// What the stream held before.
-    before: Position,
 }
 
 struct Stream {
@@ -92,89 +134,70 @@ impl Log {
         number.map_or(0, |number| self.streams[number as usize].position)
     }
 
-    fn append(&mut self, mut batch: Batch) -> Result<Commit, AppendError> {
-        if batch.appends.len() == 1
-            && let Some(append) = batch.appends.pop()
-        {
-            return self.append_one(append, batch.at);
-        }
-        check(&batch, |stream| self.position(stream))?;
-        let mut heads = Vec::with_capacity(batch.appends.len());
-        for append in batch.appends {
+    /// Takes the events out of a batch, if it is good, and tells the cursor after them.
+    fn append(&mut self, batch: &mut Batch) -> Result<Cursor, AppendError> {
+        // What most batches are: events of one stream.
+        if let [append] = &mut *batch.appends {
+            check_events(append)?;
             let known = self.number(&append.stream);
-            heads.push(self.add(append, known));
+            let position = known.map_or(0, |number| self.streams[number as usize].position);
+            check_position(append, position)?;
+            self.add(append, known);
+        } else {
+            check(batch, |stream| self.position(stream))?;
+            for append in &mut batch.appends {
+                let known = self.number(&append.stream);
+                self.add(append, known);
+            }
         }
-        Ok(self.close(heads, batch.at))
+        // A commit that added nothing is none.
+        let before = self.commits.last().map_or(0, |(end, _)| *end);
+        if self.cursor > before {
+            self.commits.push((self.cursor, batch.at));
+        }
+        Ok(self.cursor)
     }
 
-    /// What most batches are: events of one stream.
-    fn append_one(&mut self, append: Append, at: Timestamp) -> Result<Commit, AppendError> {
-        check_events(&append)?;
-        let known = self.number(&append.stream);
-        let position = known.map_or(0, |number| self.streams[number as usize].position);
-        check_position(&append, position)?;
-        let heads = vec![self.add(append, known)];
-        Ok(self.close(heads, at))
-    }
-
-    /// Adds checked events to a stream, and tells how many it holds then.
+    /// Adds checked events to a stream.
     #[inline]
-    fn add(&mut self, append: Append, known: Option<u32>) -> Position {
-        let Append {
-            stream, mut events, ..
-        } = append;
-        let count = events.len();
+    fn add(&mut self, append: &mut Append, known: Option<u32>) {
+        let count = append.events.len() as u64;
         if count == 0 {
-            return known.map_or(0, |number| self.streams[number as usize].position);
-        }
-        if events.capacity() - count > 1 + count / 4 {
-            events.shrink_to_fit();
+            return;
         }
         let number = known.unwrap_or_else(|| {
             let number = self.streams.len() as u32;
             self.streams.push(Stream {
-                id: stream.clone(),
+                id: append.stream.clone(),
                 position: 0,
                 pieces: Vec::new(),
             });
-            self.numbers.insert(stream, number);
+            self.numbers.insert(append.stream.clone(), number);
             number
         });
         let stream = &mut self.streams[number as usize];
         stream.pieces.push(self.pieces.len() as u32);
         self.pieces.push(Piece {
-            events,
             start: self.cursor,
+            before: stream.position,
             stream: number,
             commit: self.commits.len() as u32,
-            before: stream.position,
         });
-        self.cursor += count as Cursor;
-        stream.position += count as Position;
-        stream.position
-    }
-
-    /// Ends a commit; one that added nothing is none.
-    fn close(&mut self, heads: Vec<Position>, at: Timestamp) -> Commit {
-        let before = self.commits.last().map_or(0, |(end, _)| *end);
-        if self.cursor > before {
-            self.commits.push((self.cursor, at));
-        }
-        Commit {
-            cursor: self.cursor,
-            heads,
-        }
+        self.cursor += count;
+        stream.position += count;
+        self.events.take(&mut append.events);
     }
 
     /// The events of a piece after the first `skip`, with their places.
-    fn placed(&self, number: usize, skip: usize) -> impl Iterator<Item = Event> + '_ {
+    fn placed(&self, number: usize, skip: u64) -> impl Iterator<Item = Event> + '_ {
         let piece = &self.pieces[number];
         let (_, at) = self.commits[piece.commit as usize];
         let stream = &self.streams[piece.stream as usize].id;
-        (1..)
-            .zip(&piece.events)
-            .skip(skip)
-            .map(move |(place, event)| event.placed(stream, piece.before + place, piece.start + place, at))
+        let end = self.pieces.get(number + 1).map_or(self.cursor, |next| next.start);
+        (skip..end - piece.start).map(move |place| {
+            let event = self.events.after(piece.start + place);
+            event.placed(stream, piece.before + place + 1, piece.start + place + 1, at)
+        })
     }
 
     fn read(&self, stream: &StreamId, after: Position, limit: usize) -> Vec<Event> {
@@ -186,7 +209,7 @@ impl Log {
         let first = first.saturating_sub(1);
         let places = pieces[first..].iter().flat_map(|&piece| {
             let skip = after.saturating_sub(self.pieces[piece as usize].before);
-            self.placed(piece as usize, usize::try_from(skip).unwrap_or(usize::MAX))
+            self.placed(piece as usize, skip)
         });
         places.take(limit).collect()
     }
@@ -196,7 +219,7 @@ impl Log {
         let first = first.saturating_sub(1);
         let places = (first..self.pieces.len()).flat_map(|piece| {
             let skip = after.saturating_sub(self.pieces[piece].start);
-            self.placed(piece, usize::try_from(skip).unwrap_or(usize::MAX))
+            self.placed(piece, skip)
         });
         places.take(limit).collect()
     }
@@ -236,12 +259,16 @@ impl Log {
 
 #[async_trait]
 impl Journal for MemoryJournal {
-    async fn append(&self, batch: Batch) -> Result<Commit, AppendError> {
-        self.log().append(batch)
+    async fn append(&self, mut batch: Batch) -> Result<Commit, AppendError> {
+        let mut log = self.log();
+        let cursor = log.append(&mut batch)?;
+        let heads = batch.appends.iter().map(|append| log.position(&append.stream));
+        let heads = heads.collect();
+        Ok(Commit { cursor, heads })
     }
 
-    fn append_now(&self, batch: Batch) -> Result<Result<Commit, AppendError>, Batch> {
-        Ok(self.log().append(batch))
+    fn append_now(&self, batch: &mut Batch) -> Option<Result<Cursor, AppendError>> {
+        Some(self.log().append(batch))
     }
 
     async fn read(&self, stream: &StreamId, after: Position, limit: usize) -> Result<Vec<Event>, ReadError> {
@@ -264,5 +291,66 @@ impl fmt::Debug for MemoryJournal {
             .field("events", &log.cursor)
             .field("streams", &log.streams.len())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Payload;
+    use crate::journal::Expected;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        /// Blocks fill up anywhere within a batch, and are read from anywhere.
+        #[test]
+        fn it_holds_what_was_appended(
+            batches in prop::collection::vec(prop::collection::vec((0_usize..3, 0_usize..900), 0..4), 1..12),
+            look in prop::collection::vec((0_u64..4000, 0_usize..3000), 8),
+        ) {
+            let streams = ["a/a", "a/b", "a/c"].map(|stream| stream.parse::<StreamId>().unwrap());
+            let mut log = Log::default();
+            let mut model: Vec<(StreamId, Position, Timestamp, String)> = Vec::new();
+            for (second, batch) in (0..).zip(batches) {
+                let at = Timestamp::from_second(second).unwrap();
+                let mut new = Batch::new(at);
+                for (stream, count) in batch {
+                    for _ in 0..count {
+                        let stream = &streams[stream];
+                        let text = new.len().to_string();
+                        let event = NewEvent::raw("test.said", 1, Payload::json(text));
+                        new.push(stream, Expected::Any, event);
+                    }
+                }
+                for append in &new.appends {
+                    for event in &append.events {
+                        let mut known = model.iter().rev();
+                        let last = known.find(|(stream, ..)| *stream == append.stream);
+                        let position = last.map_or(0, |(_, position, ..)| *position) + 1;
+                        let text = event.payload().to_json().unwrap().into_owned();
+                        model.push((append.stream.clone(), position, at, text));
+                    }
+                }
+                prop_assert_eq!(log.append(&mut new).unwrap(), model.len() as u64);
+                prop_assert!(new.is_empty());
+            }
+            let told = |event: Event| {
+                let text = event.payload.to_json().unwrap().into_owned();
+                (event.stream, event.position, event.at, text)
+            };
+            for (after, limit) in look {
+                let read: Vec<_> = log.read_all(after, limit).into_iter().map(told).collect();
+                let expected: Vec<_> = model.iter().skip(after as usize).take(limit).cloned().collect();
+                prop_assert_eq!(read, expected);
+                for stream in &streams {
+                    let read: Vec<_> = log.read(stream, after, limit).into_iter().map(told).collect();
+                    let own = model.iter().filter(|(of, position, ..)| of == stream && *position > after);
+                    prop_assert_eq!(read, own.take(limit).cloned().collect::<Vec<_>>());
+                }
+            }
+        }
     }
 }

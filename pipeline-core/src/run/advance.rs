@@ -2,7 +2,7 @@ use super::decide::{Decided, DecidedEvent, Decisions};
 use super::gates::Gates;
 use super::graph::StageIndex;
 use super::input::{Input, Moment, Refusal};
-use super::state::RunState;
+use super::state::{RunState, Stamp};
 use crate::journal::{Append, Batch, Expected};
 use crate::queue::{PipelineEvent, RunDequeued};
 use crate::{NewEvent, Position, RunId, StreamId};
@@ -26,7 +26,7 @@ impl RunState {
         let mut ahead = Ahead::of(self, moment.into());
         ahead.decide(self, gates, input)?;
         ahead.settle(self);
-        Ok(ahead.batch(self))
+        Ok(ahead.batch)
     }
 
     /// The same as [`advance`](Self::advance), with no [short cut](super::plain).
@@ -43,7 +43,7 @@ impl RunState {
         };
         ahead.decide(self, gates, input)?;
         ahead.settle(self);
-        Ok(ahead.batch(self))
+        Ok(ahead.batch)
     }
 
     /// Decides on an input and on nothing that follows from it. For those who speak to a run that somebody else
@@ -60,7 +60,7 @@ impl RunState {
     ) -> Result<Batch, Refusal> {
         let mut ahead = Ahead::of(self, moment.into());
         ahead.decide(self, gates, input)?;
-        Ok(ahead.batch(self))
+        Ok(ahead.batch)
     }
 }
 
@@ -68,16 +68,21 @@ impl RunState {
 #[derive(Debug)]
 pub(crate) struct Ahead {
     pub(super) moment: Moment,
+    /// Its time, as stages keep it.
+    pub(super) stamp: Stamp,
     position: Position,
     pub(super) begun: u32,
     // Lists that are used again and again.
     decided: Decisions,
     attention: Vec<StageIndex>,
-    pub(super) events: Vec<NewEvent>,
-    /// How many other streams were touched before the run's own: the journal keeps the order.
-    pub(super) place: usize,
-    /// What goes to other streams.
-    pub(super) others: Batch,
+    /// What goes to the run's own stream and to others.
+    batch: Batch,
+    /// Where the run's own events are in the batch: the journal keeps the order in which streams were touched.
+    own: Option<usize>,
+    /// For how many events of the run there is to be room.
+    room: usize,
+    /// An empty list for the run's own events, left from an earlier batch.
+    spare: Option<Append>,
     /// The newer run that takes the run's place.
     superseded_by: Option<RunId>,
     /// Whether the [plain case](super::plain) takes no short cut.
@@ -88,13 +93,15 @@ impl Ahead {
     pub(crate) fn of(state: &RunState, moment: Moment) -> Self {
         Self {
             moment,
+            stamp: moment.now.into(),
             position: state.position,
             begun: 0,
             decided: Decisions::default(),
             attention: Vec::new(),
-            events: Vec::new(),
-            place: 0,
-            others: Batch::new(moment.now),
+            batch: Batch::new(moment.now),
+            own: None,
+            room: 0,
+            spare: None,
             superseded_by: None,
             long_way: false,
         }
@@ -115,10 +122,10 @@ impl Ahead {
         self.begun
     }
 
-    /// How many events it holds.
+    /// How many events of the run it holds.
     #[cfg(feature = "runtime")]
     pub(crate) fn len(&self) -> usize {
-        self.events.len()
+        self.own.map_or(0, |at| self.batch.appends[at].events.len())
     }
 
     /// Decides on one input, and changes the state accordingly.
@@ -169,80 +176,105 @@ impl Ahead {
 
     fn take(&mut self, state: &mut RunState) {
         let now = self.moment.now;
-        for Decided { actor, event } in self.decided.0.drain(..) {
+        let mut decided = std::mem::take(&mut self.decided);
+        for Decided { actor, event } in decided.0.drain(..) {
             if event.begins() {
                 self.moment.free = self.moment.free.saturating_sub(1);
                 self.begun += 1;
             }
             match event {
                 DecidedEvent::Run(event, stage) => {
-                    if self.events.is_empty() {
-                        self.place = self.others.appends.len();
-                    }
                     state.apply_run(state.position + 1, now, &actor, &event, stage);
-                    self.events.push(NewEvent::shared(actor, event));
+                    let event = NewEvent::shared(actor, event);
+                    self.push(state, event);
                 }
                 DecidedEvent::Unmoved(name) => {
                     let position = state.environments.get(&name).map_or(0, |known| known.position);
-                    self.others
+                    self.batch
                         .expect(&StreamId::environment(&name), Expected::At(position));
                 }
                 DecidedEvent::Environment(name, event) => {
                     let position = state.environments.get(&name).map_or(0, |known| known.position);
                     state.apply_environment(&name, position + 1, now, &event);
                     let (stream, expected) = (StreamId::environment(&name), Expected::At(position));
-                    self.others.push(&stream, expected, NewEvent::new(actor, *event));
+                    self.batch.push(&stream, expected, NewEvent::new(actor, *event));
                 }
                 DecidedEvent::Dequeued(pipeline, run) => {
                     let superseded_by = self.superseded_by.clone();
                     let event = PipelineEvent::from(RunDequeued { run, superseded_by });
                     let event = NewEvent::new(actor, event);
-                    self.others
+                    self.batch
                         .push(&StreamId::pipeline(&pipeline), Expected::Any, event);
                 }
                 DecidedEvent::Pool(name, event) => {
                     let position = state.pools.get(&name).map_or(0, |known| known.position);
                     state.apply_pool(&name, position + 1, now, &event);
                     let (stream, expected) = (StreamId::pool(&name), Expected::At(position));
-                    self.others.push(&stream, expected, NewEvent::new(actor, *event));
+                    self.batch.push(&stream, expected, NewEvent::new(actor, *event));
                 }
             }
         }
+        self.decided = decided;
     }
 
-    /// Begins anew, for the next batch: on so many inputs.
+    /// Adds an event of the run.
+    #[inline]
+    pub(super) fn push(&mut self, state: &RunState, event: NewEvent) {
+        let own = match self.own {
+            Some(own) => own,
+            None => self.begin_own(state),
+        };
+        self.batch.appends[own].events.push(event);
+    }
+
+    /// The run's own stream is touched for the first time.
+    #[inline]
+    fn begin_own(&mut self, state: &RunState) -> usize {
+        let mut append = self.spare.take().unwrap_or_else(|| Append {
+            stream: state.stream.clone(),
+            expected: Expected::Any,
+            events: Vec::new(),
+        });
+        append.expected = Expected::At(self.position);
+        append.events.reserve_exact(self.room);
+        let own = self.batch.appends.len();
+        self.batch.appends.push(append);
+        self.own = Some(own);
+        own
+    }
+
+    /// Begins anew, for the next batch: on so many inputs. What the journal left of the last one is used again.
     #[cfg(feature = "runtime")]
     #[inline]
     pub(crate) fn again(&mut self, state: &RunState, moment: Moment, inputs: usize) {
         self.moment = moment;
+        self.stamp = moment.now.into();
         self.position = state.position;
         self.begun = 0;
-        self.place = 0;
-        self.events.clear();
         // An end, and on average a beginning.
-        self.events.reserve_exact(2 * inputs);
-        self.others.at = moment.now;
-        self.others.appends.clear();
+        self.room = 2 * inputs;
+        if let Some(own) = self.own.take() {
+            let mut own = self.batch.appends.swap_remove(own);
+            own.events.clear();
+            self.spare = Some(own);
+        }
+        self.batch.at = moment.now;
+        self.batch.appends.clear();
         self.decided.0.clear();
         self.attention.clear();
     }
 
-    /// The batch; it is empty then.
+    /// The batch, to be appended on the spot.
+    #[cfg(feature = "runtime")]
     #[inline]
-    pub(crate) fn batch(&mut self, state: &RunState) -> Batch {
-        let mut batch = std::mem::replace(&mut self.others, Batch::new(self.moment.now));
-        if !self.events.is_empty() {
-            let append = Append {
-                stream: state.stream.clone(),
-                expected: Expected::At(self.position),
-                events: std::mem::take(&mut self.events),
-            };
-            if batch.appends.is_empty() {
-                batch.appends = vec![append];
-            } else {
-                batch.appends.insert(self.place, append);
-            }
-        }
-        batch
+    pub(crate) fn batch(&mut self) -> &mut Batch {
+        &mut self.batch
+    }
+
+    /// The batch, to be kept; it is empty then.
+    #[cfg(feature = "runtime")]
+    pub(crate) fn take_batch(&mut self) -> Batch {
+        self.own = None;
+        std::mem::replace(&mut self.batch, Batch::new(self.moment.now))
     }
 }

@@ -11,7 +11,7 @@ use super::graph::StageIndex;
 use super::input::{Input, Moment};
 use super::stage_state::{Attempt, StageEnd, StageState};
 use super::state::{RunState, Stamp};
-use crate::{Actor, NewEvent, Outcome, When};
+use crate::{NewEvent, Outcome, When};
 
 impl RunState {
     /// Whether nothing decides about a plain stage but what it waits for.
@@ -99,17 +99,20 @@ impl Ahead {
         if !plain {
             return false;
         }
-        self.push_plain(RunEvent::StageFinished(StageFinished {
-            stage: state.graph.name(*stage).clone(),
-            attempt: *attempt,
-            epoch: *epoch,
-            result: StageResult::Completed {
-                outcome: Arc::clone(outcome),
-            },
-            output: None,
-            retry_at: None,
-        }));
-        state.end_plainly(*stage, Arc::clone(outcome), Stamp::from(self.moment.now));
+        self.push_plain(
+            state,
+            RunEvent::StageFinished(StageFinished {
+                stage: state.graph.name(*stage).clone(),
+                attempt: *attempt,
+                epoch: *epoch,
+                result: StageResult::Completed {
+                    outcome: Arc::clone(outcome),
+                },
+                output: None,
+                retry_at: None,
+            }),
+        );
+        state.end_plainly(*stage, Arc::clone(outcome), self.stamp);
         true
     }
 
@@ -134,7 +137,7 @@ impl Ahead {
         for &index in &state.attention {
             let record = &mut state.stages[index as usize];
             record.attempts = record.attempts.saturating_add(1);
-            record.started = Stamp::from(now);
+            record.started = self.stamp;
             record.state = StageState::Running(Attempt {
                 attempt: record.attempts,
                 generation: record.generation,
@@ -151,7 +154,7 @@ impl Ahead {
             };
             *state.counts.ahead(state.graph.traits(index).clean_up) -= 1;
             state.touched.push(index);
-            self.push_plain(RunEvent::StageStarted(started));
+            self.push_plain(state, RunEvent::StageStarted(started));
         }
         let begun = state.attention.len();
         state.position += begun as u64;
@@ -166,10 +169,7 @@ impl Ahead {
     }
 
     #[inline]
-    fn push_plain(&mut self, event: RunEvent) {
-        if self.events.is_empty() {
-            self.place = self.others.appends.len();
-        }
-        self.events.push(NewEvent::shared(Actor::Engine, Arc::new(event)));
+    fn push_plain(&mut self, state: &RunState, event: RunEvent) {
+        self.push(state, NewEvent::engine(event));
     }
 }

@@ -149,7 +149,7 @@ impl Runner {
                     .map_err(RunError::Refused)?;
             }
             ahead.settle(&mut old);
-            let batch = ahead.batch(&old);
+            let batch = ahead.take_batch();
             match self.append(&run, batch).await {
                 Ok(())
                 | Err(RunError::Append {

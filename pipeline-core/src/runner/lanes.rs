@@ -287,9 +287,8 @@ impl Lanes {
     }
 
     /// Polls an attempt for the first time on the spot.
-    pub(super) async fn first(&mut self, job: &mut Job) -> First {
-        let home = &mut self.home;
-        poll_fn(|cx| Poll::Ready(home.first(job, cx))).await
+    pub(super) fn first(&mut self, job: &mut Job, cx: &mut Context<'_>) -> First {
+        self.home.first(job, cx)
     }
 
     /// What is to be reported of an attempt that was polled on the spot. One that goes on reports later.

@@ -219,26 +219,19 @@ impl Runner {
         Ok(())
     }
 
-    /// Appends a batch on the spot, if nobody watches and the journal waits for nothing; else it comes back.
+    /// Appends a batch on the spot, if nobody watches and the journal waits for nothing.
     #[inline]
-    pub(super) fn append_now(&self, run: &RunId, batch: Batch) -> Result<Result<(), RunError>, Batch> {
+    pub(super) fn append_now(&self, batch: &mut Batch) -> Option<Result<(), AppendError>> {
         if !self.observers.is_idle() {
-            return Err(batch);
+            return None;
         }
-        let done = self.journal.append_now(batch)?;
-        Ok(done.map(|_| ()).map_err(|source| RunError::Append {
-            run: run.clone(),
-            source,
-        }))
+        Some(self.journal.append_now(batch)?.map(|_| ()))
     }
 
     /// Appends a batch and shows its events to the observers.
     pub(super) async fn append(&self, run: &RunId, batch: Batch) -> Result<(), RunError> {
         let shown = (!self.observers.is_idle()).then(|| batch.clone());
-        let commit = match self.journal.append_now(batch) {
-            Ok(done) => done,
-            Err(batch) => self.journal.append(batch).await,
-        };
+        let commit = self.journal.append(batch).await;
         let commit = commit.map_err(|source| RunError::Append {
             run: run.clone(),
             source,

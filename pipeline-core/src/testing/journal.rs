@@ -62,12 +62,32 @@ struct AtOnce(Arc<dyn Journal>);
 #[async_trait]
 impl Journal for AtOnce {
     async fn append(&self, batch: Batch) -> Result<Commit, AppendError> {
-        let sent = format!("{batch:?}");
-        match self.0.append_now(batch) {
-            Ok(done) => done,
-            Err(batch) => {
-                assert_eq!(format!("{batch:?}"), sent, "a batch that comes back is untouched");
-                self.0.append(batch).await
+        let (mut left, at) = (batch.clone(), format!("{batch:?}"));
+        match self.0.append_now(&mut left) {
+            Some(Ok(cursor)) => {
+                assert!(left.is_empty(), "the events are taken out of the batch");
+                let lists = |batch: &Batch| {
+                    let lists = batch.appends.iter();
+                    let lists = lists.map(|append| (append.stream.clone(), append.expected));
+                    (batch.at, lists.collect::<Vec<_>>())
+                };
+                assert_eq!(lists(&left), lists(&batch), "nothing but the events is taken");
+                let mut heads = Vec::new();
+                for append in &batch.appends {
+                    let events = self.0.read(&append.stream, 0, usize::MAX).await;
+                    let events = events.map_err(AppendError::Read)?;
+                    let known = events.iter().filter(|event| event.cursor <= cursor);
+                    heads.push(known.count() as Position);
+                }
+                Ok(Commit { cursor, heads })
+            }
+            Some(Err(error)) => {
+                assert_eq!(format!("{left:?}"), at, "a batch that is refused is untouched");
+                Err(error)
+            }
+            None => {
+                assert_eq!(format!("{left:?}"), at, "a batch that is to wait is untouched");
+                self.0.append(left).await
             }
         }
     }

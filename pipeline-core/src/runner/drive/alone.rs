@@ -1,5 +1,8 @@
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
+use super::commit::Committed;
 use super::drive_state::{Drive, Flight};
 use crate::run::{Command, Input, StageIndex, StageResult};
 use crate::runner::RunError;
@@ -11,50 +14,83 @@ const TURN: u32 = 64;
 /// A stretch of a run in which one attempt at a time is at work, and each ends at once.
 ///
 /// No thread is woken for such an attempt and no report is passed on: it is polled here, and its end and the beginning of
-/// the next one are committed. Whatever is not as simple as that is left to [`Drive::work`].
+/// the next one are committed. As long as the journal need not be waited for, that is a loop without a future. Whatever
+/// is not as simple as that is left to [`Drive::work`].
 impl Drive {
     /// Polls an attempt here, the only one at work, and those that follow it one by one.
     pub(super) async fn go_alone(&mut self, mut job: Job) -> Result<(), RunError> {
         let mut flight = self.in_flight.remove(job.stage);
-        let outcome = Arc::clone(&self.plain);
-        let mut ended = [Input::Finished {
-            stage: job.stage,
-            attempt: job.attempt,
-            epoch: job.epoch,
-            result: StageResult::Completed { outcome },
-            output: None,
-        }];
+        let mut ended = [self.succeeded(&job)];
         loop {
-            match self.lanes.first(&mut job).await {
+            let stretch = poll_fn(|cx| Poll::Ready(self.stretch(&mut job, &mut flight, &mut ended, cx)));
+            let Some(committed) = stretch.await? else {
+                break;
+            };
+            self.see_through(&ended, committed).await?;
+            match self.next_alone() {
+                Some(next) => job = next,
+                None => return Ok(()),
+            }
+        }
+        self.breathe().await;
+        Ok(())
+    }
+
+    /// Goes on as long as nothing has to be waited for. Gives the commit of an end that must be seen through, if that is
+    /// why it stops.
+    fn stretch(
+        &mut self,
+        job: &mut Job,
+        flight: &mut Option<Flight>,
+        ended: &mut [Input; 1],
+        cx: &mut Context<'_>,
+    ) -> Result<Option<Committed>, RunError> {
+        loop {
+            match self.lanes.first(job, cx) {
                 First::Succeeded => {}
                 first => {
-                    let flight = flight.unwrap_or_else(|| Flight::simple(&job));
+                    let flight = flight.take().unwrap_or_else(|| Flight::simple(job));
                     self.in_flight.insert(job.stage, flight);
-                    let report = self.lanes.after_first(&job, first);
+                    let report = self.lanes.after_first(job, first);
                     self.reports.extend(report);
-                    return Ok(());
+                    return Ok(None);
                 }
             }
-            flight = None;
+            *flight = None;
             self.slots.give_back(1);
-            if let [
-                Input::Finished {
-                    stage,
-                    attempt,
-                    epoch,
-                    ..
-                },
-            ] = &mut ended
+            let [now] = &mut *ended;
+            if let Input::Finished {
+                stage,
+                attempt,
+                epoch,
+                ..
+            } = now
             {
                 (*stage, *attempt, *epoch) = (job.stage, job.attempt, job.epoch);
             }
             // What follows from it must not begin any more.
             self.leave_if_asked();
-            self.commit_all(&ended).await?;
-            match self.next_alone() {
-                Some(next) => job = next,
-                None => return Ok(()),
+            match self.commit_now(&*ended)? {
+                Committed::Yes => {}
+                committed => return Ok(Some(committed)),
             }
+            match self.next_alone() {
+                Some(next) => *job = next,
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// That an attempt succeeded, and had nothing more to say.
+    fn succeeded(&self, job: &Job) -> Input {
+        Input::Finished {
+            stage: job.stage,
+            attempt: job.attempt,
+            epoch: job.epoch,
+            result: StageResult::Completed {
+                outcome: Arc::clone(&self.plain),
+            },
+            output: None,
         }
     }
 

@@ -82,7 +82,8 @@ impl Runner {
             .map(|node| (node.name().clone(), node.gates().to_vec()));
         let gates = Gates::new(gates);
         let now = self.services.clock.now();
-        let look = Instant::now() + self.options.poll;
+        let began = Instant::now();
+        let look = began + self.options.poll;
         let mut drive = Drive {
             services: Arc::new(self.services.clone()),
             signals: Arc::new(self.observers.clone()),
@@ -111,10 +112,11 @@ impl Runner {
             reported: Reported::default(),
             here: None,
             streak: 0,
-            streak_began: look,
+            streak_began: began,
             quick: false,
             commit_took: Duration::ZERO,
             commits: 0,
+            breathed: began,
             leaving: false,
         };
         let worked = tokio::select! {

@@ -65,6 +65,8 @@ pub(super) struct Drive {
     /// How long a commit took when that was last measured, and how many there were since.
     pub(super) commit_took: Duration,
     pub(super) commits: u32,
+    /// When others last had their turn.
+    pub(super) breathed: Instant,
     /// Whether it begins nothing any more, and returns when what is at work has ended.
     pub(super) leaving: bool,
 }

@@ -7,6 +7,7 @@ mod generate;
 mod keeping;
 mod lists;
 mod model;
+mod on_the_spot;
 mod properties;
 mod retrying;
 mod sharing;
