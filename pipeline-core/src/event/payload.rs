@@ -147,6 +147,15 @@ impl Payload {
         matches!(self.0, Inner::Erased)
     }
 
+    /// The text, if the payload is one.
+    #[cfg(feature = "runtime")]
+    pub(crate) fn as_json(&self) -> Option<&str> {
+        match &self.0 {
+            Inner::Json(text) => Some(text),
+            Inner::Value(_) | Inner::Erased => None,
+        }
+    }
+
     /// What a value of this process says of itself: its kind and its version.
     pub(crate) fn says(&self) -> Option<(&'static str, u16)> {
         match &self.0 {

@@ -145,6 +145,12 @@ impl Pipeline {
         Ok(*self.0.digest.get_or_init(|| digest))
     }
 
+    /// Its graph, and the digest of its plan: for a run of this pipeline they need not be made anew.
+    #[cfg(feature = "runtime")]
+    pub(crate) fn known(&self) -> Option<(&Arc<RunGraph>, Digest)> {
+        Some((self.graph(), self.plan_digest().ok()?))
+    }
+
     #[cfg(feature = "runtime")]
     pub(crate) fn graph(&self) -> &Arc<RunGraph> {
         &self.0.run

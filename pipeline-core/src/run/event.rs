@@ -4,6 +4,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::created_form::CreatedForm;
 use crate::digest::CanonicalError;
 use crate::{
     ActionPlan, Approval, Digest, EnvironmentName, EvidenceSet, Failure, Fence, Outcome, Revision, RunId,
@@ -23,34 +24,34 @@ pub enum Purpose {
 
 /// A run came into being.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "CreatedForm<Arc<RunPlan>>")]
 pub struct RunCreated {
     /// What it will do.
     pub plan: Arc<RunPlan>,
     /// The digest of the plan.
     pub plan_digest: Digest,
     /// Why it was asked for.
-    #[serde(default)]
     pub purpose: Purpose,
     /// The revision of the source that it releases.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub revision: Option<Revision>,
     /// The digest of the whole source, if the run works on one: a run begins with no other. From
     /// then on the source is the run's own, and its stages may write there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<Digest>,
     /// For each environment, the revisions that this run would newly bring to it, the newest first. The
     /// same revision may be listed by several runs; it counts as delivered by the first that deploys it.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub revisions: BTreeMap<EnvironmentName, Vec<Revision>>,
     /// Whether it may bring an older revision over a newer one: whoever asked for the run asked for that, by name.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub rollback: bool,
     /// The run that this one begins again: what succeeded there is kept.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub again: Option<RunId>,
     /// How long stages took in earlier runs, in milliseconds: where not all can begin at once, the longest way to
     /// the end comes first.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub durations: BTreeMap<StageName, u32>,
 }
 

@@ -7,6 +7,7 @@ mod advance;
 mod apply;
 mod budget;
 mod call;
+mod created_form;
 mod decide;
 mod due;
 mod event;

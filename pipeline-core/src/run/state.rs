@@ -154,11 +154,11 @@ impl RunState {
         Self::from_events_over(id, events, None)
     }
 
-    /// The same, with the graph of a pipeline that may be the run's.
+    /// The same, with the graph of a pipeline that may be the run's, and the digest of its plan.
     pub(crate) fn from_events_over(
         id: &RunId,
         events: &[Event],
-        graph: Option<&Arc<RunGraph>>,
+        known: Option<(&Arc<RunGraph>, Digest)>,
     ) -> Result<Self, FoldError> {
         let stream = StreamId::run(id);
         let no_run = || FoldError::NoRun { run: id.clone() };
@@ -166,6 +166,15 @@ impl RunState {
             .iter()
             .find(|event| event.stream == stream && event.position == 1)
             .ok_or_else(no_run)?;
+        #[cfg(feature = "runtime")]
+        if let Some((graph, digest)) = known
+            && first.kind == "run.created"
+            && first.version == 1
+            && let Some(json) = first.payload.as_json()
+            && let Some(created) = RunCreated::over_known(json, &graph.plan, digest)
+        {
+            return Self::new(id, &created, &first.actor, first.at, Arc::clone(graph)).and_all(events);
+        }
         let created = first.read::<RunEvent>().map_err(|source| FoldError::Decode {
             run: id.clone(),
             position: 1,
@@ -174,8 +183,8 @@ impl RunState {
         let Some(RunEvent::Created(created)) = created.as_deref() else {
             return Err(no_run());
         };
-        let graph = match graph.filter(|graph| Arc::ptr_eq(&graph.plan, &created.plan)) {
-            Some(graph) => Arc::clone(graph),
+        let graph = match known.filter(|(graph, _)| Arc::ptr_eq(&graph.plan, &created.plan)) {
+            Some((graph, _)) => Arc::clone(graph),
             None => {
                 let graph = RunGraph::new(Arc::clone(&created.plan)).map_err(|source| FoldError::Plan {
                     run: id.clone(),
@@ -184,11 +193,14 @@ impl RunState {
                 Arc::new(graph)
             }
         };
-        let mut state = Self::new(id, created, &first.actor, first.at, graph);
+        Self::new(id, created, &first.actor, first.at, graph).and_all(events)
+    }
+
+    fn and_all(mut self, events: &[Event]) -> Result<Self, FoldError> {
         for event in events {
-            state.apply(event)?;
+            self.apply(event)?;
         }
-        Ok(state)
+        Ok(self)
     }
 
     /// The state right after the run's first event.

@@ -31,8 +31,8 @@ impl Runner {
         let first = self.journal.read(&stream, 0, 1).await.map_err(RunError::Read)?;
         // What follows is read while the plan is.
         let rest = ReadAhead::new(&*self.journal, &stream, 1).await;
-        let graph = pipeline.map(Pipeline::graph);
-        let mut state = RunState::from_events_over(run, &first, graph).map_err(unsound(run))?;
+        let known = pipeline.and_then(Pipeline::known);
+        let mut state = RunState::from_events_over(run, &first, known).map_err(unsound(run))?;
         self.follow(&mut state, rest).await?;
         Ok(state)
     }

@@ -15,7 +15,7 @@ impl Runner {
     /// The state that was kept of a run, if there is one.
     pub(super) async fn snapshot(&self, run: &RunId, pipeline: Option<&Pipeline>) -> Option<RunState> {
         let fold = self.journal.load_fold(&name(run)?, VERSION).await?;
-        let known = pipeline.and_then(|pipeline| Some((pipeline.graph(), pipeline.plan_digest().ok()?)));
+        let known = pipeline.and_then(Pipeline::known);
         RunState::from_snapshot(run, &fold.bytes, known)
     }
 
