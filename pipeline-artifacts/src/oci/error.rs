@@ -74,3 +74,12 @@ pub(super) fn is_missing(error: &OciDistributionError) -> bool {
         _ => false,
     }
 }
+
+/// Whether a registry says that it has no such repository.
+pub(super) fn is_unknown_name(error: &OciDistributionError) -> bool {
+    let OciDistributionError::RegistryError { envelope, .. } = error else {
+        return false;
+    };
+    let mut errors = envelope.errors.iter();
+    errors.any(|error| matches!(error.code, OciErrorCode::NameUnknown))
+}

@@ -7,7 +7,7 @@ use oci_client::{Client, Reference, RegistryOperation};
 use pipeline_core::Digest;
 use semver::{BuildMetadata, Version};
 
-use super::error::is_missing;
+use super::error::{is_missing, is_unknown_name};
 use super::{Credentials, OciError};
 use crate::form::media;
 use crate::limits;
@@ -197,6 +197,15 @@ impl Remote {
         let token = self.client.auth(&self.place, &auth, operation).await;
         token.map_err(OciError::registry(format!("log in to {}", self.name)))?;
         Ok(())
+    }
+
+    /// Whether the registry says that there are no tags here, or no such repository. One that does not tell may have some.
+    pub(super) async fn has_no_tags(&self) -> bool {
+        let auth = self.options.credentials.to_auth();
+        match self.client.list_tags(&self.place, &auth, Some(1), None).await {
+            Ok(found) => found.tags.is_empty(),
+            Err(error) => is_unknown_name(&error),
+        }
     }
 
     /// The manifest of a tag or digest, if there is one, as it is.

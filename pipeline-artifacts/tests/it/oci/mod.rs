@@ -4,6 +4,7 @@ mod http;
 mod referrers;
 mod tls;
 mod token;
+mod unasked;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
