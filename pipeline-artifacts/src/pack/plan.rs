@@ -90,8 +90,8 @@ impl Plan {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Fineness {
-    /// One for each 2.4 MB of the whole, but no more than about 130: a new version shares with the one before it nearly all that lies in other directories than what
-    /// was edited.
+    /// One for about 2.2 MB of all files, but not many more than 130: a new version shares with the one before it nearly
+    /// all that lies in other directories than what was edited.
     #[default]
     Coarse,
     /// About 300: a new version shares a little more. Pushing it to a registry takes longer.
@@ -105,8 +105,9 @@ impl Plan {
             .iter()
             .filter(|entry| file_size(entry).is_none_or(|size| size < large));
         let total: u64 = small.map(tar_size).fold(0, u64::saturating_add);
-        let whole = entries.iter().map(tar_size).fold(0, u64::saturating_add);
-        let mut spacing = Spacing::of(total, whole, fineness);
+        let files = entries.iter().filter_map(file_size);
+        let content = files.fold(0, u64::saturating_add);
+        let mut spacing = Spacing::of(total, content, fineness);
         loop {
             let plan = Self::cut(entries, large, spacing);
             if plan.layers.len() <= limits::MAX_LAYERS {
