@@ -268,7 +268,7 @@ mod tests {
             let Spacing(spacing) = Spacing::of(bundled, content, Fineness::Coarse);
             bundled / spacing / 2
         };
-        assert_eq!(bundles(24_000_000, 20_000_000), 9);
+        assert_eq!(bundles(24_000_000, 20_000_000), 8);
         assert_eq!(bundles(240_000_000, 200_000_000), 91);
         // Beside large files, bundles may be small.
         assert_eq!(bundles(139_000_000, 293_000_000), 132);
