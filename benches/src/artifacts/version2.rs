@@ -24,6 +24,9 @@ const FINE: &str = "ours, fine";
 const CHUNKED: &str = "ours, chunked";
 const WORK: &str = "versions";
 
+/// A way to pack.
+type Way = fn(Packer) -> Packer;
+
 pub(super) fn measure(settings: &Settings<'_>, sink: &mut dyn Sink) -> Result<(), Failure> {
     let ground = settings.ground()?;
     let versions = trees::versions(ground, if settings.quick { 10 } else { 1 })?;
@@ -36,7 +39,7 @@ pub(super) fn measure(settings: &Settings<'_>, sink: &mut dyn Sink) -> Result<()
         .map(|name| (name, Cell::new(0)))
         .collect();
     let mut race = Race::new("version2", 5);
-    let packers: [(_, fn(Packer) -> Packer); 3] = [
+    let packers: [(_, Way); 3] = [
         (ours::NAME, |packer| packer),
         (FINE, |packer| packer.fineness(Fineness::Fine)),
         (CHUNKED, |packer| packer.chunking(true)),
