@@ -2,6 +2,7 @@
 
 mod alone;
 mod file;
+mod journal;
 mod peers;
 mod stepwise;
 mod whole;
@@ -26,6 +27,10 @@ pub const AREA: Area = Area {
         Measure {
             name: "growth",
             run: alone::growth,
+        },
+        Measure {
+            name: "journal",
+            run: journal::measure,
         },
     ],
 };
