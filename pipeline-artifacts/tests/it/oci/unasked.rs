@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use pipeline_artifacts::oci::Credentials;
 use pipeline_artifacts::{Fineness, Packer};
-use pipeline_core::ArtifactRef;
+use pipeline_core::{ArtifactRef, Digest};
 
 use super::http::{answer, serve};
 use super::{Registry, remote};
@@ -46,10 +46,10 @@ impl Door {
 }
 
 /// Publishes a tree of some thirty layers, and tells how many blobs it has.
-fn published(bench: &Bench, version: &str, edited: &str) -> (ArtifactRef, usize) {
+fn published(bench: &Bench, version: &str, edited: &str, salt: u8) -> (ArtifactRef, usize) {
     let mut tree = bench.tree(version);
     for number in 0..450 {
-        tree = tree.file(&format!("{number:03}"), vec![number as u8; 10_000]);
+        tree = tree.file(&format!("{number:03}"), vec![number as u8 ^ salt; 10_000]);
     }
     let tree = tree.file("007", edited);
     let packed = Packer::new(&tree.0)
@@ -71,7 +71,7 @@ async fn only_where_nothing_is_blobs_are_sent_unasked() {
     };
     let (door, port) = Door::before(&registry);
     let remote = remote(port, Credentials::Anonymous);
-    let (first, blobs) = published(&bench, "1.0.0", "one");
+    let (first, blobs) = published(&bench, "1.0.0", "one", 0);
 
     // It breaks off when all blobs are there. What is there is found the next time.
     door.is_shut.store(true, Ordering::SeqCst);
@@ -83,8 +83,19 @@ async fn only_where_nothing_is_blobs_are_sent_unasked() {
     assert_eq!(door.asked(), blobs);
 
     // Of the next version only what is new travels.
-    let (second, blobs) = published(&bench, "1.1.0", "two");
+    let (second, blobs) = published(&bench, "1.1.0", "two", 0);
     let pushed = remote.push(&bench.store, &second).await.unwrap();
     assert_eq!((pushed.moved.blobs, pushed.moved.present), (2, blobs - 2));
+    assert_eq!(door.asked(), blobs);
+
+    // One that has nothing in common with them but the configuration, which is none of the first: where there are tags,
+    // it is asked all the same.
+    let (third, blobs) = published(&bench, "2.0.0", "three", 0x55);
+    let layers = bench.store.artifact(&third).unwrap().layers();
+    let none = Digest::of("{}");
+    let before = layers.iter().filter(|layer| layer.digest < none).count();
+    assert!(before >= SAMPLE, "choose another salt: {before}");
+    let pushed = remote.push(&bench.store, &third).await.unwrap();
+    assert_eq!((pushed.moved.blobs, pushed.moved.present), (blobs - 1, 1));
     assert_eq!(door.asked(), blobs);
 }
