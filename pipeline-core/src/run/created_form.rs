@@ -29,27 +29,16 @@ pub(super) struct CreatedForm<P> {
 
 impl<P> CreatedForm<P> {
     fn over(self, plan: Arc<RunPlan>) -> RunCreated {
-        let Self {
-            plan: _,
-            plan_digest,
-            purpose,
-            revision,
-            source,
-            revisions,
-            rollback,
-            again,
-            durations,
-        } = self;
         RunCreated {
             plan,
-            plan_digest,
-            purpose,
-            revision,
-            source,
-            revisions,
-            rollback,
-            again,
-            durations,
+            plan_digest: self.plan_digest,
+            purpose: self.purpose,
+            revision: self.revision,
+            source: self.source,
+            revisions: self.revisions,
+            rollback: self.rollback,
+            again: self.again,
+            durations: self.durations,
         }
     }
 }
