@@ -41,6 +41,11 @@ pub fn prometheus_text(report: &Report<'_>) -> String {
             "Lines and events that could not be read.",
             report.problems.len() as f64,
         ),
+        (
+            "delivery_retold_deployments",
+            "Deployments that were told in different ways under one id, and counted once.",
+            report.retold.len() as f64,
+        ),
     ] {
         head(&mut text, name, help);
         let _ = writeln!(text, "{name} {value}");

@@ -7,7 +7,7 @@ use crate::stats::{Interval, SurvivalMedian};
 use crate::{Bucket, Frequency, LeftOut, Metric, Pace, Ratio, Unit};
 
 const COLUMNS: usize = 6;
-/// How many problems are written out.
+/// How many problems, and facts that were told in different ways, are written out.
 const PROBLEMS: usize = 5;
 
 /// A report as a table for a terminal: for each part its numbers, and below them how far they can be trusted; then what
@@ -27,6 +27,7 @@ pub fn render_text(report: &Report<'_>) -> String {
     phases(&mut text, report);
     left_out(&mut text, report);
     problems(&mut text, report);
+    retold(&mut text, report);
     text
 }
 
@@ -207,6 +208,24 @@ fn problems(text: &mut String, report: &Report<'_>) {
     }
     if problems.len() > PROBLEMS {
         let _ = writeln!(text, "  and {} more", problems.len() - PROBLEMS);
+    }
+}
+
+fn retold(text: &mut String, report: &Report<'_>) {
+    let retold = &report.retold;
+    if retold.is_empty() {
+        return;
+    }
+    let _ = writeln!(
+        text,
+        "\ntold in different ways under one id: {}; counted once, as the one that ended first",
+        several(retold.len(), "deployment")
+    );
+    for fact in retold.iter().take(PROBLEMS) {
+        let _ = writeln!(text, "  {}", plain(&fact.to_string()));
+    }
+    if retold.len() > PROBLEMS {
+        let _ = writeln!(text, "  and {} more", retold.len() - PROBLEMS);
     }
 }
 

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use super::names::Names;
 use super::{NEVER, NONE, SourceId};
 use crate::{DeploymentKind, DeploymentResult};
@@ -59,6 +61,8 @@ pub(crate) struct Deployments {
     pub(crate) rows: Vec<DeploymentRow>,
     /// Rows of revisions that deployments list, and that incidents name as their cause.
     pub(crate) lists: Vec<u32>,
+    /// Those of which different things were told.
+    pub(crate) retold: BTreeSet<u32>,
 }
 
 impl Deployments {

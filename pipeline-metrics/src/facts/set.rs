@@ -15,7 +15,8 @@ use crate::{Change, Deployment, Fact, FactSource, Incident, Phases, Problem, Rec
 /// two facts with the same name say different things, the one with the earliest time wins, for later
 /// times are mostly those of an update; of two recoveries the latest wins, for an incident that was opened
 /// again is over when it is over for good. Between equal times, the rest of the fact decides by value. Of the
-/// phases of a change, each earliest one is kept.
+/// phases of a change, each earliest one is kept. Deployments that are told in different ways under one id
+/// are [named](Self::retold_deployments): the numbers hang on them, and two sources may have chosen the same ids.
 ///
 /// Moments are kept to the microsecond. A million changes, 200,000 deployments and 20,000 incidents take about
 /// 80 MiB.
@@ -131,6 +132,9 @@ impl Facts {
     /// Adds a deployment whose revisions are the last of the lists.
     pub(crate) fn set_deployment(&mut self, row: u32, fresh: DeploymentRow) -> Touched {
         let kept = *self.deployments.get(row);
+        if kept.is_known() {
+            self.note_retold(row, &kept, &fresh);
+        }
         let loses = kept.is_known() && {
             kept.finished < fresh.finished
                 || kept.finished == fresh.finished
@@ -142,6 +146,19 @@ impl Facts {
         }
         self.deployments.rows[row as usize] = fresh;
         Touched::Deployment(row, kept)
+    }
+
+    /// Whether all that was told of a deployment is equal does not depend on the order in which it was told: the first
+    /// that is not like those before is not like the one that is kept of them.
+    fn note_retold(&mut self, row: u32, kept: &DeploymentRow, fresh: &DeploymentRow) {
+        let kept = self.deployment_of(row, kept);
+        let fresh = Deployment {
+            source: kept.source,
+            ..self.deployment_of(row, fresh)
+        };
+        if kept != fresh {
+            self.deployments.retold.insert(row);
+        }
     }
 
     fn list(&mut self, component: u32, shas: &[Sha<'_>]) {

@@ -16,6 +16,14 @@ impl Facts {
         known.map(|(number, _)| self.deployment(number))
     }
 
+    /// The deployments that were told in different ways under one id, by id: an update, or two sources that chose the
+    /// same ids. Each counts once, as the one that is named here, which ended first.
+    pub fn retold_deployments(&self) -> impl ExactSizeIterator<Item = FactRef<'_>> {
+        let mut retold: Vec<_> = self.deployments.retold.iter().copied().collect();
+        retold.sort_unstable_by_key(|&number| self.deployments.ids.get(number));
+        retold.into_iter().map(|number| self.deployment_ref(number))
+    }
+
     /// The incidents, in no particular order.
     pub fn incidents(&self) -> impl Iterator<Item = Incident<'_>> {
         let known = (0..).zip(&self.incidents.rows).filter(|(_, row)| row.is_known());

@@ -2,7 +2,7 @@ use serde::Serialize;
 
 use crate::report::{ReportOptions, ReportPart};
 use crate::stats::Confidence;
-use crate::{Delivery, LeftOut, Options, Problem, Scope, Window};
+use crate::{Delivery, FactRef, LeftOut, Options, Problem, Scope, Window};
 
 /// The numbers of a window, each with how far it can be trusted and what is behind it.
 ///
@@ -28,6 +28,9 @@ pub struct Report<'f> {
     pub unplaced: Vec<LeftOut<'f>>,
     /// What could not be read, of any time, since an unreadable fact tells no time.
     pub problems: Vec<Problem<'f>>,
+    /// Deployments of any time that were told in different ways under one id; each counts once, as named here.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub retold: Vec<FactRef<'f>>,
 }
 
 impl<'f> Report<'f> {
@@ -51,6 +54,7 @@ impl<'f> Report<'f> {
             overall: options.overall.then(|| part(&Scope::Overall)),
             unplaced: delivery.unplaced(options.window),
             problems: delivery.facts().problems().collect(),
+            retold: delivery.facts().retold_deployments().collect(),
         }
     }
 

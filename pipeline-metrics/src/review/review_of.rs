@@ -373,6 +373,13 @@ fn foot(text: &mut String, report: &Report<'_>, part: &ReportPart<'_>) {
             several(report.problems.len(), "record")
         );
     }
+    if !report.retold.is_empty() {
+        let _ = writeln!(
+            text,
+            "- Told in different ways under one id, and counted once: {}.",
+            several(report.retold.len(), "deployment")
+        );
+    }
 }
 
 fn capitalised(text: &str) -> String {

@@ -1,7 +1,9 @@
 use std::error::Error as _;
 use std::io::{self, BufRead, BufReader, Read};
 
-use pipeline_metrics::{Delivery, Facts, LogReader, LogSummary, Options};
+use pipeline_metrics::{
+    Delivery, Facts, LogReader, LogSummary, Options, Report, ReportOptions, Window, render_text,
+};
 
 const MIXED: &[u8] = b"\
 {\"type\":\"change\",\"ts\":\"2025-01-06T08:00:00Z\",\"service\":\"shop\",\"sha\":\"a\"}\n\
@@ -138,4 +140,43 @@ fn a_log_that_cannot_be_read_is_an_error_and_no_end() {
     let error = LogReader::new("log.jsonl").read(log, &mut facts).unwrap_err();
     assert_eq!(error.to_string(), "cannot read delivery log `log.jsonl`, line 2");
     assert_eq!(facts.changes().count(), 1);
+}
+
+#[test]
+fn deployments_of_two_sources_under_one_id_are_named() {
+    let line = |at: &str, result: &str, id: &str| {
+        format!(
+            r#"{{"type":"deployment","ts":"2025-01-06T{at}Z","service":"shop","id":"{id}","environment":"production","result":"{result}","kind":"planned"}}"#
+        )
+    };
+    let first = [
+        line("09:00:00", "success", "d1"),
+        line("10:00:00", "success", "d2"),
+    ];
+    let second = [
+        line("11:00:00", "failure", "d1"),
+        line("10:00:00", "success", "d2"),
+    ];
+    let mut facts = Facts::new();
+    for (file, lines) in [("second.jsonl", second), ("first.jsonl", first)] {
+        LogReader::new(file)
+            .read(lines.join("\n").as_bytes(), &mut facts)
+            .unwrap();
+    }
+    let retold: Vec<_> = facts.retold_deployments().map(|fact| fact.to_string()).collect();
+    assert_eq!(retold, ["deployment d1 (first.jsonl:1)"]);
+
+    let delivery = Delivery::of(&facts, &Options::default()).unwrap();
+    let window = Window::new(
+        "2025-01-06T00:00:00Z".parse().unwrap(),
+        "2025-01-13T00:00:00Z".parse().unwrap(),
+    );
+    let report = Report::of(&delivery, &ReportOptions::new(window.unwrap()));
+    let text = render_text(&report);
+    let (_, told) = text.split_once("told in ").unwrap();
+    insta::assert_snapshot!(told, @r"
+    different ways under one id: 1 deployment; counted once, as the one that ended first
+      deployment d1 (first.jsonl:1)
+    ");
+    assert_eq!(serde_json::to_value(&report).unwrap()["retold"][0]["id"], "d1");
 }

@@ -1,5 +1,6 @@
 //! What holds for all facts: order, repetition and lateness never show, and what is kept up to date is what is computed.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use jiff::{SignedDuration, Timestamp};
@@ -226,6 +227,27 @@ proptest! {
         let again = again.iter().filter(|_| !facts.is_empty()).map(|index| index.get(&facts));
         let other = gathered(shuffled.iter().chain(again));
         prop_assert_eq!(said(&other, &options), ordered);
+    }
+
+    #[test]
+    fn deployments_that_are_told_in_different_ways_are_named(
+        facts in prop::collection::vec(told(), 0..40),
+    ) {
+        let mut ways: BTreeMap<&str, Vec<Deployment<'_>>> = BTreeMap::new();
+        for told in &facts {
+            if let Fact::Deployment(deployment) = told.fact() {
+                let source = FactSource::Line { file: "", line: 0 };
+                let deployment = Deployment { source, ..deployment };
+                let known = ways.entry(deployment.id).or_default();
+                if !known.contains(&deployment) {
+                    known.push(deployment);
+                }
+            }
+        }
+        let expected: Vec<_> = ways.iter().filter(|(_, ways)| ways.len() > 1).map(|(id, _)| (*id).to_owned()).collect();
+        let gathered = gathered(&facts);
+        let found: Vec<_> = gathered.retold_deployments().map(|fact| fact.id().to_string()).collect();
+        prop_assert_eq!(found, expected);
     }
 
     #[test]

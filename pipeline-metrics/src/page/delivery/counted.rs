@@ -52,10 +52,28 @@ pub(super) fn section(input: &DeliveryPage<'_, '_>) -> Section {
     for problem in report.problems.iter().take(LISTED) {
         problems.push([problem.source.to_string(), problem.reason.to_string()]);
     }
+    let mut retold = Table::new("Deployments told in different ways under one id").column("counted as");
+    for fact in report.retold.iter().take(LISTED) {
+        retold.push([fact.to_string()]);
+    }
     let mut section = Section::new("What is counted, and what is not")
         .part(Section::new("Definitions").table(definitions))
         .part(Section::new("Left out").table(left_out))
         .part(Section::new("Not read").table(problems));
+    if !report.retold.is_empty() {
+        section = section.part(
+            Section::new("Told in different ways")
+                .prose(format!(
+                    "{} told more than once, not always in the same way: an update, or two sources that chose the same \
+                     ids. Each counts once, as the one that ended first.",
+                    match report.retold.len() {
+                        1 => "1 deployment was".to_owned(),
+                        count => format!("{} deployments were", show::grouped(count as u64)),
+                    }
+                ))
+                .table(retold),
+        );
+    }
     if report.problems.len() > LISTED {
         section = section.prose(format!(
             "{} lines or events could not be read; the first {LISTED} are listed.",
