@@ -50,6 +50,10 @@ const TOP: f64 = 26.0;
 /// Below the values: the marks, then the dates.
 const BOTTOM: f64 = 40.0;
 const GAP: f64 = 6.0;
+/// How far below the axis marks are.
+const MARKS: f64 = 9.0;
+/// How far apart two lines of text are.
+const LINE: f64 = TEXT + 2.0;
 /// How many pixels two marks are apart at least.
 const APART: f64 = 2.0;
 
@@ -195,7 +199,12 @@ impl Trend {
             let y = scale.y(limits.centre);
             canvas.line((scale.left, y), (scale.right, y), Ink::Quiet, 1.0)?;
         }
-        draw_labels(canvas, &scale, labels)?;
+        // What is written beside the marks comes below.
+        let lowest = match self.marks.is_empty() {
+            true => scale.bottom,
+            false => scale.bottom + MARKS - LINE,
+        };
+        draw_labels(canvas, &scale, labels, lowest)?;
         self.draw_values(canvas, &scale, width)?;
         self.draw_marks(canvas, &scale, width)?;
         self.draw_dates(canvas, &scale, width)
@@ -303,7 +312,7 @@ impl Trend {
         if self.marks.is_empty() {
             return Ok(());
         }
-        let y = scale.bottom + 9.0;
+        let y = scale.bottom + MARKS;
         let many = self.marks.len() > 40;
         // What lies on one place is one mark.
         let mut rest = self.marks.as_slice();
@@ -377,22 +386,26 @@ fn meanwhile<'l>(labels: impl Iterator<Item = &'l str>) -> Vec<String> {
 }
 
 /// Writes the labels beside their lines, and apart from each other.
-fn draw_labels(canvas: &Canvas<'_>, scale: &Scale, labels: Vec<(f64, String, Ink)>) -> Drawn {
-    let apart = TEXT + 2.0;
-    let mut places: Vec<f64> = labels.iter().map(|(value, ..)| scale.y(*value)).collect();
-    for place in 1..places.len() {
-        places[place] = places[place].max(places[place - 1] + apart);
-    }
-    // What was pushed out at the bottom pushes back.
-    let mut room = scale.bottom;
-    for place in places.iter_mut().rev() {
-        *place = place.min(room);
-        room = *place - apart;
-    }
-    for ((_, text, ink), y) in labels.into_iter().zip(places) {
+fn draw_labels(canvas: &Canvas<'_>, scale: &Scale, labels: Vec<(f64, String, Ink)>, lowest: f64) -> Drawn {
+    let places = labels.iter().map(|(value, ..)| scale.y(*value)).collect();
+    for ((_, text, ink), y) in labels.into_iter().zip(apart(places, lowest)) {
         canvas.text(&text, (scale.right + GAP, y), Side::Right, ink)?;
     }
     Ok(())
+}
+
+/// Moves places, given from above, so that a line of text fits between them and none is below the lowest.
+fn apart(mut places: Vec<f64>, lowest: f64) -> Vec<f64> {
+    for place in 1..places.len() {
+        places[place] = places[place].max(places[place - 1] + LINE);
+    }
+    // What was pushed out at the bottom pushes back.
+    let mut room = lowest;
+    for place in places.iter_mut().rev() {
+        *place = place.min(room);
+        room = *place - LINE;
+    }
+    places
 }
 
 fn seconds(at: &Timestamp) -> f64 {
@@ -411,6 +424,15 @@ fn capitalised(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::stats::Bounds;
+
+    #[test]
+    fn labels_are_a_line_apart_and_not_below_the_lowest() {
+        let lowest = 100.0;
+        assert_eq!(apart(vec![10.0, 60.0], lowest), [10.0, 60.0]);
+        assert_eq!(apart(vec![50.0, 51.0], lowest), [50.0, 50.0 + LINE]);
+        let pushed = apart(vec![95.0, 96.0, 110.0], lowest);
+        assert_eq!(pushed, [lowest - 2.0 * LINE, lowest - LINE, lowest]);
+    }
 
     #[test]
     fn what_lies_on_one_place_is_one_mark_and_many_are_counted() {
