@@ -16,8 +16,8 @@ pub fn interpolated_quantile(sorted: &[f64], share: f64) -> Option<f64> {
     let lower = *sorted.get(position as usize)?;
     let rest = position.fract();
     match sorted.get(position as usize + 1) {
-        // Not `lower + rest * (upper - lower)`: that may miss `upper` and leave the range by rounding.
-        Some(upper) if rest > 0.0 => Some(lower * (1.0 - rest) + upper * rest),
+        // Rounding may leave the range, also between equal values.
+        Some(upper) if rest > 0.0 => Some((lower * (1.0 - rest) + upper * rest).max(lower).min(*upper)),
         _ => Some(lower),
     }
 }
@@ -38,6 +38,14 @@ fn position(sorted: &[f64], share: f64) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn between_equal_values_there_is_none_other() {
+        let values = [-938_269.780_276_945_9; 7];
+        for share in [0.025, 0.1, 0.3, 0.45, 0.975] {
+            assert_eq!(interpolated_quantile(&values, share), Some(values[0]));
+        }
+    }
 
     #[test]
     fn quantiles_are_those_of_numpy() {
