@@ -2,6 +2,7 @@
 
 mod http;
 mod referrers;
+mod strange;
 mod tls;
 mod token;
 mod unasked;
