@@ -3,16 +3,20 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use pipeline_artifacts::LocalStore;
+use pipeline_artifacts::limits::MAX_PULLED_ATTACHMENTS;
 use pipeline_artifacts::oci::{Credentials, OciError};
-use pipeline_core::Digest;
+use pipeline_artifacts::{CollectError, Collection, LocalStore};
+use pipeline_core::{Digest, SignedDuration};
 use serde_json::json;
 
 use super::http::{Request, answer, serve};
 use super::{published, remote};
 use crate::{Bench, shop, text, v};
 
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 /// A registry of the blobs of a store, which answers some requests in its own way.
@@ -20,16 +24,22 @@ struct Strange {
     blobs: PathBuf,
     /// By what the path of a request ends with.
     answers: BTreeMap<String, Vec<u8>>,
+    /// Called before a blob is given, with its size; how many bytes of it are.
+    blob: Box<dyn Fn(usize) -> usize + Send + Sync>,
 }
 
 impl Strange {
-    /// Where it listens.
-    fn serve(bench: &Bench, answers: impl IntoIterator<Item = (String, Vec<u8>)>) -> u16 {
-        let strange = Self {
+    fn new(bench: &Bench) -> Self {
+        Self {
             blobs: bench.store.root().join("blobs/sha256"),
-            answers: answers.into_iter().collect(),
-        };
-        serve(move |request| strange.answer(request))
+            answers: BTreeMap::new(),
+            blob: Box::new(|size| size),
+        }
+    }
+
+    /// Where it listens.
+    fn serve(self) -> u16 {
+        serve(move |request| self.answer(request))
     }
 
     fn answer(&self, request: &Request) -> Vec<u8> {
@@ -48,7 +58,13 @@ impl Strange {
             .rsplit_once("sha256:")
             .map(|(_, digits)| self.blobs.join(digits));
         match blob.map(fs::read) {
-            Some(Ok(bytes)) if !target.contains("/referrers/") => body(&bytes),
+            Some(Ok(bytes)) if target.contains("/manifests/") => body(&bytes),
+            // Whatever range was asked for: that is allowed.
+            Some(Ok(bytes)) if target.contains("/blobs/") => {
+                let mut all = body(&bytes);
+                all.truncate(all.len() - bytes.len() + (self.blob)(bytes.len()));
+                all
+            }
             _ => answer(
                 "404 Not Found",
                 "application/json",
@@ -78,9 +94,8 @@ async fn what_a_registry_gives_is_what_was_asked_for() {
     let read = |digest: Digest| fs::read(bench.store.root().join("blobs/sha256").join(digest.hex())).unwrap();
     let mut padded = read(wanted.digest);
     padded.resize(4 * 1024 * 1024 + 1, b' ');
-    let port = Strange::serve(
-        &bench,
-        [
+    let port = Strange {
+        answers: BTreeMap::from([
             (format!("/manifests/{}", wanted.digest), read(other.digest)),
             ("/manifests/1.5.0".to_owned(), read(other.digest)),
             ("/manifests/1.6.0".to_owned(), padded),
@@ -88,8 +103,10 @@ async fn what_a_registry_gives_is_what_was_asked_for() {
                 "/manifests/1.7.0".to_owned(),
                 json!({ "schemaVersion": 2 }).to_string().into_bytes(),
             ),
-        ],
-    );
+        ]),
+        ..Strange::new(&bench)
+    }
+    .serve();
     let (remote, store) = (
         remote(port, Credentials::Anonymous),
         LocalStore::open(bench.path("other")).unwrap(),
@@ -117,4 +134,100 @@ async fn what_a_registry_gives_is_what_was_asked_for() {
         .pull(&store, &shop(), &v("1.5.0"), Some(&other.digest))
         .await;
     assert_eq!(pulled.unwrap().artifact, other);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_blob_that_breaks_off_goes_on_where_nothing_but_the_whole_is_given() {
+    let bench = Bench::new();
+    let artifact = published(&bench, "1.4.0", "first");
+    let cut = AtomicUsize::new(0);
+    let port = Strange {
+        // Two thirds of every second answer.
+        blob: Box::new(move |size| match cut.fetch_add(1, Ordering::Relaxed) % 2 {
+            0 => size * 2 / 3,
+            _ => size,
+        }),
+        ..Strange::new(&bench)
+    }
+    .serve();
+    let store = LocalStore::open(bench.path("other")).unwrap();
+    let pulled = remote(port, Credentials::Anonymous)
+        .pull(&store, &shop(), &v("1.4.0"), Some(&artifact.digest))
+        .await
+        .unwrap();
+    assert_eq!(pulled.artifact, artifact);
+    let report = store.verify().unwrap();
+    assert!(report.problems.is_empty(), "{report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_pulled_is_not_collected_before_it_has_a_name() {
+    let bench = Bench::new();
+    let artifact = published(&bench, "1.4.0", "first");
+    let path = bench.path("other");
+    LocalStore::open(&path).unwrap();
+    let (given, at) = (Arc::new(AtomicUsize::new(0)), path.clone());
+    let counted = Arc::clone(&given);
+    let port = Strange {
+        blob: Box::new(move |size| {
+            if counted.fetch_add(1, Ordering::Relaxed) % 2 != 1 {
+                return size;
+            }
+            // Somebody else collects, twice: what was moved to the trash is deleted.
+            let other = LocalStore::open(&at).unwrap();
+            for year in [2100, 2101] {
+                let now = format!("{year}-01-01T00:00:00Z").parse().unwrap();
+                let how = Collection::new(now)
+                    .grace(SignedDuration::ZERO)
+                    .orphans_after(SignedDuration::ZERO);
+                match other.collect(&how) {
+                    Ok(_) | Err(CollectError::Busy) => {}
+                    Err(error) => panic!("{error:?}"),
+                }
+            }
+            size
+        }),
+        ..Strange::new(&bench)
+    }
+    .serve();
+    let store = LocalStore::open(&path).unwrap();
+    let pulled = remote(port, Credentials::Anonymous)
+        .pull(&store, &shop(), &v("1.4.0"), Some(&artifact.digest))
+        .await
+        .unwrap();
+    assert_eq!(pulled.artifact, artifact);
+    assert!(given.load(Ordering::Relaxed) > 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_attachments_are_pulled_than_are_allowed() {
+    let bench = Bench::new();
+    let artifact = published(&bench, "1.4.0", "first");
+    let listed: Vec<_> = (0..=MAX_PULLED_ATTACHMENTS)
+        .map(|number| json!({ "mediaType": MANIFEST, "digest": Digest::of(number.to_string()), "size": 1 }))
+        .collect();
+    let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": listed });
+    let list = format!("/manifests/{}", artifact.digest.to_string().replace(':', "-"));
+    let port = Strange {
+        answers: BTreeMap::from([(list, index.to_string().into_bytes())]),
+        ..Strange::new(&bench)
+    }
+    .serve();
+    let store = LocalStore::open(bench.path("other")).unwrap();
+    let pulled = remote(port, Credentials::Anonymous)
+        .pull(&store, &shop(), &v("1.4.0"), Some(&artifact.digest))
+        .await
+        .unwrap();
+    assert_eq!((pulled.artifact, pulled.attachments.len()), (artifact, 0));
+    let because = |reason: &str| {
+        pulled
+            .skipped
+            .iter()
+            .filter(|skipped| skipped.reason.contains(reason))
+            .count()
+    };
+    assert_eq!(
+        (because("not there"), because("too many")),
+        (MAX_PULLED_ATTACHMENTS, 1)
+    );
 }
