@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pipeline_artifacts::limits::MAX_PULLED_ATTACHMENTS;
-use pipeline_artifacts::oci::{Credentials, OciError};
+use pipeline_artifacts::oci::{Credentials, OciError, Remote, RemoteOptions};
 use pipeline_artifacts::{CollectError, Collection, LocalStore};
 use pipeline_core::{Digest, SignedDuration};
 use serde_json::json;
@@ -191,7 +191,13 @@ async fn what_was_pulled_is_not_collected_before_it_has_a_name() {
     }
     .serve();
     let store = LocalStore::open(&path).unwrap();
-    let pulled = remote(port, Credentials::Anonymous)
+    let mut options = RemoteOptions::default();
+    options.plain_http = true;
+    // So that some are here when the next one is asked for.
+    options.parallel = 1;
+    let name = format!("127.0.0.1:{port}/infra/shop").parse().unwrap();
+    let pulled = Remote::new(name, options)
+        .unwrap()
         .pull(&store, &shop(), &v("1.4.0"), Some(&artifact.digest))
         .await
         .unwrap();
