@@ -1,5 +1,6 @@
 //! Pushing to a registry, and pulling from it: Debian's `docker-registry`, on this computer.
 
+mod helper;
 mod http;
 mod referrers;
 mod strange;
