@@ -28,6 +28,7 @@ mod log;
 mod middleware;
 #[cfg(feature = "report")]
 mod page;
+mod peers;
 mod presets;
 mod properties;
 mod statistics;
