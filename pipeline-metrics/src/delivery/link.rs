@@ -10,7 +10,11 @@ use crate::{Deliveries, DeploymentKind, Options, Skew, Span, Start};
 
 /// Which environments have users, by the number of their name.
 #[derive(Debug, Default)]
-pub(crate) struct Production(Vec<Option<bool>>);
+pub(crate) struct Production {
+    named: Vec<Option<bool>>,
+    /// Of which a deployment says so itself.
+    told: HashSet<u32>,
+}
 
 impl Production {
     pub(crate) fn has(
@@ -21,13 +25,21 @@ impl Production {
         told: Option<bool>,
     ) -> bool {
         if let Some(told) = told {
+            if told {
+                self.told.insert(environment);
+            }
             return told;
         }
         let at = environment as usize;
-        if at >= self.0.len() {
-            self.0.resize(at + 1, None);
+        if at >= self.named.len() {
+            self.named.resize(at + 1, None);
         }
-        *self.0[at].get_or_insert_with(|| options.deployments.is_production(facts.names.get(environment)))
+        *self.named[at].get_or_insert_with(|| options.deployments.is_production(facts.names.get(environment)))
+    }
+
+    /// Whether one that an incident names has: an incident cannot say it itself, but the deployments there may have.
+    pub(crate) fn has_of_incident(&mut self, facts: &Facts, options: &Options, environment: u32) -> bool {
+        self.told.contains(&environment) || self.has(facts, options, environment, None)
     }
 }
 

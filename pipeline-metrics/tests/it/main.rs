@@ -9,10 +9,12 @@ mod benchmarks;
 #[cfg(feature = "report")]
 mod browser;
 mod cdevents;
+mod choices;
 #[cfg(feature = "csv")]
 mod csv_tables;
 mod devlake;
 mod devlake_runs;
+mod figure_edges;
 mod figure_forms;
 mod figures;
 mod fixture;
