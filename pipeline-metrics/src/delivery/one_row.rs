@@ -31,10 +31,17 @@ struct Place {
 }
 
 impl OneRow {
-    /// The row of a selection; `None` where the options want none, or only one component has any.
+    /// The row of a selection; `None` where the options want none, or only one component went live.
     pub(crate) fn of(selection: &Selection<'_, '_>) -> Option<Self> {
         let delivery = selection.delivery;
-        if delivery.options.deployments.several == Several::Apart || selection.lines.len() < 2 {
+        if delivery.options.deployments.several == Several::Apart {
+            return None;
+        }
+        let live = |line: &&Line| {
+            let mut runs = line.runs.iter();
+            runs.any(|run| run.standing.is_live() && selection.has(run.row))
+        };
+        if selection.lines().filter(live).nth(1).is_none() {
             return None;
         }
         let lines = selection.lines();
@@ -44,11 +51,8 @@ impl OneRow {
             let order = a.finished.cmp(&b.finished);
             order.then_with(|| natural(ids.get(a.row), ids.get(b.row)))
         });
-        let several = places.iter().any(|place| place.component != places[0].component);
-        several.then(|| {
-            merge(&mut places);
-            Self { places }
-        })
+        merge(&mut places);
+        Some(Self { places })
     }
 
     fn within(&self, start: i64, end: i64) -> &[Place] {

@@ -77,7 +77,7 @@ fn is_higher(sides: &[(bool, bool)]) -> bool {
     match above.cmp(&(told().count() - above)) {
         Ordering::Greater => true,
         Ordering::Less => false,
-        Ordering::Equal => told().last().is_some_and(|(_, above)| *above),
+        Ordering::Equal => told().next_back().is_some_and(|(_, above)| *above),
     }
 }
 

@@ -334,6 +334,14 @@ fn pelorus_counts_an_image_where_it_came_first() {
     let measures = case.of(Preset::Pelorus, Scope::Overall, 0, DAY);
     assert_eq!(measures.lead_time.unwrap().ms, 100_000.0);
     assert_eq!(measures.changes, 1);
+    // The same image of another application is another one.
+    let two = ["nginx", "proxy"].into_iter().fold(Case::default(), |case, app| {
+        let id = |build: &str| format!("{app}-{build}");
+        case.change(app, "a", 0)
+            .deployment((app, &id("1"), 100), &["a"], |one| one.release = Some("n1"))
+            .deployment((app, &id("2"), 300), &["a"], |one| one.release = Some("n2"))
+    });
+    assert_eq!(two.of(Preset::Pelorus, Scope::Overall, 0, DAY).changes, 4);
     // Where no image is named, it may be the same.
     let unnamed = Case::default()
         .change("nginx", "a", 0)
@@ -370,6 +378,20 @@ fn gitlab_takes_medians_of_days_of_environments() {
     for (day, expected) in [(0, 95.0), (1, 75.0), (2, 55.0)] {
         assert_eq!(lead(day * DAY, (day + 1) * DAY), expected, "day {day}");
     }
+    // Two environments of one project are two as well: 10 and 30 seconds on one day.
+    let place = |environment: &'static str| {
+        move |one: &mut Deployment<'_>| {
+            (one.environment, one.production) = (environment, Some(true));
+        }
+    };
+    let case = Case::default()
+        .change("shop", "a", 0)
+        .change("shop", "b", 0)
+        .change("shop", "c", 0)
+        .deployment(("shop", "d1", 10), &["a", "b"], place("eu"))
+        .deployment(("shop", "d2", 30), &["c"], place("us"));
+    let both = case.of(Preset::GitLab, Scope::Component("shop"), 0, DAY);
+    assert_eq!(both.lead_time.unwrap().ms, 20_000.0);
     // Merged one, two and three days before: the median is two days.
     let case = Case::default()
         .change("shop", "a", 4 * DAY)
@@ -547,6 +569,21 @@ fn redgate_merges_components_into_one_row() {
         ("b", 7),
     ]);
     assert_eq!(merged(&twice, 1, 40), (Some(7.0 / 6.0), Some((2, 6)), Some(1.5)));
+    // Of another component only its first release is there, of which nothing is known: the row has those of one, and
+    // of three fixes of it the last is the failure, and the oldest is what it is by itself.
+    let other = [("a", 0), ("a!", 2), ("a!", 3), ("a!", 4), ("b", 1)];
+    assert_eq!(
+        merged(&releases(&other), 0, 40),
+        (Some(4.0 / 3.0), Some((2, 3)), Some(4.0))
+    );
+    // Of one component alone there is nothing to merge.
+    assert_eq!(merged(&releases(&other[..4]), 0, 40).1, Some((3, 3)));
+    // Nor of the deployments of one environment, if only one component went live there.
+    let elsewhere = releases(&other[..4]).deployment(("b", "b", DAY), &[], |one| {
+        (one.environment, one.production) = ("us", Some(true));
+    });
+    let eu = elsewhere.of(Preset::Redgate, Scope::Environment("production"), 0, 40 * DAY);
+    assert_eq!(eu.change_fail_rate, Ratio::new(3, 3));
     // Nothing is known from before the fixes: the failure began with the oldest that is.
     let unknown = releases(&[("a", 0), ("b", 1), ("b!", 3), ("a!", 5)]);
     assert_eq!(merged(&unknown, 1, 40).1, Some((2, 2)));
