@@ -2,9 +2,9 @@
 
 use jiff::SignedDuration;
 use pipeline_metrics::{
-    Deployment, DeploymentKind, DeploymentResult, EnvironmentChange, EnvironmentFact, Fact, Facts,
+    Block, Deployment, DeploymentKind, DeploymentResult, EnvironmentChange, EnvironmentFact, Fact, Facts,
     FigureOptions, Flow, FlowFact, Hold, Incident, LagBy, ManualWork, ObservedStream, Recovery, Rollback,
-    StageTime, Wait, WaitCause, Window,
+    StageTime, ValueStream, Wait, WaitCause, Window,
 };
 
 use crate::figures::{deployment, facts, figure, hours, origin, releases, rows, time, week};
@@ -370,6 +370,22 @@ fn one_stage_after_the_other_is_not_beside_it() {
     );
     assert!(observed.stream.blocks.iter().all(|block| block.group.is_none()));
     assert_eq!(observed.stream.totals().lead, SignedDuration::from_hours(8));
+}
+
+#[test]
+fn of_equally_long_stages_side_by_side_that_with_more_work_counts() {
+    let block = |process: i64| Block {
+        name: "b".to_owned(),
+        lead: SignedDuration::from_hours(6),
+        process: Some(SignedDuration::from_hours(process)),
+        complete_accurate: None,
+        group: Some("verify".to_owned()),
+    };
+    for blocks in [[block(1), block(5)], [block(5), block(1)]] {
+        let totals = ValueStream::new(blocks).totals();
+        assert_eq!(totals.lead, SignedDuration::from_hours(6));
+        assert_eq!(totals.process, Some(SignedDuration::from_hours(5)));
+    }
 }
 
 #[test]

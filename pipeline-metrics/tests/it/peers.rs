@@ -392,11 +392,15 @@ fn gitlab_takes_medians_of_days_of_environments() {
         .deployment(("shop", "d2", 30), &["c"], place("us"));
     let both = case.of(Preset::GitLab, Scope::Component("shop"), 0, DAY);
     assert_eq!(both.lead_time.unwrap().ms, 20_000.0);
-    // Merged one, two and three days before: the median is two days.
+    // Merged one, two and three days before: the median is two days, whenever the commits were made.
+    let merged = |days: i64| Phases {
+        merged: Some(moment(days * DAY)),
+        ..Phases::default()
+    };
     let case = Case::default()
-        .change("shop", "a", 4 * DAY)
-        .change("shop", "b", 3 * DAY)
-        .change("shop", "c", 2 * DAY)
+        .phased("shop", "a", 0, merged(4))
+        .phased("shop", "b", 0, merged(3))
+        .phased("shop", "c", 0, merged(2))
         .deployment(("shop", "d", 5 * DAY), &["a", "b", "c"], plain)
         .deployment(("shop", "e", 5 * DAY), &[], failed);
     let found = case.of(Preset::GitLab, Scope::Overall, 5 * DAY, 6 * DAY);
@@ -588,6 +592,19 @@ fn redgate_merges_components_into_one_row() {
     let unknown = releases(&[("a", 0), ("b", 1), ("b!", 3), ("a!", 5)]);
     assert_eq!(merged(&unknown, 1, 40).1, Some((2, 2)));
     assert_eq!(merged(&unknown, 5, 40).2, Some(4.0));
+}
+
+/// middlewarehq/middleware, `test_deployment_frequency.py`: an integer division, so three in four days are none a day.
+#[test]
+fn middleware_cuts_its_frequency() {
+    let deployed = |count: i64| {
+        let case = (0..count).fold(Case::default(), |case, number| {
+            case.deployment(("team", &format!("d{number}"), number * 3_600), &[], plain)
+        });
+        let measures = case.of(Preset::Middleware, Scope::Overall, 0, 4 * DAY);
+        measures.deployment_frequency.unwrap().value
+    };
+    assert_eq!([3, 4, 11].map(deployed), [0.0, 1.0, 2.0]);
 }
 
 /// middlewarehq/middleware, `test_lead_time_service.py`: each phase is averaged by the count of pull requests, and lead

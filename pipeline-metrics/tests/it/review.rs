@@ -100,6 +100,9 @@ fn less_of_it_is_told_as_less() {
     assert_eq!(news([20, 9, 10, 1]).1, [false, true]);
     assert_eq!(news([1, 9, 10, 20]).1, [true, false]);
     assert_eq!(news([20, 1, 10, 20]).1, [true, false]);
+    // From seven to eleven is a step, with both of them within the limits: it tells, where it is all there is.
+    assert_eq!(news([7, 11, 10, 9]).1, [true, false]);
+    assert_eq!(news([12, 8, 9, 10]).1, [false, true]);
 }
 
 /// 62 deployments in the 31 days of October, 30 in the 30 of September, 300 in August.
