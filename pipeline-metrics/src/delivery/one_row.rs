@@ -41,9 +41,7 @@ impl OneRow {
             let mut runs = line.runs.iter();
             runs.any(|run| run.standing.is_live() && selection.has(run.row))
         };
-        if selection.lines().filter(live).nth(1).is_none() {
-            return None;
-        }
+        selection.lines().filter(live).nth(1)?;
         let lines = selection.lines();
         let mut places: Vec<_> = lines.flat_map(|line| Place::all(selection, line)).collect();
         let ids = &delivery.facts.deployments.ids;

@@ -342,6 +342,23 @@ fn the_clock_starts_where_it_is_set() {
             "{start:?}"
         );
     }
+    // What was never offered was coded until it was merged.
+    let direct = pipeline_metrics::Change {
+        component: "shop",
+        sha: Sha::new("a"),
+        at: time(HOUR),
+        phases: Phases {
+            first_commit: Some(time(0)),
+            merged: Some(time(2 * HOUR)),
+            ..Phases::default()
+        },
+        source: pipeline_metrics::FactSource::Line { file: "log", line: 1 },
+    };
+    let times = PhaseTimes::of(&direct, None, Rounding::Exact);
+    assert_eq!(
+        (times.coding, times.whole),
+        (Some(7_200_000_000), Some(7_200_000_000))
+    );
     // A phase that took no time is a phase; what is not known of merging is taken from the commit.
     let change = pipeline_metrics::Change {
         component: "shop",
@@ -636,8 +653,8 @@ fn the_rules_of_four_keys() {
     let log = [
         change("shop", "a", 0, ""),
         change("shop", "b", HOUR, ""),
-        change("shop", "c", 26 * HOUR, ""),
-        // 125 and 65 minutes; c a minute after it was committed, with a again; nothing of d3 is known.
+        change("shop", "c", 26 * HOUR, "").replace("02:00:00Z", "01:59:30Z"),
+        // 125 and 65 minutes; c half a minute after it was committed, with a again; nothing of d3 is known.
         deployed("shop", "d1", 125, &lists("\"a\",\"b\"")),
         deployed("shop", "d2", 26 * HOUR, &lists("\"a\",\"c\"")),
         deployed("shop", "d3", 27 * HOUR, &lists("\"x\"")),
