@@ -149,8 +149,8 @@ pub use metric_trend::MetricTrend;
 pub use options::{
     Aggregate, Attribution, Blend, Bound, CalendarError, CalendarOptions, Choice, Deliveries,
     DeploymentOptions, FailShare, FailedOf, FailedRuns, FailureOptions, FrequencyOptions, LeadTimeOptions,
-    Named, Options, Pace, Partial, Preset, Reach, RecoveredBy, RecoveryFrom, RecoveryOptions, Rounding, Skew,
-    Span, Start, UnknownPreset, WeekStart,
+    Named, Options, Pace, Partial, Preset, RateBlend, Reach, RecoveredBy, RecoveryFrom, RecoveryOptions,
+    Rounding, Several, Skew, Span, Start, UnknownPreset, WeekStart,
 };
 pub use pipeline_runs::{PipelineRun, RunDeployment, RunResult, TaskRun, deployments_of_runs};
 pub use reduce::Durations;

@@ -19,6 +19,8 @@ pub(crate) struct Timed {
     pub(crate) micros: i64,
     pub(crate) day: i64,
     pub(crate) component: u32,
+    /// Or [`NONE`](crate::facts::NONE).
+    pub(crate) environment: u32,
 }
 
 impl Durations {
@@ -44,9 +46,9 @@ impl Durations {
         let mut all: Vec<_> = times.iter().map(|time| time.micros).collect();
         let whole = Self::of(&mut all, aggregate)?;
         let group = |time: &Timed| match blend {
-            Blend::Values => 0,
-            Blend::Days => time.day,
-            Blend::ComponentMeans => i64::from(time.component),
+            Blend::Values => (0, 0, 0),
+            Blend::Days => (time.day, time.component, time.environment),
+            Blend::ComponentMeans => (0, time.component, 0),
         };
         times.sort_unstable_by_key(group);
         let mut groups = Vec::new();
@@ -174,6 +176,7 @@ mod tests {
             micros,
             day,
             component,
+            environment: 0,
         };
         let times = [
             timed(1_000, 1, 1),
@@ -186,13 +189,20 @@ mod tests {
                 .unwrap()
                 .ms
         };
-        // Days: 2, 9, 20.
-        assert_eq!(of(Blend::Days, Aggregate::Median), 9.0);
+        // A day of a component each: 1, 3, 9, 20.
+        assert_eq!(of(Blend::Days, Aggregate::Median), 6.0);
         // Components: 1, and the mean of 3, 9 and 20.
         assert_eq!(
             of(Blend::ComponentMeans, Aggregate::Mean),
             (1.0 + 32.0 / 3.0) / 2.0
         );
         assert_eq!(of(Blend::Values, Aggregate::Median), 6.0);
+        // Two of one day and component are one of these, unless they are of two environments: 2, 9, 20.
+        let mut same = times;
+        same[1].component = 1;
+        let of = |times: &[Timed]| Durations::blended(&mut times.to_vec(), Aggregate::Median, Blend::Days);
+        assert_eq!(of(&same).unwrap().ms, 9.0);
+        same[1].environment = 1;
+        assert_eq!(of(&same).unwrap().ms, 6.0);
     }
 }

@@ -244,3 +244,139 @@ fn a_bad_line_is_left_out_and_told_or_stops_when_asked() {
     let refused = space.json(&["metrics", "/nowhere/log.jsonl"]).expect(2);
     assert!(refused.error().contains("/nowhere/log.jsonl"), "{refused}");
 }
+
+/// Two services, of which one has a team; the last that is known is the end of an incident.
+const LOG: &str = r#"{"type":"change","ts":"2025-01-06T08:00:00Z","service":"shop","sha":"a","first_commit":"2025-01-05T08:00:00Z"}
+{"type":"change","ts":"2025-01-06T09:00:00Z","service":"shop","sha":"b"}
+{"type":"change","ts":"2025-01-07T08:00:00Z","service":"shop","sha":"waits"}
+{"type":"deployment","ts":"2025-01-06T12:00:00Z","service":"shop","id":"d1","environment":"production","result":"success","kind":"planned","team":"red","changes":["a","b"]}
+{"type":"deployment","ts":"2025-01-07T12:00:00Z","service":"search","id":"d2","environment":"production","result":"success","kind":"hotfix","changes":["x","y","z"]}
+{"type":"incident_opened","ts":"2025-01-08T12:00:00Z","service":"shop","id":"i1","deployment":"d1"}
+{"type":"incident_resolved","ts":"2025-01-10T12:00:00Z","service":"shop","id":"i1"}
+nonsense
+"#;
+
+#[test]
+fn a_log_is_known_up_to_its_last_fact() {
+    let space = TestSpace::new();
+    let log = |text: &str| {
+        space.write("log.jsonl", text);
+        space.source().join("log.jsonl").display().to_string()
+    };
+    let review = |log: &str| {
+        let review = space.release(&["review", "--month", "2025-01", log, "--service", "shop"]);
+        review.expect(0).stdout
+    };
+    let known = |review: &str, day: &str| {
+        let text = format!("The month is not over: facts are known up to {day}.");
+        assert!(review.contains(&text), "{day}: {review}");
+    };
+    let file = log(LOG);
+    let whole = review(&file);
+    known(&whole, "2025-01-10");
+    // From the morning of the 7th until then.
+    assert!(whole.contains("| waits | 3 d 4 h | log.jsonl:3 |"), "{whole}");
+    // Without the end of the incident its opening is the last, then a deployment, then a change.
+    for (dropped, day) in [
+        (&["incident_resolved"][..], "2025-01-08"),
+        (&["incident_resolved", "incident_opened"], "2025-01-07"),
+        (&["incident_resolved", "incident_opened", "\"d2\""], "2025-01-07"),
+    ] {
+        let lines = LOG
+            .lines()
+            .filter(|line| !dropped.iter().any(|what| line.contains(what)));
+        let text: Vec<_> = lines.collect();
+        known(&review(&log(&text.join("\n"))), day);
+    }
+    // A change alone is known, too.
+    let later = LOG.to_owned()
+        + "{\"type\":\"change\",\"ts\":\"2025-01-20T08:00:00Z\",\"service\":\"shop\",\"sha\":\"c\"}\n";
+    known(&review(&log(&later)), "2025-01-20");
+}
+
+#[test]
+fn a_part_is_that_of_the_service_or_team_that_was_asked_for() {
+    let space = TestSpace::new();
+    space.write("log.jsonl", LOG);
+    let log = space.source().join("log.jsonl").display().to_string();
+    // The further numbers of a service are of it: two changes in one deployment, and three in the other.
+    let largest = |more: &[&str]| {
+        let args = [&["metrics", &log, "--further"], more].concat();
+        let said = space.json(&args).expect(0);
+        let figures = said.document["figures"].as_array().unwrap().clone();
+        let size = figures
+            .iter()
+            .find(|figure| figure["id"] == "batch-size")
+            .unwrap();
+        let values = size["values"].as_array().unwrap();
+        values.iter().find(|value| value["name"] == "largest").unwrap()["value"].clone()
+    };
+    assert_eq!(largest(&["--service", "shop"]), 2.0);
+    assert_eq!(largest(&["--service", "search"]), 3.0);
+    assert_eq!(largest(&[]), 3.0);
+    let team = space
+        .release(&["review", "--month", "2025-01", &log, "--team", "red"])
+        .expect(0)
+        .stdout;
+    assert!(
+        team.starts_with("# Operations review of January 2025, team red\n"),
+        "{team}"
+    );
+    assert!(
+        team.contains("**In short:** 1 deployment, 1 of them failed"),
+        "{team}"
+    );
+    // A month is one of the zone: January begins in December by the clock of UTC.
+    let shanghai = space
+        .release(&["review", "--month", "2025-01", &log, "--time-zone", "+08:00"])
+        .expect(0)
+        .stdout;
+    assert!(
+        shanghai.contains("From 2024-12-31 up to 2025-01-31."),
+        "{shanghai}"
+    );
+    // What could not be read is told where a program does not read it.
+    let said = space.release(&["metrics", &log, "--prometheus"]).expect(0);
+    assert!(said.stderr.contains("log.jsonl:8"), "{said}");
+    assert!(
+        !said.stdout.contains("log.jsonl:8") && said.stdout.contains("\ndelivery_unread_facts 1\n"),
+        "{said}"
+    );
+    let said = space.release(&["metrics", &log, "--weekly-csv"]).expect(0);
+    assert!(
+        said.stderr.contains("log.jsonl:8") && !said.stdout.contains("log.jsonl:8"),
+        "{said}"
+    );
+}
+
+#[test]
+fn options_of_a_file_are_laid_over_those_of_the_preset() {
+    let space = TestSpace::new();
+    space.write("log.jsonl", LOG);
+    space.write("mean.toml", "lead_time.aggregate = \"mean\"\n");
+    let log = space.source().join("log.jsonl").display().to_string();
+    let args = [
+        "metrics",
+        &log,
+        "--preset",
+        "devlake",
+        "--options",
+        "source/mean.toml",
+    ];
+    let said = space.json(&args).expect(0);
+    let options = &said.document["report"]["options"];
+    // One field is another; those beside it, and all others, are the preset's.
+    assert_eq!(options["lead_time"]["aggregate"], "mean");
+    assert_eq!(options["lead_time"]["span"], "phases");
+    assert_eq!(options["lead_time"]["start"], "first-commit");
+    assert_eq!(options["failures"]["attribution"]["reach"], "project");
+    // What the command line says is said last.
+    let args = [&args[..], &["--time-zone", "+01:00", "--production", "live"]].concat();
+    let nothing = space.json(&args).expect(0);
+    assert!(nothing.document["report"].is_null(), "{nothing}");
+    let text = space.release(&args).expect(0).stdout;
+    assert!(
+        text.contains("`production` (2)") && text.contains("--production NAME"),
+        "{text}"
+    );
+}

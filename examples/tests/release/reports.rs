@@ -138,3 +138,29 @@ fn what_cannot_be_written_is_said_and_leaves_nothing() {
     assert!(refused.error().contains("nothing was deployed"), "{refused}");
     assert!(!space.source().join("page.html").exists());
 }
+
+/// A freeze is of days of the zone, and what is none is refused.
+#[test]
+fn a_freeze_is_of_days_of_the_zone() {
+    let Some(log) = log() else { return };
+    let space = TestSpace::new();
+    let page = |more: &[&str]| {
+        let file = space.source().join("page.html").display().to_string();
+        let args = [&["report", "-o", &file, &log, "--service", "svc-000"], more].concat();
+        space.json(&args).expect(0);
+        fs::read_to_string(file).unwrap()
+    };
+    let utc = page(&["--freeze", "2025-06-02/2025-06-09"]);
+    assert!(utc.contains("<title>freeze, 2025-06-02 up to 2025-06-09</title>"));
+    // By the clock of UTC it begins on the evening before.
+    let shanghai = page(&["--freeze", "2025-06-02/2025-06-09", "--time-zone", "+08:00"]);
+    assert!(shanghai.contains("<title>freeze, 2025-06-01 up to 2025-06-08</title>"));
+    for bad in ["2025-06-02", "2025-06-02/soon", "2025-06-09/2025-06-02"] {
+        let file = space.source().join("bad.html").display().to_string();
+        let refused = space
+            .json(&["report", "-o", &file, &log, "--freeze", bad])
+            .expect(2);
+        assert!(refused.error().contains(bad), "{refused}");
+        assert!(!std::path::Path::new(&file).exists());
+    }
+}

@@ -1,6 +1,6 @@
 use crate::{
     Aggregate, Blend, Bound, Bucket, Deliveries, FailShare, FailedOf, FailedRuns, Metric, Named, Options,
-    Pace, Reach, RecoveredBy, RecoveryFrom, Rounding, Skew, Span, Start,
+    Pace, RateBlend, Reach, RecoveredBy, RecoveryFrom, Rounding, Several, Skew, Span, Start,
 };
 
 /// What a number is, in words.
@@ -83,7 +83,7 @@ fn blended(of: Aggregate, blend: Blend) -> String {
     let text = aggregate(of);
     match blend {
         Blend::Values => text,
-        Blend::Days => format!("{text} of the {text}s of each day"),
+        Blend::Days => format!("{text} of the {text}s of each day of each component"),
         Blend::ComponentMeans => format!("mean of each component's {text}"),
     }
 }
@@ -114,10 +114,14 @@ fn lead_time(options: &Options) -> String {
     let start = match lead_time.span {
         Span::Whole => format!("from {start}"),
         Span::Phases => format!("of the phases from {start}"),
+        Span::Steps => format!("of coding, pickup, review and deploying from {start}"),
     };
     let which = match lead_time.deliveries {
         Deliveries::First => "the first successful production deployment of its component that lists it",
         Deliveries::Every => "each successful production deployment of its component that lists it",
+        Deliveries::EachRelease => {
+            "the first successful production deployment of each release of its component that lists it"
+        }
     };
     let mut text = format!(
         "{} time {start} to the end of {which}, of the changes whose deployment finished in the window",
@@ -142,7 +146,7 @@ fn change_fail_rate(options: &Options) -> String {
         FailedRuns::LeftOut => of,
         FailedRuns::Failures => format!("{of}, and of the failed ones"),
     };
-    match options.failures.share {
+    let share = match options.failures.share {
         FailShare::Deployments => {
             let cause = if options.failures.rollbacks.counts() {
                 "an incident or a rollback"
@@ -157,7 +161,18 @@ fn change_fail_rate(options: &Options) -> String {
         FailShare::Opened => format!("incidents that were opened in the window, over the {of}"),
         FailShare::Runs => format!("failed deployments, of the {of}"),
         FailShare::Changes => format!("revisions that an incident names as its cause, over the {of}"),
-        FailShare::Fixes => format!("unplanned deployments, of the {of}"),
+        FailShare::Fixes => format!("unplanned deployments{}, of the {of}", one_row(options)),
+    };
+    match options.failures.blend {
+        RateBlend::Together => share,
+        RateBlend::ComponentMeans => format!("mean of each component's rate: {share}"),
+    }
+}
+
+fn one_row(options: &Options) -> &'static str {
+    match options.deployments.several {
+        Several::Apart => "",
+        Several::OneRow => " (of several components, those that overlap are one)",
     }
 }
 
@@ -198,6 +213,10 @@ fn recovery_time(options: &Options) -> String {
             "from the last deployment before a row of unplanned ones to the last of them"
         }
     };
+    let overlapping = match recovery.from {
+        RecoveryFrom::LastGood => one_row(options),
+        _ => "",
+    };
     let by = match (recovery.by, recovery.from) {
         (RecoveredBy::Start, RecoveryFrom::Deployment) => "of the deployments that finished in the window",
         (RecoveredBy::Start, _) => "of what began in the window",
@@ -206,7 +225,7 @@ fn recovery_time(options: &Options) -> String {
     };
     let rules = rules(recovery.round, recovery.skew);
     format!(
-        "{} time {from}, {by}{rules}",
+        "{} time {from}{overlapping}, {by}{rules}",
         blended(recovery.aggregate, recovery.blend)
     )
 }

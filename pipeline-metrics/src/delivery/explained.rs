@@ -240,24 +240,22 @@ impl<'d, 'f> Selection<'d, 'f> {
     fn explain_recovery(&self) -> (Vec<Counted<'f>>, Vec<LeftOut<'f>>) {
         let options = &self.delivery.options.recovery;
         let (mut counted, mut left_out) = (Vec::new(), Vec::new());
-        for line in self.lines() {
-            for spell in self.spells(line) {
-                let fact = self.spell(spell);
-                let reason = match spell.micros() {
-                    _ if spell.told_by_incident => Reason::IncidentTells,
-                    None => Reason::Open,
-                    Some(micros) if options.skew.leaves_out(micros) => Reason::Skewed,
-                    Some(micros) => {
-                        counted.push(Counted {
-                            fact,
-                            link: (spell.deployment != NONE).then(|| self.deployment(spell.deployment)),
-                            micros: Some(options.round.apply(micros)),
-                        });
-                        continue;
-                    }
-                };
-                left_out.push(without(fact, reason));
-            }
+        for spell in self.all_spells() {
+            let fact = self.spell(&spell);
+            let reason = match spell.micros() {
+                _ if spell.told_by_incident => Reason::IncidentTells,
+                None => Reason::Open,
+                Some(micros) if options.skew.leaves_out(micros) => Reason::Skewed,
+                Some(micros) => {
+                    counted.push(Counted {
+                        fact,
+                        link: (spell.deployment != NONE).then(|| self.deployment(spell.deployment)),
+                        micros: Some(options.round.apply(micros)),
+                    });
+                    continue;
+                }
+            };
+            left_out.push(without(fact, reason));
         }
         if options.from == RecoveryFrom::Deployment {
             left_out.extend(self.unattributed());

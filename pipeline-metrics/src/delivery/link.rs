@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use super::Reason;
 use super::line::{Line, Missing, Run};
 use super::phases::PhaseTimes;
@@ -8,7 +10,11 @@ use crate::{Deliveries, DeploymentKind, Options, Skew, Span, Start};
 
 /// Which environments have users, by the number of their name.
 #[derive(Debug, Default)]
-pub(crate) struct Production(Vec<Option<bool>>);
+pub(crate) struct Production {
+    named: Vec<Option<bool>>,
+    /// Of which a deployment says so itself.
+    told: HashSet<u32>,
+}
 
 impl Production {
     pub(crate) fn has(
@@ -19,13 +25,21 @@ impl Production {
         told: Option<bool>,
     ) -> bool {
         if let Some(told) = told {
+            if told {
+                self.told.insert(environment);
+            }
             return told;
         }
         let at = environment as usize;
-        if at >= self.0.len() {
-            self.0.resize(at + 1, None);
+        if at >= self.named.len() {
+            self.named.resize(at + 1, None);
         }
-        *self.0[at].get_or_insert_with(|| options.deployments.is_production(facts.names.get(environment)))
+        *self.named[at].get_or_insert_with(|| options.deployments.is_production(facts.names.get(environment)))
+    }
+
+    /// Whether one that an incident names has: an incident cannot say it itself, but the deployments there may have.
+    pub(crate) fn has_of_incident(&mut self, facts: &Facts, options: &Options, environment: u32) -> bool {
+        self.told.contains(&environment) || self.has(facts, options, environment, None)
     }
 }
 
@@ -103,6 +117,8 @@ pub(crate) struct Linker<'a> {
     commits: Vec<i64>,
     /// What each environment of the component has.
     has: Vec<(u32, Option<(bool, u32)>)>,
+    /// What any environment of the component had; kept only where the options ask for it.
+    had: HashSet<Option<(bool, u32)>>,
 }
 
 impl<'a> Linker<'a> {
@@ -114,11 +130,13 @@ impl<'a> Linker<'a> {
             waiting: Vec::new(),
             commits: Vec::new(),
             has: Vec::new(),
+            had: HashSet::new(),
         }
     }
 
     pub(crate) fn link(&mut self, line: &mut Line) {
         self.has.clear();
+        self.had.clear();
         self.waiting.clear();
         self.gather(line);
         let Line {
@@ -147,10 +165,12 @@ impl<'a> Linker<'a> {
                 run.standing,
                 Standing::Counted | Standing::LeftOut(Reason::FirstDeployment)
             ) {
+                let again = self.options.lead_time.deliveries == Deliveries::EachRelease
+                    && !self.had.insert(row.content());
                 let waiting = std::mem::take(&mut self.waiting);
                 let listed = listed.iter().copied().zip(commits.iter().copied());
                 for (revision, commit) in waiting.into_iter().chain(listed) {
-                    if let Some(time) = self.bring(run, first, revision, commit) {
+                    if let Some(time) = self.bring(run, (first, again), revision, commit) {
                         times.push(time);
                         revisions.push(revision);
                     }
@@ -203,13 +223,25 @@ impl<'a> Linker<'a> {
         false
     }
 
-    /// What a revision that a deployment lists adds to its times, if anything.
-    fn bring(&mut self, run: &mut Run, first: bool, revision: u32, commit: i64) -> Option<i64> {
+    /// What a revision that a deployment lists adds to its times, if anything. Of the deployment it says whether it is
+    /// the environment's first, and whether its release was deployed before.
+    fn bring(
+        &mut self,
+        run: &mut Run,
+        (first, again): (bool, bool),
+        revision: u32,
+        commit: i64,
+    ) -> Option<i64> {
         let lead_time = &self.options.lead_time;
         let known = commit != NEVER;
         run.with_changes |= known;
         let brought = std::mem::replace(&mut self.brought[revision as usize], true);
-        if brought && lead_time.deliveries == Deliveries::First {
+        let counts_again = match lead_time.deliveries {
+            Deliveries::First => false,
+            Deliveries::Every => true,
+            Deliveries::EachRelease => !again,
+        };
+        if brought && !counts_again {
             return None;
         }
         Some(if !known {
@@ -232,9 +264,13 @@ pub(crate) fn time(facts: &Facts, options: &Options, revision: u32, finished: i6
         return rounded(options, finished - commit);
     }
     let phases = facts.revisions.phases.get(&revision).copied().unwrap_or_default();
-    if lead_time.span == Span::Phases {
-        let whole = PhaseTimes::between(commit, phases, Some(finished), lead_time.round).whole;
-        return whole.unwrap_or(Missing::SKEWED);
+    if lead_time.span != Span::Whole {
+        let times = PhaseTimes::between(commit, phases, Some(finished), lead_time.round);
+        let time = match lead_time.span {
+            Span::Steps => times.steps(),
+            Span::Phases | Span::Whole => times.whole,
+        };
+        return time.unwrap_or(Missing::SKEWED);
     }
     let start = match lead_time.start {
         Start::Commit => None,

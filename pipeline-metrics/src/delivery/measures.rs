@@ -132,16 +132,40 @@ impl Frequency {
 
 /// A share of something. The whole is never 0; the part may exceed it where the options set incidents against
 /// deployments.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ratio {
     part: usize,
     whole: usize,
+    /// In place of the quotient.
+    mean: Option<f64>,
 }
 
 impl Ratio {
     /// `part` of `whole`; `None` of nothing.
     pub fn new(part: usize, whole: usize) -> Option<Self> {
-        (whole > 0).then_some(Self { part, whole })
+        (whole > 0).then_some(Self {
+            part,
+            whole,
+            mean: None,
+        })
+    }
+
+    /// The mean of some shares; the parts and the wholes are added up. `None` of none.
+    pub(crate) fn mean_of(ratios: &[Self]) -> Option<Self> {
+        let (part, whole) = ratios
+            .iter()
+            .fold((0, 0), |sum, one| (sum.0 + one.part, sum.1 + one.whole));
+        let mean = ratios.iter().map(Self::value).sum::<f64>() / ratios.len() as f64;
+        let sums = Self::new(part, whole)?;
+        Some(Self {
+            mean: (ratios.len() > 1).then_some(mean),
+            ..sums
+        })
+    }
+
+    /// Whether it is a mean of several shares, and not the numerator over the denominator.
+    pub fn is_mean(&self) -> bool {
+        self.mean.is_some()
     }
 
     /// The numerator.
@@ -156,7 +180,7 @@ impl Ratio {
 
     /// The share, 0 to 1; more where the part exceeds the whole.
     pub fn value(&self) -> f64 {
-        self.part as f64 / self.whole as f64
+        self.mean.unwrap_or_else(|| self.part as f64 / self.whole as f64)
     }
 }
 
@@ -188,6 +212,8 @@ pub(crate) struct Counts {
     pub(crate) weight: usize,
     pub(crate) failed_runs: usize,
     pub(crate) unplanned: usize,
+    /// Unplanned deployments, of which those that overlap may be one.
+    pub(crate) fixes: usize,
     pub(crate) with_changes: usize,
     /// Incidents of users that were opened.
     pub(crate) opened: usize,
@@ -205,7 +231,7 @@ impl Counts {
             FailShare::Opened => self.opened,
             FailShare::Runs => self.failed_runs,
             FailShare::Changes => self.weight,
-            FailShare::Fixes => self.unplanned,
+            FailShare::Fixes => self.fixes,
         };
         let whole = match options.failures.of {
             FailedOf::Deployments => self.deployments + self.failed_runs,
@@ -216,17 +242,31 @@ impl Counts {
         Ratio::new(part, whole)
     }
 
+    /// What was counted since an earlier state.
+    pub(crate) fn since(&self, before: &Self) -> Self {
+        Self {
+            deployments: self.deployments - before.deployments,
+            failed: self.failed - before.failed,
+            weight: self.weight - before.weight,
+            failed_runs: self.failed_runs - before.failed_runs,
+            fixes: self.fixes - before.fixes,
+            with_changes: self.with_changes - before.with_changes,
+            opened: self.opened - before.opened,
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn measures(
         &self,
-        options: &Options,
         frequency: Option<Frequency>,
         lead_time: Option<Durations>,
+        change_fail_rate: Option<Ratio>,
         recovery_time: Option<Durations>,
     ) -> Measures {
         Measures {
             deployment_frequency: frequency,
             lead_time,
-            change_fail_rate: self.change_fail_rate(options),
+            change_fail_rate,
             recovery_time,
             rework_rate: Ratio::new(self.unplanned, self.deployments),
             deployments: self.deployments,
@@ -249,6 +289,8 @@ pub(crate) struct Gathered {
     pub(crate) days: Vec<i64>,
     pub(crate) lead_times: Times,
     pub(crate) recoveries: Times,
+    /// The change fail rate of each component that has one; only where their mean is wanted.
+    pub(crate) rates: Vec<Ratio>,
 }
 
 /// Times, grouped only when the options ask for groups.
@@ -279,5 +321,6 @@ impl Gathered {
         self.days.clear();
         self.lead_times.clear();
         self.recoveries.clear();
+        self.rates.clear();
     }
 }

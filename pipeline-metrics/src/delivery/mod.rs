@@ -3,10 +3,12 @@
 mod blame;
 mod definition;
 mod explained;
+mod frequency;
 mod line;
 mod link;
 mod linked;
 mod measures;
+mod one_row;
 mod phases;
 mod reason;
 mod selection;

@@ -70,6 +70,13 @@ impl PhaseTimes {
             whole: known.then(|| parts.into_iter().flatten().sum()),
         }
     }
+
+    /// The sum of the four phases, as far as they are known.
+    pub(crate) fn steps(&self) -> Option<i64> {
+        let steps = [self.coding, self.pickup, self.review, self.deploy];
+        let known = steps.iter().any(Option::is_some);
+        known.then(|| steps.into_iter().flatten().sum())
+    }
 }
 
 impl Phased {

@@ -4,13 +4,13 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::line::{Line, Missing, RawSpell, Run};
-use super::measures::{Frequency, Gathered, Times};
+use super::measures::{Gathered, Times};
+use super::one_row::OneRow;
 use super::standing::Standing;
-use super::{Delivery, Measures, PhaseTimes, Phased};
-use crate::calendar::DAY;
+use super::{Delivery, Measures, PhaseTimes, Phased, Ratio};
 use crate::facts::{IncidentRow, NONE};
-use crate::reduce::{Timed, aggregate_of};
-use crate::{Aggregate, Blend, Bucket, Durations, Pace, Partial, Rounding, Window};
+use crate::reduce::Timed;
+use crate::{Blend, Durations, RateBlend, RecoveryFrom, Rounding, Window};
 
 /// A part of the whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -75,11 +75,26 @@ impl<'d, 'f> Selection<'d, 'f> {
 
     /// The recoveries that belong to the window, over or not, by component and time.
     pub fn recoveries(&self) -> Vec<Spell> {
-        let spells = self.lines().flat_map(|line| self.spells(line));
+        let spells = self.all_spells().into_iter();
         spells
             .filter(|spell| !spell.told_by_incident)
-            .map(RawSpell::public)
+            .map(|spell| spell.public())
             .collect()
+    }
+
+    /// The spells of all components, as the options put them together.
+    pub(crate) fn all_spells(&self) -> Vec<RawSpell> {
+        let (start, end) = self.window.micros();
+        match self.failures_in_a_row() {
+            Some(row) => row.spells(start, end).map(|(_, spell)| spell).collect(),
+            None => self.lines().flat_map(|line| self.spells(line)).copied().collect(),
+        }
+    }
+
+    /// The row of all components, where the options take failures from it.
+    fn failures_in_a_row(&self) -> Option<OneRow> {
+        let from_good = self.delivery.options.recovery.from == RecoveryFrom::LastGood;
+        from_good.then(|| OneRow::of(self)).flatten()
     }
 
     /// When each deployment that counts finished, by component and time.
@@ -187,7 +202,10 @@ impl<'d, 'f> Selection<'d, 'f> {
         gathered.clear();
         let (start, end) = self.window.micros();
         let options = &self.delivery.options;
+        let one_row = OneRow::of(self);
+        let means = options.failures.blend == RateBlend::ComponentMeans;
         for line in self.lines() {
+            let before = gathered.counts;
             let day_before = gathered.days.len();
             for (_, run) in self.runs(line) {
                 let counts = &mut gathered.counts;
@@ -197,6 +215,7 @@ impl<'d, 'f> Selection<'d, 'f> {
                         counts.failed += usize::from(run.weight > 0);
                         counts.weight += run.weight as usize;
                         counts.unplanned += usize::from(run.unplanned);
+                        counts.fixes += usize::from(run.unplanned);
                         counts.with_changes += usize::from(run.with_changes);
                         gathered.finished.push(run.finished);
                         let day = self.delivery.calendar.day(run.finished);
@@ -220,7 +239,21 @@ impl<'d, 'f> Selection<'d, 'f> {
                 &mut gathered.lead_times,
                 &mut gathered.counts.skewed_changes,
             );
-            self.gather_recoveries(line, gathered);
+            if means {
+                let of_line = gathered.counts.since(&before);
+                gathered.rates.extend(of_line.change_fail_rate(options));
+            }
+            if one_row.is_none() || options.recovery.from != RecoveryFrom::LastGood {
+                let spells = self.spells(line);
+                spells.for_each(|spell| self.gather_recovery(spell, line.component, gathered));
+            }
+        }
+        if let Some(row) = &one_row {
+            gathered.counts.fixes = row.fixes(start, end);
+            if options.recovery.from == RecoveryFrom::LastGood {
+                let spells = row.spells(start, end);
+                spells.for_each(|(component, spell)| self.gather_recovery(&spell, component, gathered));
+            }
         }
         if self.lines.len() > 1 {
             gathered.days.sort_unstable();
@@ -234,8 +267,15 @@ impl<'d, 'f> Selection<'d, 'f> {
             .lead_times
             .durations(lead_time.aggregate, lead_time.blend);
         let recovery = gathered.recoveries.durations(recovery.aggregate, recovery.blend);
-        let frequency = self.frequency(gathered);
-        gathered.counts.measures(options, frequency, lead_time, recovery)
+        let frequency = self.frequency(gathered, one_row.as_ref());
+        let fail_rate = if means {
+            Ratio::mean_of(&gathered.rates)
+        } else {
+            gathered.counts.change_fail_rate(options)
+        };
+        gathered
+            .counts
+            .measures(frequency, lead_time, fail_rate, recovery)
     }
 
     fn gather_lead_times(&self, line: &'d Line, blend: Blend, times: &mut Times, skewed: &mut usize) {
@@ -253,7 +293,9 @@ impl<'d, 'f> Selection<'d, 'f> {
                 if Missing::is_time(time) {
                     times.plain.push(time);
                     if blend != Blend::Values {
-                        times.timed.push(self.timed(time, run.finished, line));
+                        let environment = self.delivery.facts.deployments.get(run.row).environment;
+                        let timed = self.timed(time, run.finished, line.component, environment);
+                        times.timed.push(timed);
                     }
                 } else {
                     *skewed += usize::from(time == Missing::SKEWED);
@@ -262,114 +304,33 @@ impl<'d, 'f> Selection<'d, 'f> {
         }
     }
 
-    fn gather_recoveries(&self, line: &'d Line, gathered: &mut Gathered) {
+    fn gather_recovery(&self, spell: &RawSpell, component: u32, gathered: &mut Gathered) {
         let options = &self.delivery.options.recovery;
-        for spell in self.spells(line).filter(|spell| !spell.told_by_incident) {
-            let Some(micros) = spell.micros() else {
-                gathered.counts.open += 1;
-                continue;
-            };
-            if options.skew.leaves_out(micros) {
-                gathered.counts.skewed_recoveries += 1;
-                continue;
-            }
-            let time = options.round.apply(micros);
-            gathered.recoveries.plain.push(time);
-            if options.blend != Blend::Values {
-                let timed = self.timed(time, spell.key, line);
-                gathered.recoveries.timed.push(timed);
-            }
+        if spell.told_by_incident {
+            return;
+        }
+        let Some(micros) = spell.micros() else {
+            gathered.counts.open += 1;
+            return;
+        };
+        if options.skew.leaves_out(micros) {
+            gathered.counts.skewed_recoveries += 1;
+            return;
+        }
+        let time = options.round.apply(micros);
+        gathered.recoveries.plain.push(time);
+        if options.blend != Blend::Values {
+            let timed = self.timed(time, spell.key, component, NONE);
+            gathered.recoveries.timed.push(timed);
         }
     }
 
-    fn timed(&self, micros: i64, at: i64, line: &Line) -> Timed {
+    fn timed(&self, micros: i64, at: i64, component: u32, environment: u32) -> Timed {
         Timed {
             micros,
             day: self.delivery.calendar.day(at),
-            component: line.component,
+            component,
+            environment,
         }
-    }
-
-    fn frequency(&self, gathered: &mut Gathered) -> Option<Frequency> {
-        let counts = gathered.counts;
-        let pace = self.delivery.options.frequency.pace;
-        let plain = Frequency::plain(pace, &counts, self.window)?;
-        let value = match pace {
-            Pace::PerDay | Pace::Total | Pace::PerStartedDay => Some(plain.value),
-            Pace::PerBucket { bucket, floor } => {
-                let mut buckets = self.per_bucket(bucket, &mut gathered.finished);
-                let mean = aggregate_of(&mut buckets, Aggregate::Mean);
-                mean.map(|mean| if floor { mean.floor() } else { mean })
-            }
-            Pace::MedianDays { bucket, lower } => {
-                let mut buckets = self.days_per_bucket(bucket, &gathered.days);
-                let median = if lower {
-                    Aggregate::LowerMedian
-                } else {
-                    Aggregate::Median
-                };
-                aggregate_of(&mut buckets, median)
-            }
-            Pace::MeanInterval => self.mean_interval(&mut gathered.finished),
-        };
-        Some(Frequency {
-            value: value?,
-            ..plain
-        })
-    }
-
-    fn buckets(&self, bucket: Bucket) -> Vec<(i64, i64)> {
-        let (start, end) = self.window.micros();
-        let kept = self.delivery.options.calendar.partial == Partial::Kept;
-        self.delivery
-            .calendar
-            .pieces(bucket, self.window)
-            .filter(|piece| kept || start <= piece.start && piece.end <= end)
-            .map(|piece| (piece.start, piece.end))
-            .collect()
-    }
-
-    fn per_bucket(&self, bucket: Bucket, finished: &mut [i64]) -> Vec<f64> {
-        finished.sort_unstable();
-        let count = |(start, end): (i64, i64)| {
-            let before = |moment| finished.partition_point(|&at| at < moment);
-            (before(end) - before(start)) as f64
-        };
-        self.buckets(bucket).into_iter().map(count).collect()
-    }
-
-    /// Days with a deployment, by bucket.
-    fn days_per_bucket(&self, bucket: Bucket, days: &[i64]) -> Vec<f64> {
-        let calendar = &self.delivery.calendar;
-        let count = |(start, end): (i64, i64)| {
-            // A bucket begins and ends with a day.
-            let (first, next) = (calendar.day(start), calendar.day(end));
-            let before = |day| days.partition_point(|&at| at < day);
-            (before(next) - before(first)) as f64
-        };
-        self.buckets(bucket).into_iter().map(count).collect()
-    }
-
-    /// The mean time from the deployment before, in days.
-    fn mean_interval(&self, finished: &mut [i64]) -> Option<f64> {
-        let (_, end) = self.window.micros();
-        let runs = self.lines().flat_map(|line| &line.runs);
-        let live = runs.filter(|run| run.finished < end && run.standing.is_live() && self.has(run.row));
-        let mut all: Vec<_> = live.map(|run| run.finished).collect();
-        all.sort_unstable();
-        finished.sort_unstable();
-        let (mut sum, mut count) = (0_i128, 0_u32);
-        for same in finished.chunk_by(|a, b| a == b) {
-            let at = same[0];
-            let before = all.partition_point(|&other| other < at);
-            // Of several at one moment, only the earliest has a time to the one before.
-            if let Some(before) = before.checked_sub(1) {
-                sum += i128::from(at - all[before]);
-                count += same.len() as u32;
-            } else {
-                count += same.len() as u32 - 1;
-            }
-        }
-        (count > 0).then(|| sum as f64 / f64::from(count) / DAY as f64)
     }
 }

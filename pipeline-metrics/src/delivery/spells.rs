@@ -201,5 +201,5 @@ pub(crate) fn is_of_users(
     incident: &IncidentRow,
 ) -> bool {
     let environment = incident.environment;
-    incident.is_known() && (environment == NONE || production.has(facts, options, environment, None))
+    incident.is_known() && (environment == NONE || production.has_of_incident(facts, options, environment))
 }

@@ -141,7 +141,8 @@ pub(crate) fn share(ratio: Option<Ratio>) -> String {
         |ratio| {
             let share = number(Some(ratio.value()), Unit::Share);
             let (part, whole) = (grouped(ratio.part() as u64), grouped(ratio.whole() as u64));
-            format!("{share} ({part} of {whole})")
+            let mean = if ratio.is_mean() { "mean of rates; " } else { "" };
+            format!("{share} ({mean}{part} of {whole})")
         },
     )
 }

@@ -49,26 +49,32 @@ pub(super) fn environment_use(flow: &Flow, options: &FigureOptions) -> Figure {
             continue;
         };
         let there = options.time.between(from, to);
-        let inside = holds
+        // What was held while it was there.
+        let inside: Vec<_> = holds
             .iter()
-            .map(|(_, start, end)| (from.max(*start), to.min(*end)));
-        let used = Intervals::of(inside).total(&options.time);
+            .map(|(hold, start, end)| (*hold, from.max(*start), to.min(*end)))
+            .filter(|(_, start, end)| start < end)
+            .collect();
+        let spans = inside.iter().map(|(_, start, end)| (*start, *end));
+        let used = Intervals::of(spans).total(&options.time);
         let share = |time: SignedDuration| {
             (there > SignedDuration::ZERO).then(|| time.as_secs_f64() / there.as_secs_f64())
         };
         totals = (totals.0 + used, totals.1 + there);
-        let lengths = holds.iter().map(|(_, from, to)| options.time.between(*from, *to));
+        let lengths = inside
+            .iter()
+            .map(|(_, from, to)| options.time.between(*from, *to));
         let spread = Spread::of_times(lengths);
         rows.push(vec![
             Cell::text(environment),
             Cell::Number(share(used)),
             Cell::Number(Some(ms(used))),
-            Cell::count(holds.len()),
+            Cell::count(inside.len()),
             Cell::Number(spread.median),
             Cell::Number(spread.longest),
         ]);
         let mut users: BTreeMap<Option<&str>, Vec<(Timestamp, Timestamp)>> = BTreeMap::new();
-        for (hold, from, to) in holds {
+        for (hold, from, to) in &inside {
             users.entry(hold.by.as_deref()).or_default().push((*from, *to));
         }
         for (user, spans) in users {

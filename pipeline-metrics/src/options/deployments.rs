@@ -18,6 +18,8 @@ pub struct DeploymentOptions {
     pub rollbacks: Choice,
     /// The first deployment of a component's environment.
     pub first: Choice,
+    /// How those of several components are one selection.
+    pub several: Several,
 }
 
 impl Default for DeploymentOptions {
@@ -29,6 +31,7 @@ impl Default for DeploymentOptions {
             repeated_versions: Choice::Counted,
             rollbacks: Choice::Counted,
             first: Choice::Counted,
+            several: Several::Apart,
         }
     }
 }
@@ -50,4 +53,16 @@ pub enum FailedRuns {
     LeftOut,
     /// A failure, and one of the whole that the change fail rate is of; still none for frequency and lead time.
     Failures,
+}
+
+/// How the deployments of several components are one selection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Several {
+    /// Each component's by themselves; what they give is added up.
+    Apart,
+    /// As one row, as if of one component, of those that count. Intervals are between neighbours in the row. While
+    /// fixes of several components overlap, they are one failure: it is that of the last fix, and began with the last
+    /// deployment before all of them that was no fix.
+    OneRow,
 }

@@ -15,6 +15,8 @@ pub struct FailureOptions {
     pub of: FailedOf,
     /// Rollbacks of an engine, as failures of the deployment that was rolled back.
     pub rollbacks: Choice,
+    /// How the rates of several components become one number.
+    pub blend: RateBlend,
 }
 
 impl Default for FailureOptions {
@@ -24,6 +26,7 @@ impl Default for FailureOptions {
             share: FailShare::Deployments,
             of: FailedOf::Deployments,
             rollbacks: Choice::Counted,
+            blend: RateBlend::Together,
         }
     }
 }
@@ -111,4 +114,14 @@ pub enum FailedOf {
     WithChanges,
     /// Deployments, or 1 where there is none: a failure without a deployment is then 100 %.
     AtLeastOne,
+}
+
+/// How the rates of several components become one number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RateBlend {
+    /// All failures, over all deployments.
+    Together,
+    /// The mean of each component's rate, of those that have one.
+    ComponentMeans,
 }

@@ -69,6 +69,9 @@ pub enum Deliveries {
     First,
     /// Each one that lists it, so that a change may count more than once.
     Every,
+    /// The first one of each release (or version) that lists it: a change counts once for each release that it is in.
+    /// Deployments that name none are taken for those of one.
+    EachRelease,
 }
 
 /// How the time of a change is taken.
@@ -79,4 +82,7 @@ pub enum Span {
     Whole,
     /// The sum of its [phases](crate::PhaseTimes), each rounded for itself, without those that ended before they began.
     Phases,
+    /// The sum of coding, pickup, review and deploying, each as with [`Phases`](Self::Phases): what nobody reviewed was
+    /// merged as soon as it was offered.
+    Steps,
 }

@@ -11,8 +11,8 @@ mod reduce;
 mod set;
 
 pub use calendar::{CalendarError, CalendarOptions, Partial, WeekStart};
-pub use deployments::{DeploymentOptions, FailedRuns};
-pub use failures::{Attribution, Bound, FailShare, FailedOf, FailureOptions, Named, Reach};
+pub use deployments::{DeploymentOptions, FailedRuns, Several};
+pub use failures::{Attribution, Bound, FailShare, FailedOf, FailureOptions, Named, RateBlend, Reach};
 pub use frequency::{FrequencyOptions, Pace};
 pub use lead_time::{Deliveries, LeadTimeOptions, Span, Start};
 pub use preset::{Preset, UnknownPreset};

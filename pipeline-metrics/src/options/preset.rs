@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Aggregate, Attribution, Blend, Bound, CalendarOptions, Choice, Deliveries, DeploymentOptions, FailShare,
-    FailedOf, FailedRuns, FailureOptions, FrequencyOptions, LeadTimeOptions, Named, Options, Pace, Reach,
-    RecoveredBy, RecoveryFrom, RecoveryOptions, Rounding, Skew, Span, Start, WeekStart,
+    FailedOf, FailedRuns, FailureOptions, FrequencyOptions, LeadTimeOptions, Named, Options, Pace, RateBlend,
+    Reach, RecoveredBy, RecoveryFrom, RecoveryOptions, Rounding, Several, Skew, Span, Start, WeekStart,
 };
 use crate::Bucket;
 
@@ -18,11 +18,11 @@ use crate::Bucket;
 /// | `dora` | median, commit to first deployment | failed deployments | failed deployment to end of incident, median | per day |
 /// | `four_keys` | median of whole minutes, each deployment that contains the commit, above 0 | changes that an incident names, over deployments | median of whole hours, cause or opening to end | median of days with a deployment a week from Sunday |
 /// | `devlake` | lower median of phases in begun minutes, first commit to deployment, without the first deployment | failed deployments, incidents to the last deployment strictly before in the project | lower median, failed deployment to end | lower median of days a week |
-/// | `gitlab` | median of daily medians, merge to deployment | incidents opened, over deployments (at least 1) | median of daily medians, opening to end, by end | per day |
+/// | `gitlab` | median of each component's daily medians, merge to deployment | incidents opened, over deployments (at least 1) | median of each component's daily medians, opening to end, by end | per day |
 /// | `metrik` | mean, commits since the last success | failed runs, over all runs | mean, first failed run to next success | total |
-/// | `pelorus` | mean of components' means, commit to deployment | incidents opened, over deployments with a known commit | mean of components' means, opening to end | total |
-/// | `middleware` | mean, first commit to deployment | failed deployments | mean, opening to end, by end | whole deployments per day, cut |
-/// | `redgate` | median, commit to release | fix releases | mean, last good release to last fix of a row | mean interval |
+/// | `pelorus` | mean of components' means, commit to the first deployment of each release | mean of components' rates of incidents opened over deployments with a known commit | mean of components' means, opening to end | total |
+/// | `middleware` | mean of coding, pickup, review and deploying | failed deployments | mean, opening to end, by end | whole deployments per day, cut |
+/// | `redgate` | median, commit to release | fix releases | mean, last good release to last fix of a row; several components are one row, in which fixes that overlap are one failure | mean interval |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -96,8 +96,8 @@ impl Preset {
             Self::DevLake => "first commit, opening and merge of each change",
             Self::GitLab => "the merge of each change",
             Self::Metrik => "failed deployments, with the revisions that they listed",
-            Self::Pelorus => "nothing",
-            Self::Middleware => "the first commit of each change",
+            Self::Pelorus => "the release of each deployment",
+            Self::Middleware => "first commit, opening, first review and merge of each change",
             Self::Redgate => "the kind of each deployment",
         }
     }
@@ -248,6 +248,7 @@ fn pelorus() -> Options {
     Options {
         frequency: FrequencyOptions { pace: Pace::Total },
         lead_time: LeadTimeOptions {
+            deliveries: Deliveries::EachRelease,
             skew: Skew::Kept,
             aggregate: Aggregate::Mean,
             blend: Blend::ComponentMeans,
@@ -257,6 +258,7 @@ fn pelorus() -> Options {
             share: FailShare::Opened,
             of: FailedOf::WithChanges,
             rollbacks: Choice::LeftOut,
+            blend: RateBlend::ComponentMeans,
             ..FailureOptions::default()
         },
         recovery: RecoveryOptions {
@@ -282,6 +284,7 @@ fn middleware() -> Options {
         lead_time: LeadTimeOptions {
             start: Start::FirstCommit,
             without_start: Choice::Counted,
+            span: Span::Steps,
             aggregate: Aggregate::Mean,
             ..LeadTimeOptions::default()
         },
@@ -309,6 +312,7 @@ fn redgate() -> Options {
         deployments: DeploymentOptions {
             without_changes: Choice::LeftOut,
             first: Choice::LeftOut,
+            several: Several::OneRow,
             ..DeploymentOptions::default()
         },
         frequency: FrequencyOptions {

@@ -22,7 +22,8 @@ pub enum Aggregate {
 pub enum Blend {
     /// All times together are aggregated.
     Values,
-    /// The times of each day, by the end of the window's clock, are aggregated; then the days.
+    /// The times of each day of each component's environment, by the end of the window's clock, are aggregated; then
+    /// these.
     Days,
     /// The times of each component are aggregated; the mean of these is the number.
     ComponentMeans,

@@ -120,8 +120,11 @@ impl Confident {
         let confidence = options.confidence;
         let mut times = selection.lead_times();
         times.sort_unstable_by(f64::total_cmp);
-        let rate =
-            |ratio: Option<Ratio>| ratio.and_then(|ratio| wilson(ratio.part(), ratio.whole(), confidence));
+        let rate = |ratio: Option<Ratio>| {
+            // Of a mean of rates, the counts tell no interval.
+            let plain = ratio.filter(|ratio| !ratio.is_mean())?;
+            wilson(plain.part(), plain.whole(), confidence)
+        };
         Self {
             lead_time: bootstrap_median(&times, confidence, DEFAULT_RESAMPLES, options.seed),
             change_fail_rate: rate(measures.change_fail_rate),

@@ -1,3 +1,5 @@
+use std::cmp::Ordering;
+
 use crate::show;
 use crate::stats::Signal;
 use crate::{Metric, MetricTrend};
@@ -30,17 +32,13 @@ impl News {
             return Self::Unknown { before };
         };
         let number = |value: f64| show::number(Some(value), trend.unit());
-        let (mut above, mut below, mut weeks) = (0, 0, Vec::new());
+        // For each signal, whether it is a step alone and on which side.
+        let (mut sides, mut weeks) = (Vec::new(), Vec::new());
         for (window, point) in trend.windows.iter().zip(points).skip(first) {
-            // A step alone has no direction that lasts: it says that something happened, in which week.
             let Some(value) = point.value.filter(|_| !point.signals.is_empty()) else {
                 continue;
             };
-            if value > limits.centre {
-                above += 1;
-            } else {
-                below += 1;
-            }
+            sides.push((point.signals == [Signal::Jump], value > limits.centre));
             let signals: Vec<_> = point.signals.iter().map(Signal::to_string).collect();
             let day = show::day(window.start());
             weeks.push(format!(
@@ -55,7 +53,7 @@ impl News {
                 before,
             };
         }
-        let higher = above >= below;
+        let higher = is_higher(&sides);
         let word = word(trend.metric, higher);
         let text = format!(
             "{word} than usual: {}; a usual week has {}",
@@ -67,6 +65,19 @@ impl News {
             word,
             text,
         }
+    }
+}
+
+/// On which side most signals are; of as many, the last one. A step alone has no direction that lasts, as it may be the
+/// step back: it tells the side only where nothing else does.
+fn is_higher(sides: &[(bool, bool)]) -> bool {
+    let steps_only = sides.iter().all(|(step, _)| *step);
+    let told = || sides.iter().filter(|(step, _)| steps_only || !step);
+    let above = told().filter(|(_, above)| *above).count();
+    match above.cmp(&(told().count() - above)) {
+        Ordering::Greater => true,
+        Ordering::Less => false,
+        Ordering::Equal => told().next_back().is_some_and(|(_, above)| *above),
     }
 }
 

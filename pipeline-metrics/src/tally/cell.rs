@@ -86,6 +86,7 @@ impl Cell {
             days: self.days.len(),
             failed: self.failed,
             unplanned: self.unplanned,
+            fixes: self.unplanned,
             changes: self.lead_times.len(),
             skewed_changes: self.skewed_changes,
             recoveries: self.recoveries.len(),
@@ -96,6 +97,7 @@ impl Cell {
         let frequency = Frequency::plain(options.frequency.pace, &counts, window);
         let lead_time = self.lead_times.durations(options.lead_time.aggregate);
         let recovery = self.recoveries.durations(options.recovery.aggregate);
-        counts.measures(options, frequency, lead_time, recovery)
+        let change_fail_rate = counts.change_fail_rate(options);
+        counts.measures(frequency, lead_time, change_fail_rate, recovery)
     }
 }

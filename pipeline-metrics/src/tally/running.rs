@@ -9,7 +9,7 @@ use crate::facts::Touched;
 use crate::moment::micros;
 use crate::{
     Blend, Bucket, CalendarError, Deliveries, Fact, Facts, FailShare, FailedOf, FailedRuns, Measures,
-    Options, Pace, Reach, RecoveredBy, RecoveryFrom, Scope, Window,
+    Options, Pace, RateBlend, Reach, RecoveredBy, RecoveryFrom, Scope, Window,
 };
 
 /// Facts, and the five numbers of each bucket of each component and of everything, kept up to date.
@@ -102,6 +102,7 @@ impl Tally {
             && lead_time.blend == Blend::Values
             && failures.share == FailShare::Deployments
             && failures.of == FailedOf::Deployments
+            && failures.blend == RateBlend::Together
             && failures.attribution.reach != Reach::Project
             && recovery.from == RecoveryFrom::Deployment
             && recovery.by == RecoveredBy::Start

@@ -407,3 +407,190 @@ fn an_incident_is_no_fault_of_a_deployment_after_it() {
     let incident = facts.incidents().next().unwrap();
     assert_eq!(incident.deployment, Some("service.deployed:/cd#1"));
 }
+
+fn facts_of(lines: &[String]) -> Facts {
+    let (mut facts, mut flow) = (Facts::new(), Flow::new());
+    read(&[&lines.join("\n")]).0.facts(&mut facts, &mut flow);
+    facts
+}
+
+const PLACE: &str = r#""environment":{"id":"production"}"#;
+
+/// Of a change that is told several times the earliest counts, and a moment is one whatever its offset.
+#[test]
+fn the_way_of_a_change_is_that_of_its_first_events() {
+    let repository = r#"{"repository":{"id":"shop.git"}}"#;
+    let facts = facts_of(&[
+        event("change.merged", 9, "abc", "{}"),
+        event("change.merged", 5, "abc", repository).replace("05:00:00Z", "07:00:00+02:00"),
+        event("change.reviewed", 4, "abc", "{}"),
+        event("change.reviewed", 3, "abc", "{}"),
+        event("change.created", 1, "abc", "{}"),
+        event("change.created", 2, "abc", "{}"),
+    ]);
+    let change = facts.changes().next().unwrap();
+    let hour = |at: Option<jiff::Timestamp>| at.map(|at| at.strftime("%H:%M").to_string());
+    assert_eq!(change.component, "shop.git");
+    assert_eq!(hour(Some(change.at)).as_deref(), Some("05:00"));
+    assert_eq!(hour(change.phases.opened).as_deref(), Some("01:00"));
+    assert_eq!(hour(change.phases.reviewed).as_deref(), Some("03:00"));
+    assert_eq!(hour(change.phases.merged).as_deref(), Some("05:00"));
+}
+
+/// A deployment of the very moment is before an incident; a rollback to an artifact is no deployment of it.
+#[test]
+fn an_incident_is_the_fault_of_a_deployment_of_its_artifact() {
+    let service = |kind: &str, hour, artifact: &str| {
+        event(
+            kind,
+            hour,
+            "shop",
+            &format!(r#"{{{PLACE},"artifactId":"{artifact}"}}"#),
+        )
+    };
+    let incident = |hour, id: &str, artifact: &str| {
+        event(
+            "incident.detected",
+            hour,
+            id,
+            &format!(r#"{{{PLACE},"service":{{"id":"shop"}},"artifactId":"{artifact}"}}"#),
+        )
+    };
+    let facts = facts_of(&[
+        service("service.deployed", 6, "shop@1"),
+        incident(6, "i1", "shop@1"),
+        incident(5, "i2", "shop@1"),
+        service("service.upgraded", 8, "shop@2"),
+        service("service.rolledback", 9, "shop@1"),
+        incident(10, "i3", "shop@1"),
+    ]);
+    let mut blamed: Vec<_> = facts
+        .incidents()
+        .map(|one| (one.id.to_owned(), one.deployment.map(str::to_owned)))
+        .collect();
+    blamed.sort();
+    let first = Some("service.deployed:/x#service.deployed-6-shop".to_owned());
+    assert_eq!(
+        blamed,
+        [
+            ("i1".to_owned(), first.clone()),
+            ("i2".to_owned(), None),
+            ("i3".to_owned(), first)
+        ]
+    );
+    assert_eq!(facts.deployments().count(), 2);
+}
+
+/// What was rolled back is the last artifact that anybody named; after a rollback, that to which it went.
+#[test]
+fn a_rollback_is_from_what_was_live() {
+    let service =
+        |kind: &str, hour, content: &str| event(kind, hour, "shop", &format!("{{{PLACE}{content}}}"));
+    let facts = facts_of(&[
+        service("service.deployed", 1, r#","artifactId":"shop@1""#),
+        service("service.upgraded", 2, r#","artifactId":"shop@2""#),
+        service("service.rolledback", 3, r#","artifactId":"shop@1""#),
+        service("service.rolledback", 4, ""),
+        service("service.upgraded", 5, ""),
+        service("service.rolledback", 6, r#","artifactId":"shop@0""#),
+        event("service.rolledback", 1, "other", &format!("{{{PLACE}}}")),
+    ]);
+    let mut from: Vec<_> = facts
+        .rollbacks()
+        .map(|one| {
+            (
+                one.component.to_owned(),
+                one.at.strftime("%H").to_string(),
+                one.release.to_owned(),
+            )
+        })
+        .collect();
+    from.sort();
+    let expected = [
+        ("other", "01", ""),
+        ("shop", "03", "shop@2"),
+        ("shop", "04", "shop@1"),
+        ("shop", "06", "shop@1"),
+    ];
+    let expected: Vec<_> = expected
+        .iter()
+        .map(|(name, hour, release)| ((*name).to_owned(), (*hour).to_owned(), (*release).to_owned()))
+        .collect();
+    assert_eq!(from, expected);
+}
+
+/// An artifact that two services have names neither; then the reader's own component is meant, if it has one.
+#[test]
+fn an_incident_without_a_service() {
+    let deployed = |service: &str| {
+        event(
+            "service.deployed",
+            6,
+            service,
+            &format!(r#"{{{PLACE},"artifactId":"base@1"}}"#),
+        )
+    };
+    let incident = event(
+        "incident.detected",
+        7,
+        "i1",
+        &format!(r#"{{{PLACE},"artifactId":"base@1"}}"#),
+    );
+    let component = |lines: &[String], component: Option<&str>| {
+        let mut events = CdEvents::new(CdEventsOptions {
+            component: component.map(str::to_owned),
+            ..CdEventsOptions::default()
+        });
+        events.read("events", lines.join("\n").as_bytes()).unwrap();
+        let (mut facts, mut flow) = (Facts::new(), Flow::new());
+        events.facts(&mut facts, &mut flow);
+        let incident = facts.incidents().next();
+        incident.map(|one| one.component.to_owned())
+    };
+    let one = [deployed("shop"), incident.clone()];
+    assert_eq!(component(&one, None).as_deref(), Some("shop"));
+    let two = [deployed("shop"), deployed("search"), incident];
+    assert_eq!(component(&two, None), None);
+    assert_eq!(component(&two, Some("all")).as_deref(), Some("all"));
+}
+
+/// An event that is in two files was read in the first of them by name; a run belongs to its pipeline's, or else to its
+/// chain; what is queued is ready.
+#[test]
+fn where_and_of_what_an_event_is() {
+    let lines = [
+        event("taskrun.started", 5, "t1", r#"{"taskName":"build"}"#),
+        event("taskrun.finished", 6, "t1", "{}"),
+        event("build.queued", 1, "b1", r#"{"pipelineRun":{"id":"r1"}}"#),
+        event("build.started", 2, "b1", "{}"),
+        event("build.finished", 4, "b1", "{}"),
+    ];
+    let mut events = CdEvents::new(CdEventsOptions::default());
+    for file in ["b", "a", "c"] {
+        events.read(file, lines.join("\n").as_bytes()).unwrap();
+    }
+    let (mut facts, mut flow) = (Facts::new(), Flow::new());
+    events.facts(&mut facts, &mut flow);
+    let mut stages: Vec<_> = flow
+        .stage_times()
+        .map(|one| {
+            let hour =
+                |at: Option<jiff::Timestamp>| at.map_or_else(String::new, |at| at.strftime("%H").to_string());
+            format!(
+                "{} of {} {} {} {} {}",
+                one.id,
+                one.item.as_deref().unwrap_or("-"),
+                hour(one.ready),
+                hour(one.started),
+                hour(one.finished),
+                one.origin
+            )
+        })
+        .collect();
+    stages.sort();
+    insta::assert_snapshot!(stages.join("\n"), @"
+    build/b1 of c1 01 02 04 a:3
+    taskrun/t1 of c1  05 06 a:1
+    ");
+    assert_eq!(flow.waits().count(), 1);
+}

@@ -265,3 +265,201 @@ fn moments_are_read_as_they_are_written() {
         assert!(error.contains(why), "{error}");
     }
 }
+
+/// Every field of every kind of row gets to the field of the fact that it is for, in all the words that it may have;
+/// rows without an id that differ are told apart.
+#[test]
+fn every_field_has_its_place() {
+    let moment = |hour: u32| format!("2025-01-06T{hour:02}:00:00Z");
+    let table = |head: &str, rows: &[String]| format!("{head}\n{}\n", rows.join("\n"));
+    let (mut facts, mut flow) = (Facts::new(), Flow::new());
+    let mut read = |rows, table: String| {
+        let reader = CsvReader::new(rows).strict();
+        reader
+            .read("t.csv", table.as_bytes(), &mut facts, &mut flow)
+            .unwrap();
+    };
+    let [one, two, three, four, five, six] = [1, 2, 3, 4, 5, 6].map(moment);
+    read(
+        CsvRows::Changes,
+        table(
+            "component,sha,at,first-commit,opened,reviewed,merged",
+            &[format!("shop,a,{five},{one},{two},{three},{four}")],
+        ),
+    );
+    let deployment = |id: &str, kind: &str, result: &str, changes: &str| {
+        format!("{id},shop,eu,{one},{two},{result},{kind},1.0,sha256:9,web,{changes}")
+    };
+    read(
+        CsvRows::Deployments,
+        table(
+            "id,component,environment,started,finished,result,kind,version,release,team,changes",
+            &[
+                deployment("d1", "planned", "success", "a|b"),
+                deployment("d2", "rework", "success", "a b"),
+                deployment("d3", "hotfix", "failure", "a;;b"),
+                deployment("d4", "rollback", "success", ""),
+            ],
+        ),
+    );
+    read(
+        CsvRows::Incidents,
+        table(
+            "id,component,started,finished,environment,deployment",
+            &[format!("i1,shop,{three},{four},eu,d1")],
+        ),
+    );
+    read(
+        CsvRows::StageTimes,
+        table(
+            "item,stage,started,finished,component,ready,spent,by,accurate",
+            &[
+                format!("r1,build,{two},{three},shop,{one},0.5,ci,no"),
+                format!("r1,build,{four},{five},shop,,PT90M,ann,0"),
+                format!("r1,test,{four},{five},shop,,,,1"),
+            ],
+        ),
+    );
+    read(
+        CsvRows::Waits,
+        table(
+            "item,cause,started,finished,component,stage,by",
+            &[
+                format!("r1,approval,{one},{two},shop,deploy,board"),
+                format!("r1,approval,{three},,shop,deploy,ann"),
+            ],
+        ),
+    );
+    read(
+        CsvRows::Holds,
+        table(
+            "environment,started,finished,by",
+            &[format!("eu,{one},{two},shop"), format!("eu,{three},{four},ann")],
+        ),
+    );
+    read(
+        CsvRows::ManualWork,
+        table(
+            "task,at,component,by,spent,automatable",
+            &[
+                format!("copy,{five},shop,ann,1.5,false"),
+                format!("copy,{five},shop,ben,2,yes"),
+                format!("copy,{six},shop,ben,,"),
+            ],
+        ),
+    );
+    let mut told: Vec<String> = facts
+        .changes()
+        .map(|one| format!("{} {} {} {:?}", one.component, one.sha, one.at, one.phases))
+        .collect();
+    told.extend(facts.deployments().map(|one| {
+        format!(
+            "{} {} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+            one.id,
+            one.environment,
+            one.started.map(|at| at.to_string()),
+            one.result,
+            one.kind,
+            one.version,
+            one.release,
+            one.team,
+            one.changes.iter().map(ToString::to_string).collect::<Vec<_>>()
+        )
+    }));
+    told.extend(facts.incidents().map(|one| {
+        format!(
+            "{} {:?} {:?} {}",
+            one.id, one.environment, one.deployment, one.opened
+        )
+    }));
+    let text = |text: &Option<std::sync::Arc<str>>| text.as_deref().unwrap_or("-").to_owned();
+    let time =
+        |at: Option<jiff::Timestamp>| at.map_or_else(|| "-".to_owned(), |at| at.strftime("%H").to_string());
+    let mut flows: Vec<String> = flow
+        .stage_times()
+        .map(|one| {
+            format!(
+                "stage {} {} {} {} {} {} {:?} {} {:?}",
+                text(&one.component),
+                text(&one.item),
+                text(&one.stage),
+                time(one.ready),
+                time(one.started),
+                time(one.finished),
+                one.process.map(|spent| spent.as_mins()),
+                text(&one.by),
+                one.accurate
+            )
+        })
+        .collect();
+    flows.extend(flow.waits().map(|one| {
+        format!(
+            "wait {} {} {} {} {} {} {}",
+            text(&one.component),
+            text(&one.item),
+            text(&one.stage),
+            one.cause,
+            text(&one.on),
+            time(one.since),
+            time(one.until)
+        )
+    }));
+    flows.extend(flow.holds().map(|one| {
+        format!(
+            "hold {} {} {} {}",
+            one.environment,
+            text(&one.by),
+            time(one.from),
+            time(one.until)
+        )
+    }));
+    flows.extend(flow.manual_work().map(|one| {
+        format!(
+            "work {} {} {} {} {:?} {:?}",
+            one.task,
+            text(&one.component),
+            text(&one.by),
+            time(Some(one.at)),
+            one.spent.map(|spent| spent.as_mins()),
+            one.automatable
+        )
+    }));
+    flows.sort();
+    told.extend(flows);
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    shop a 2025-01-06T05:00:00Z Phases { first_commit: Some(2025-01-06T01:00:00Z), opened: Some(2025-01-06T02:00:00Z), reviewed: Some(2025-01-06T03:00:00Z), merged: Some(2025-01-06T04:00:00Z) }
+    d1 eu Some("2025-01-06T01:00:00Z") Success Planned Some("1.0") Some("sha256:9") Some("web") ["a", "b"]
+    d2 eu Some("2025-01-06T01:00:00Z") Success Rework Some("1.0") Some("sha256:9") Some("web") ["a", "b"]
+    d3 eu Some("2025-01-06T01:00:00Z") Failure Hotfix Some("1.0") Some("sha256:9") Some("web") ["a", "b"]
+    d4 eu Some("2025-01-06T01:00:00Z") Success Rollback Some("1.0") Some("sha256:9") Some("web") []
+    i1 Some("eu") Some("d1") 2025-01-06T03:00:00Z
+    hold eu ann 03 04
+    hold eu shop 01 02
+    stage shop r1 build - 04 05 Some(90) ann Some(false)
+    stage shop r1 build 01 02 03 Some(30) ci Some(false)
+    stage shop r1 test - 04 05 None - Some(true)
+    wait shop r1 deploy approval ann 03 -
+    wait shop r1 deploy approval board 01 02
+    work copy shop ann 05 Some(90) Some(false)
+    work copy shop ben 05 Some(120) Some(true)
+    work copy shop ben 06 None None
+    "#);
+}
+
+#[test]
+fn a_row_is_told_by_the_line_on_which_it_begins() {
+    let (mut facts, mut flow) = (Facts::new(), Flow::new());
+    let table =
+        "id,component,started\n\n\"i\n1\",shop,2025-01-06T08:00:00Z\ni2,\"sh\n\nop\",2025-01-06T08:00:00Z\n";
+    CsvReader::new(CsvRows::Incidents)
+        .strict()
+        .read("t.csv", table.as_bytes(), &mut facts, &mut flow)
+        .unwrap();
+    let mut places: Vec<_> = facts.incidents().map(|one| one.source.to_string()).collect();
+    places.sort();
+    assert_eq!(places, ["t.csv:3", "t.csv:5"]);
+    insta::assert_snapshot!(refused(&CsvReader::new(CsvRows::Holds), ",,\neu,x,y\n"), @"
+    cannot read table `t.csv`
+      there is no header: the first row has to name the columns
+    ");
+}

@@ -28,7 +28,7 @@ pub(crate) fn hours(count: f64) -> f64 {
 }
 
 /// A deployment line: id, hour, environment, result and changes.
-fn deployment(id: &str, hour: i64, environment: &str, result: &str, changes: &[&str]) -> String {
+pub(crate) fn deployment(id: &str, hour: i64, environment: &str, result: &str, changes: &[&str]) -> String {
     let at = time(hour);
     let changes = serde_json::to_string(changes).unwrap();
     format!(
@@ -36,7 +36,7 @@ fn deployment(id: &str, hour: i64, environment: &str, result: &str, changes: &[&
     )
 }
 
-fn facts(lines: &[String]) -> Facts {
+pub(crate) fn facts(lines: &[String]) -> Facts {
     let mut facts = Facts::new();
     let reader = LogReader::new("log").strict();
     reader.read(lines.join("\n").as_bytes(), &mut facts).unwrap();
@@ -49,11 +49,11 @@ fn delivery(facts: &Facts) -> Delivery<'_> {
     Delivery::of(facts, &options).unwrap()
 }
 
-fn week() -> FigureOptions {
+pub(crate) fn week() -> FigureOptions {
     FigureOptions::new(Window::new(time(0), time(100)).unwrap())
 }
 
-fn figure(facts: &Facts, flow: &Flow, options: &FigureOptions, id: &str) -> Figure {
+pub(crate) fn figure(facts: &Facts, flow: &Flow, options: &FigureOptions, id: &str) -> Figure {
     let delivery = delivery(facts);
     let mut all = figures(&delivery, flow, options);
     let ids: Vec<_> = all.iter().map(|figure| figure.id).collect();
@@ -77,7 +77,7 @@ fn figure(facts: &Facts, flow: &Flow, options: &FigureOptions, id: &str) -> Figu
 }
 
 /// A table as text: a row on a line, numbers of milliseconds in hours.
-fn rows(figure: &Figure, title: &str) -> String {
+pub(crate) fn rows(figure: &Figure, title: &str) -> String {
     let table = figure.table(title).unwrap();
     let row = |row: &Vec<Cell>| {
         let cells = row.iter().zip(&table.columns).map(|(cell, column)| match cell {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use pipeline_metrics::{
     Aggregate, Commit, CommitGraph, CommitTime, Delivery, Facts, GitHistory, GitOptions, Metric, Options,
-    Reason, Scope, Tag, revert_in_message,
+    Preset, Reason, Scope, Tag, revert_in_message,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -268,6 +268,83 @@ fn the_clock_and_the_environment_are_options() {
     assert_eq!(first(CommitTime::Committed), (at(5), "live".to_owned()));
 }
 
+/// A revert is an incident of the environment that the tags are deployed to, whatever that is called, from when it came
+/// into the history.
+#[test]
+fn a_revert_is_an_incident_of_the_environment() {
+    let at = |hour: i64| Timestamp::UNIX_EPOCH + SignedDuration::from_hours(hour);
+    let commit = |sha: &str, parents: Vec<Arc<str>>, hour: i64, reverts: Option<&str>| Commit {
+        sha: sha.into(),
+        authored: at(hour - 1),
+        committed: at(hour),
+        parents,
+        reverts: reverts.map(Into::into),
+    };
+    let history = GitHistory {
+        commits: vec![
+            commit("aaaaaaaa1", vec![], 2, None),
+            commit("bbbbbbbb2", vec!["aaaaaaaa1".into()], 12, Some("aaaaaaaa1")),
+        ],
+        tags: vec![Tag {
+            name: "v1".into(),
+            sha: "aaaaaaaa1".into(),
+            at: at(10),
+        }],
+    };
+    let options = GitOptions {
+        environment: "live".to_owned(),
+        ..GitOptions::new("shop")
+    };
+    let mut facts = Facts::new();
+    history.facts(&options, &mut facts);
+    let incident = facts.incidents().next().unwrap();
+    assert_eq!((incident.environment, incident.opened), (Some("live"), at(12)));
+    let measures = |options: &Options| {
+        let delivery = Delivery::of(&facts, options).unwrap();
+        delivery
+            .select(&Scope::Environment("live"), delivery.everything().unwrap())
+            .measures()
+    };
+    // The tag says itself that it is for users, so nobody has to name the environment.
+    let plain = measures(&Options::default());
+    assert_eq!((plain.deployments, plain.open_incidents), (1, 1));
+    // And what is counted by its opening alone counts, too.
+    let opened = measures(&Preset::GitLab.options());
+    assert_eq!(opened.change_fail_rate.map(|rate| rate.part()), Some(1));
+    assert_eq!(opened.open_incidents, 1);
+}
+
+/// A message may shorten an id to seven letters, and no further; what is short for two commits is none of them.
+#[test]
+fn a_short_id_is_that_of_one_commit() {
+    let at = |hour: i64| Timestamp::UNIX_EPOCH + SignedDuration::from_hours(hour);
+    let reverted = |short: &str| {
+        let commit = |sha: &str, reverts: Option<&str>| Commit {
+            sha: sha.into(),
+            authored: at(1),
+            committed: at(1),
+            parents: Vec::new(),
+            reverts: reverts.map(Into::into),
+        };
+        let history = GitHistory {
+            commits: vec![
+                commit("abcdef0123", None),
+                commit("abcdef0456", None),
+                commit("fedcba9876", None),
+                commit("0000000001", Some(short)),
+            ],
+            tags: Vec::new(),
+        };
+        let found = history.reverted();
+        found[0].reverted.map(|commit| commit.sha.to_string())
+    };
+    assert_eq!(reverted("fedcba9").as_deref(), Some("fedcba9876"));
+    assert_eq!(reverted("fedcba"), None);
+    assert_eq!(reverted("abcdef0"), None);
+    assert_eq!(reverted("abcdef01").as_deref(), Some("abcdef0123"));
+    assert_eq!(reverted("9999999"), None);
+}
+
 #[test]
 fn repositories_with_the_same_tags_are_told_apart() {
     let at = |hour: i64| Timestamp::UNIX_EPOCH + SignedDuration::from_hours(hour);
@@ -317,7 +394,8 @@ fn a_message_says_what_it_takes_back() {
         revert_in_message(message),
         Some("daee671fe5560ce578ec219a00df29d8b3c4df3d")
     );
-    assert_eq!(revert_in_message("This reverts commit daee."), None);
+    assert_eq!(revert_in_message("This reverts commit daee671."), Some("daee671"));
+    assert_eq!(revert_in_message("This reverts commit daee67."), None);
     assert_eq!(revert_in_message("Fix"), None);
 }
 

@@ -9,10 +9,13 @@ mod benchmarks;
 #[cfg(feature = "report")]
 mod browser;
 mod cdevents;
+mod choices;
 #[cfg(feature = "csv")]
 mod csv_tables;
 mod devlake;
 mod devlake_runs;
+mod exports;
+mod figure_edges;
 mod figure_forms;
 mod figures;
 mod fixture;
@@ -28,8 +31,10 @@ mod log;
 mod middleware;
 #[cfg(feature = "report")]
 mod page;
+mod peers;
 mod presets;
 mod properties;
+mod review;
 mod statistics;
 mod synthetic;
 mod table;

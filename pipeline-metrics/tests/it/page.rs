@@ -8,7 +8,7 @@ use pipeline_metrics::page::{
     Page, Section, Stream, Table, Trend,
 };
 use pipeline_metrics::stats::{BehaviourChart, Bounds};
-use pipeline_metrics::{Delivery, Options, Report, ReportOptions, Scope, Unit};
+use pipeline_metrics::{Delivery, Facts, Options, Report, ReportOptions, Scope, Unit};
 
 use crate::browser::Browser;
 use crate::fixture::folder;
@@ -513,4 +513,481 @@ fn write_the_samples() {
             write(name, html);
         }
     }
+}
+
+/// Everything that takes a text, with a text that is markup in each place, and none of it twice.
+fn hostile_everywhere() -> String {
+    let text = |place: &str| format!("{place} {HOSTILE}");
+    let headline = Headline {
+        name: text("headline name"),
+        value: text("7 headline value"),
+        interval: text("headline interval"),
+        verdict: text("headline verdict"),
+        signal: true,
+        explained: vec![text("headline explained")],
+    };
+    let starts = weeks(2);
+    let end = starts[1] + SignedDuration::from_hours(168);
+    let trend = Chart::Trend(Trend {
+        unit: Unit::Count,
+        bucket: text("bucket"),
+        starts,
+        end,
+        chart: BehaviourChart::of(&[Some(1.0), Some(2.0)], Bounds::NONE),
+        marks: vec![Mark {
+            at: at("2025-01-01T00:00:00Z"),
+            label: text("mark"),
+        }],
+        bands: vec![Band {
+            from: at("2025-01-01T00:00:00Z"),
+            to: at("2025-01-02T00:00:00Z"),
+            label: text("band"),
+        }],
+    });
+    let bars = Chart::Bars(Bars {
+        thing: text("thing"),
+        measure: text("measure"),
+        rows: vec![BarRow {
+            label: text("bar label"),
+            value: 1.0,
+            text: text("bar text"),
+            signal: false,
+        }],
+    });
+    let intervals = Chart::Intervals(Intervals {
+        things: text("things"),
+        unit: Unit::Count,
+        confidence: text("confidence"),
+        rows: vec![IntervalRow {
+            label: text("interval label"),
+            value: Some(1.0),
+            interval: Some((0.5, Some(2.0))),
+            made_of: text("made of"),
+        }],
+    });
+    let stream = Chart::Stream(Stream {
+        blocks: vec![BlockRow {
+            name: text("block"),
+            lead_ms: HOUR,
+            process_ms: None,
+            complete_accurate: None,
+            group: Some(text("group")),
+        }],
+    });
+    let distribution = Chart::Distribution(Distribution::of(text("counted"), &[HOUR]));
+    let mut part = Section::new(text("folded title"))
+        .folded(true)
+        .prose(text("prose"));
+    for (name, chart) in [
+        ("bars", bars),
+        ("intervals", intervals),
+        ("stream", stream),
+        ("distribution", distribution),
+    ] {
+        part = part.part(Section::new(text(name)).chart(chart));
+    }
+    Page::new(text("page title"))
+        .lead(text("lead"))
+        .headline(headline)
+        .section(Section::new(text("section title")).chart(trend).part(part))
+        .section(
+            Section::new("second").table(
+                Table::new(text("caption"))
+                    .column(text("column"))
+                    .row([text("cell")]),
+            ),
+        )
+        .note(text("note"))
+        .render()
+        .unwrap()
+}
+
+#[test]
+fn no_place_takes_markup() {
+    let html = hostile_everywhere();
+    // Nothing but the page's own, which has none of these.
+    for markup in ["<script", "<img", "</title></style>", "x onerror=alert(1)>\""] {
+        assert!(!html.contains(markup), "{markup}");
+    }
+    for place in [
+        "headline name",
+        "headline value",
+        "headline interval",
+        "headline verdict",
+        "headline explained",
+        "bucket",
+        "mark",
+        "band",
+        "thing",
+        "measure",
+        "bar label",
+        "bar text",
+        "things",
+        "confidence",
+        "interval label",
+        "made of",
+        "block",
+        "group",
+        "counted",
+        "folded title",
+        "prose",
+        "page title",
+        "lead",
+        "section title",
+        "caption",
+        "column",
+        "cell",
+        "note",
+    ] {
+        // What is cut to fit into a drawing, or of which the words stand apart, begins so too.
+        assert!(html.contains(place.split(' ').next_back().unwrap()), "{place}");
+    }
+    for place in [
+        "interval",
+        "verdict",
+        "explained",
+        "caption",
+        "column",
+        "cell",
+        "note",
+        "prose",
+        "lead",
+    ] {
+        assert!(html.contains(&format!("{place} &lt;/title&gt;")), "{place}");
+    }
+    let Some(browser) = Browser::find() else { return };
+    let seen = browser.look(&html, 380);
+    assert_eq!(seen.complaints, Vec::<String>::new());
+}
+
+/// The rows of the table whose caption is given, cell by cell.
+fn table_of(html: &str, caption: &str) -> Vec<Vec<String>> {
+    let table = html
+        .split(&format!("<caption>{caption}</caption>"))
+        .nth(1)
+        .unwrap_or_else(|| panic!("no table `{caption}`"));
+    let body = table.split("</table>").next().unwrap();
+    let text = |cell: &str| {
+        let text = cell.split_once('>').unwrap().1;
+        text.split("</").next().unwrap().to_owned()
+    };
+    body.split("<tr>")
+        .skip(1)
+        .map(|row| {
+            row.split("<t")
+                .filter(|cell| cell.starts_with("h ") || cell.starts_with('d'))
+                .map(text)
+                .collect()
+        })
+        .collect()
+}
+
+fn shown(chart: Chart) -> Vec<Vec<String>> {
+    let html = Page::new("p")
+        .section(Section::new("c").chart(chart))
+        .render()
+        .unwrap();
+    table_of(&html, "c")
+}
+
+fn said(rows: &[Vec<String>]) -> String {
+    let lines: Vec<_> = rows
+        .iter()
+        .map(|row| row.join(" | ").trim_end().to_owned())
+        .collect();
+    lines.join("\n")
+}
+
+/// Each chart's table has all of its numbers, so that nobody has to see the drawing.
+#[test]
+fn the_table_of_a_chart_says_what_the_drawing_shows() {
+    let starts = weeks(13);
+    let end = starts[12] + SignedDuration::from_hours(168);
+    let mut values: Vec<_> = (0..13).map(|week| Some(f64::from(5 + week % 2))).collect();
+    values[11] = Some(20.0);
+    values[4] = None;
+    let trend = Chart::Trend(Trend {
+        unit: Unit::Count,
+        bucket: "week".to_owned(),
+        chart: BehaviourChart::judged_by(&values, 11, Bounds::NOT_NEGATIVE),
+        marks: vec![
+            Mark {
+                at: starts[1],
+                label: "incident at the first moment".to_owned(),
+            },
+            Mark {
+                at: starts[2] - SignedDuration::from_secs(1),
+                label: "incident at the last".to_owned(),
+            },
+        ],
+        bands: vec![Band {
+            from: starts[6],
+            to: starts[7],
+            label: "freeze".to_owned(),
+        }],
+        starts,
+        end,
+    });
+    let mut all = vec![said(&shown(trend))];
+    let times = [0.0, 5.0 / 60.0, 0.5, 1.0, 24.0 * 400.0].map(|hours| hours * HOUR);
+    all.push(said(&shown(Chart::Distribution(Distribution::of(
+        "change", &times,
+    )))));
+    let row = |label: &str, value, interval| IntervalRow {
+        label: label.to_owned(),
+        value,
+        interval,
+        made_of: format!("{label} of all"),
+    };
+    let intervals = Chart::Intervals(Intervals {
+        things: "services".to_owned(),
+        unit: Unit::Share,
+        confidence: "95 %".to_owned(),
+        rows: vec![
+            row("a", Some(0.25), Some((0.1, Some(0.5)))),
+            row("b", Some(0.5), Some((0.3, None))),
+            row("c", None, None),
+        ],
+    });
+    all.push(said(&shown(intervals)));
+    let bars = Chart::Bars(Bars {
+        thing: "place".to_owned(),
+        measure: "age".to_owned(),
+        rows: vec![BarRow {
+            label: "shop in eu".to_owned(),
+            value: 2.0,
+            text: "v1 for 2 d".to_owned(),
+            signal: true,
+        }],
+    });
+    all.push(said(&shown(bars)));
+    let block = |name: &str, lead: f64, process, group: Option<&str>| BlockRow {
+        name: name.to_owned(),
+        lead_ms: lead * HOUR,
+        process_ms: process,
+        complete_accurate: None,
+        group: group.map(str::to_owned),
+    };
+    let stream = Chart::Stream(Stream {
+        blocks: vec![
+            block("build", 2.0, Some(HOUR), None),
+            block("test", 6.0, None, Some("verify")),
+            block("review", 3.0, Some(0.0), Some("verify")),
+        ],
+    });
+    all.push(said(&shown(stream)));
+    insta::assert_snapshot!(all.join("\n\n"), @"
+    week from | value | moving range | what it says | meanwhile
+    2024-12-30 | 5 | – |  |
+    2025-01-06 | 6 | 1 |  | incident at the first moment; incident at the last
+    2025-01-13 | 5 | 1 |  |
+    2025-01-20 | 6 | 1 |  |
+    2025-01-27 | – | – |  |
+    2025-02-03 | 6 | 0 |  |
+    2025-02-10 | 5 | 1 |  | freeze
+    2025-02-17 | 6 | 1 |  |
+    2025-02-24 | 5 | 1 |  |
+    2025-03-03 | 6 | 1 |  |
+    2025-03-10 | 5 | 1 |  |
+    2025-03-17 | 20 | 15 | outside the natural limits; a larger step than is natural |
+    2025-03-24 | 5 | 15 | a larger step than is natural |
+
+    time | changes | share | share up to here
+    less than 5 min | 1 | 20.0 % | 20.0 %
+    5 min to 15 min | 1 | 20.0 % | 40.0 %
+    15 min to 1 h | 1 | 20.0 % | 60.0 %
+    1 h to 4 h | 1 | 20.0 % | 80.0 %
+    4 h to 12 h | 0 | 0.0 % | 80.0 %
+    12 h to 1 d | 0 | 0.0 % | 80.0 %
+    1 d to 2 d | 0 | 0.0 % | 80.0 %
+    2 d to 4 d | 0 | 0.0 % | 80.0 %
+    4 d to 1 wk | 0 | 0.0 % | 80.0 %
+    1 wk to 2 wk | 0 | 0.0 % | 80.0 %
+    2 wk to 30 d | 0 | 0.0 % | 80.0 %
+    30 d to 60 d | 0 | 0.0 % | 80.0 %
+    60 d to 120 d | 0 | 0.0 % | 80.0 %
+    120 d to 240 d | 0 | 0.0 % | 80.0 %
+    240 d and more | 1 | 20.0 % | 100.0 %
+
+    services | value | 95 % interval | made of
+    a | 25.0 % | 10.0 % to 50.0 % | a of all
+    b | 50.0 % | 30.0 % or more | b of all
+    c | – | – | c of all
+
+    place | age
+    shop in eu | v1 for 2 d
+
+    step | lead time | process time | complete and accurate | at the same time
+    build | 2 h 0 min | 1 h 0 min | – |
+    test | 6 h 0 min | – | – | verify
+    review | 3 h 0 min | 0 s | – | verify
+    ");
+}
+
+/// A step begins where the one before ends, and those of a group together: after the longest of them.
+#[test]
+fn steps_of_a_stream_stand_where_they_happen() {
+    let block = |name: &str, lead: f64, group: Option<&str>| BlockRow {
+        name: name.to_owned(),
+        lead_ms: lead * HOUR,
+        process_ms: None,
+        complete_accurate: None,
+        group: group.map(str::to_owned),
+    };
+    let html = Page::new("p")
+        .section(Section::new("c").chart(Chart::Stream(Stream {
+            blocks: vec![
+                block("a", 2.0, None),
+                block("b", 6.0, Some("g")),
+                block("c", 3.0, Some("g")),
+                block("d", 2.0, None),
+            ],
+        })))
+        .render()
+        .unwrap();
+    let wide = html.split("<svg class=\"chart wide\"").nth(1).unwrap();
+    let wide = wide.split("</svg>").next().unwrap();
+    // The pale bars: where each begins and how wide it is.
+    let number = |bar: &str, name: &str| -> f64 {
+        let rest = bar.split(&format!("{name}=\"")).nth(1).unwrap();
+        rest.split('"').next().unwrap().parse().unwrap()
+    };
+    let bars: Vec<_> = wide
+        .split("<rect ")
+        .skip(1)
+        .filter(|bar| bar.contains("#D6E4F0"))
+        .map(|bar| (number(bar, "x"), number(bar, "width")))
+        .collect();
+    assert_eq!(bars.len(), 4);
+    let hour = bars[0].1 / 2.0;
+    let begins: Vec<_> = bars
+        .iter()
+        .map(|(x, _)| ((x - bars[0].0) / hour).round())
+        .collect();
+    assert_eq!(begins, [0.0, 2.0, 2.0, 8.0]);
+    let widths: Vec<_> = bars.iter().map(|(_, width)| (width / hour).round()).collect();
+    assert_eq!(widths, [2.0, 6.0, 3.0, 2.0]);
+}
+
+/// A colour that the style does not know stays as it is on dark ground.
+#[test]
+fn every_colour_of_a_drawing_is_one_of_the_style() {
+    let html = page("the shop").render().unwrap();
+    let (style, body) = html.split_once("</style>").unwrap();
+    let mut seen = std::collections::BTreeSet::new();
+    for attribute in ["fill", "stroke"] {
+        for rest in body.split(&format!(" {attribute}=\"")).skip(1) {
+            let colour = rest.split('"').next().unwrap();
+            seen.insert(format!(".chart [{attribute}=\"{colour}\"]"));
+        }
+    }
+    assert!(seen.len() > 8, "{seen:?}");
+    for rule in seen {
+        assert!(style.contains(&rule), "{rule}");
+    }
+}
+
+#[test]
+fn a_number_that_asks_for_attention_says_so() {
+    let html = page("the shop").render().unwrap();
+    let class = |text: &str| {
+        let before = html.split(&format!(">{text}</p>")).next().unwrap();
+        before
+            .rsplit("<p class=\"")
+            .next()
+            .unwrap()
+            .trim_end_matches('"')
+            .to_owned()
+    };
+    assert_eq!(class("3 points are signals"), "verdict signal");
+    assert_eq!(class("no signal in 52 weeks"), "verdict");
+    // Columns and rows are named as such.
+    assert!(html.contains("<th scope=\"col\">outcome</th><th scope=\"col\" class=\"n\">changes</th>"));
+    assert!(html.contains("<th scope=\"row\" class=\"w\">successful</th><td class=\"n\">11</td>"));
+    // Parts of which there is nothing are not there, within others either.
+    let half = Page::new("p").section(
+        Section::new("whole")
+            .part(Section::new("hollow"))
+            .part(Section::new("full").prose("x")),
+    );
+    let half = half.render().unwrap();
+    assert!(half.contains("full") && !half.contains("hollow"));
+}
+
+/// What a page of a delivery tells of a part is of that part, in the order that is promised.
+#[test]
+fn a_page_of_one_service_is_about_it() {
+    let mut log = String::new();
+    let monday = at("2025-01-06T12:00:00Z");
+    for week in 0..12_i64 {
+        for (service, count) in [
+            ("shop", if week == 11 { 30 } else { 5 + week % 2 }),
+            ("search", 3),
+        ] {
+            for number in 0..count {
+                let time = monday + SignedDuration::from_hours(168 * week + number);
+                log += &format!(
+                    "{{\"type\":\"deployment\",\"ts\":\"{time}\",\"service\":\"{service}\",\"id\":\"{service}{week}-{number}\",\"environment\":\"production\",\"result\":\"success\",\"kind\":\"planned\"}}\n"
+                );
+            }
+        }
+    }
+    for (service, id, time) in [
+        ("shop", "i-shop", "2025-01-07T00:00:00Z"),
+        ("search", "i-search", "2025-01-07T00:00:00Z"),
+        ("shop", "i-open", "2025-01-14T00:00:00Z"),
+    ] {
+        log += &format!(
+            "{{\"type\":\"incident_opened\",\"ts\":\"{time}\",\"service\":\"{service}\",\"id\":\"{id}\"}}\n"
+        );
+    }
+    log += "{\"type\":\"incident_resolved\",\"ts\":\"2025-01-07T06:00:00Z\",\"service\":\"shop\",\"id\":\"i-shop\"}\n";
+    for (sha, time) in [
+        ("late", "2025-03-20T00:00:00Z"),
+        ("early", "2025-03-01T00:00:00Z"),
+    ] {
+        log += &format!("{{\"type\":\"change\",\"ts\":\"{time}\",\"service\":\"shop\",\"sha\":\"{sha}\"}}\n");
+    }
+    let facts = crate::worked::facts(&log);
+    let delivery = Delivery::of(&facts, &Options::default()).unwrap();
+    let options = ReportOptions::new(delivery.everything().unwrap()).only([Scope::Component("shop")]);
+    let report = Report::of(&delivery, &options);
+    let html = DeliveryPage::new(&delivery, &report).page().render().unwrap();
+    // The incidents of others are no marks of its weeks.
+    assert!(
+        html.contains("incident i-shop") && !html.contains("i-search"),
+        "marks"
+    );
+    // Thirty in a week are a signal, the number says so, and the list has it.
+    assert!(
+        html.contains("<p class=\"verdict signal\">1 signal in 12 weeks</p>"),
+        "verdict"
+    );
+    let signals = table_of(&html, "Weeks beside each other are one signal");
+    assert_eq!(signals[1][0], "2025-03-24");
+    assert_eq!(signals[1][3], "Deployment frequency");
+    assert!(
+        html.contains("One is still open and not among these."),
+        "open ones"
+    );
+    let waiting = table_of(&html, "Changes that have not reached users");
+    let first: Vec<_> = waiting.iter().skip(1).map(|row| row[0].clone()).collect();
+    assert_eq!(first, ["change early", "change late"]);
+    // What is left out of one number is not told of another.
+    let numbers = html.split("<ul class=\"numbers\">").nth(1).unwrap();
+    let numbers: Vec<_> = numbers.split("<li>").skip(1).take(5).collect();
+    assert!(
+        numbers[1].contains("2 changes, not delivered yet"),
+        "{}",
+        numbers[1]
+    );
+    assert!(!numbers[0].contains("not delivered yet") && !numbers[2].contains("not delivered yet"));
+    // Without deployments there is nothing to set beside a survey.
+    let nothing = Facts::new();
+    let delivery = Delivery::of(&nothing, &Options::default()).unwrap();
+    let week = delivery.bucket(pipeline_metrics::Bucket::Week, monday);
+    let report = Report::of(&delivery, &ReportOptions::new(week).with_overall());
+    let html = DeliveryPage::new(&delivery, &report).page().render().unwrap();
+    assert!(!html.contains("Beside DORA"), "survey");
+    assert!(html.contains("Nothing went live in this time"));
 }

@@ -112,8 +112,9 @@ fn by<K: Ord>(
     groups.into_values().collect()
 }
 
-fn day(time: &(String, jiff::Timestamp, f64)) -> i64 {
-    time.1.as_second().div_euclid(86_400)
+/// There is one environment with users.
+fn day(time: &(String, jiff::Timestamp, f64)) -> (String, i64) {
+    (time.0.clone(), time.1.as_second().div_euclid(86_400))
 }
 
 #[test]
