@@ -224,7 +224,7 @@ fn an_event_says_the_same_as_text() {
     let texts: Vec<_> = values.iter().map(text).collect();
     let said = told(&texts);
     assert_eq!(said, told(&values));
-    assert_eq!(said.matches("\\\"d\\\"").count(), 2, "{said}");
+    assert_eq!(said.matches("Sha(\"d\")").count(), 2, "{said}");
     // Twice, and in whatever order, they say no more.
     let backwards: Vec<_> = texts.iter().rev().chain(&values).cloned().collect();
     assert_eq!(told(&backwards).len(), said.len());
