@@ -16,7 +16,7 @@ impl Facts {
     ///
     /// | event | fact |
     /// |---|---|
-    /// | `environment.deployed`, unless `unchanged` | a successful [`Deployment`], and a [`Change`] for each revision |
+    /// | `environment.deployed`, unless `unchanged` | a successful [`Deployment`], and a [`Change`](crate::Change) for each revision |
     /// | `environment.deployment-failed` | a failed [`Deployment`] |
     /// | `environment.rolled-back` | a [`Rollback`] |
     /// | `incident.opened` | an [`Incident`] |
