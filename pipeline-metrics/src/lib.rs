@@ -97,6 +97,7 @@ mod figure_text;
 mod figures;
 mod flow;
 mod git;
+mod instant;
 #[cfg(feature = "journal")]
 mod journal;
 mod log;

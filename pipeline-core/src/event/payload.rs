@@ -147,9 +147,8 @@ impl Payload {
         matches!(self.0, Inner::Erased)
     }
 
-    /// The text, if the payload is one.
-    #[cfg(feature = "runtime")]
-    pub(crate) fn as_json(&self) -> Option<&str> {
+    /// The text, if the payload is one: for whoever reads less of it than [`Event::read`](crate::Event::read).
+    pub fn as_json(&self) -> Option<&str> {
         match &self.0 {
             Inner::Json(text) => Some(text),
             Inner::Value(_) | Inner::Erased => None,

@@ -109,8 +109,8 @@ pub(crate) fn lines(facts: &Facts, options: &Options, production: &mut Productio
 pub(crate) struct Linker<'a> {
     facts: &'a Facts,
     options: &'a Options,
-    /// Which revisions a deployment brought already.
-    brought: Vec<bool>,
+    /// Which revisions a deployment brought already: a bit for each, so that all are near.
+    brought: Vec<u64>,
     /// What failed deployments listed and the next successful one delivers.
     waiting: Vec<(u32, i64)>,
     /// The commits of what the deployments of a component list; kept for its memory.
@@ -126,7 +126,7 @@ impl<'a> Linker<'a> {
         Self {
             facts,
             options,
-            brought: vec![false; facts.revisions.len()],
+            brought: vec![0; facts.revisions.len().div_ceil(64)],
             waiting: Vec::new(),
             commits: Vec::new(),
             has: Vec::new(),
@@ -235,7 +235,9 @@ impl<'a> Linker<'a> {
         let lead_time = &self.options.lead_time;
         let known = commit != NEVER;
         run.with_changes |= known;
-        let brought = std::mem::replace(&mut self.brought[revision as usize], true);
+        let (word, bit) = (&mut self.brought[revision as usize / 64], 1 << (revision % 64));
+        let brought = *word & bit != 0;
+        *word |= bit;
         let counts_again = match lead_time.deliveries {
             Deliveries::First => false,
             Deliveries::Every => true,

@@ -1,3 +1,5 @@
+use std::hint::black_box;
+
 /// Finds rows of a table by what names them: open addressing over row numbers, so that the table keeps the names.
 ///
 /// The bits of a slot that no row number needs hold bits of the row's hash, so that a row is hardly ever read that is
@@ -9,6 +11,9 @@ pub(crate) struct Index {
     slots: Vec<u32>,
     rows: usize,
 }
+
+/// How many rows of tables are asked for before the first of them is needed.
+pub(crate) const AHEAD: usize = 64;
 
 /// Fewest slots of an index that has any.
 const FEWEST: usize = 16;
@@ -53,13 +58,29 @@ impl Index {
             let slots = (self.slots.len() * 2).max(FEWEST);
             self.slots = Vec::new();
             self.slots = vec![0; slots];
-            for row in 0..self.rows {
-                let row = row as u32;
-                self.place(hash_of(row), row);
-            }
+            self.place_all(hash_of);
         }
         self.place(hash, row);
         self.rows += 1;
+    }
+
+    /// Puts all rows into empty slots, which are asked for before they are needed.
+    fn place_all(&mut self, hash_of: impl Fn(u32) -> u64) {
+        let mask = self.slots.len() - 1;
+        let mut hashes = [0; AHEAD];
+        for first in (0..self.rows).step_by(AHEAD) {
+            let count = AHEAD.min(self.rows - first);
+            let rows = first as u32..;
+            let mut near = 0;
+            for (hash, row) in hashes[..count].iter_mut().zip(rows.clone()) {
+                *hash = hash_of(row);
+                near ^= self.slots[*hash as usize & mask];
+            }
+            black_box(near);
+            for (hash, row) in hashes[..count].iter().zip(rows) {
+                self.place(*hash, row);
+            }
+        }
     }
 
     fn place(&mut self, hash: u64, row: u32) {
@@ -78,5 +99,31 @@ impl Index {
         let mask = self.slots.len().checked_sub(1)?;
         let slot = *self.slots.get(hash as usize & mask)?;
         Self::row(slot, hash, mask)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::hash::mix;
+    use super::Index;
+
+    #[test]
+    fn rows_are_found_however_often_it_grew() {
+        // Some share their hash.
+        let hash = |row: u32| mix(u64::from(row / 3), 1);
+        let mut index = Index::default();
+        for rows in 0..3000 {
+            assert_eq!(index.find(hash(rows), |row| row == rows), None);
+            index.insert(hash(rows), rows, hash);
+            if rows.is_power_of_two() || rows % 100 == 99 {
+                for row in 0..=rows {
+                    assert_eq!(
+                        index.find(hash(row), |found| found == row),
+                        Some(row),
+                        "{row} of {rows}"
+                    );
+                }
+            }
+        }
     }
 }

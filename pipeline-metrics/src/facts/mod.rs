@@ -14,6 +14,7 @@ mod view;
 
 pub(crate) use deployments::DeploymentRow;
 pub(crate) use incidents::{IncidentRow, RollbackRow};
+pub(crate) use index::AHEAD;
 pub(crate) use names::Names;
 pub(crate) use order::natural;
 pub(crate) use origin::SourceId;

@@ -46,6 +46,11 @@ impl Names {
             .find(hash, |number| text.get(span(ends, number)) == Some(name))
     }
 
+    /// Where the search for a text begins; see [`Index::touch`].
+    pub(crate) fn touch(&self, name: &[u8]) -> u32 {
+        self.index.touch(hash::bytes(name)).unwrap_or_default()
+    }
+
     /// The text with a number; empty for a number that was not given out.
     pub(crate) fn get(&self, number: u32) -> &str {
         self.text.get(span(&self.ends, number)).unwrap_or_default()

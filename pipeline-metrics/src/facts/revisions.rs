@@ -1,7 +1,8 @@
 use std::collections::HashMap;
+use std::hint::black_box;
 
 use super::hash::mix;
-use super::index::Index;
+use super::index::{AHEAD, Index};
 use super::names::Names;
 use super::{NEVER, SourceId};
 use crate::fact::Form;
@@ -77,7 +78,25 @@ impl Revisions {
         self.intern_hashed(key.hash(), key)
     }
 
-    pub(crate) fn intern_hashed(&mut self, hash: u64, key: Key) -> u32 {
+    /// Adds the rows of many to a list. Each is somewhere else in a large table, so that some
+    /// are asked for before the first is needed.
+    pub(crate) fn intern_all(&mut self, keys: &[(Key, u64)], rows: &mut Vec<u32>) {
+        for keys in keys.chunks(AHEAD) {
+            let mut places = [None; AHEAD];
+            for (place, (_, hash)) in places.iter_mut().zip(keys) {
+                *place = self.index.touch(*hash);
+            }
+            let near = places[..keys.len()]
+                .iter()
+                .fold(0, |near, place| near ^ self.touch_row(*place));
+            black_box(near);
+            for (key, hash) in keys {
+                rows.push(self.intern_hashed(*hash, *key));
+            }
+        }
+    }
+
+    fn intern_hashed(&mut self, hash: u64, key: Key) -> u32 {
         let keys = &self.keys;
         if let Some(row) = self.index.find(hash, |row| keys[row as usize] == key) {
             return row;
@@ -91,13 +110,8 @@ impl Revisions {
         row
     }
 
-    /// See [`Index::touch`].
-    pub(crate) fn touch(&self, hash: u64) -> Option<u32> {
-        self.index.touch(hash)
-    }
-
-    /// Reads from a row that was [found early](Self::touch).
-    pub(crate) fn touch_row(&self, row: Option<u32>) -> u8 {
+    /// Reads from a row that was [found early](Index::touch).
+    fn touch_row(&self, row: Option<u32>) -> u8 {
         let key = row.and_then(|row| self.keys.get(row as usize));
         key.map_or(0, |key| key.sha[0])
     }

@@ -1,10 +1,10 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use super::batch::{Batch, Form, Text};
+use super::batch::{Batch, Form, Row, Text};
 use super::error::{LineError, LogError, LogErrorKind};
 use super::{LogSummary, chunks, general};
-use crate::facts::{DeploymentRow, IncidentRow, Key, NEVER, NONE, Names, SourceId};
+use crate::facts::{AHEAD, DeploymentRow, IncidentRow, Key, NEVER, NONE, Names, SourceId};
 use crate::{FactSource, Facts, Phases};
 
 /// Puts the rows of batches into the facts, in their order.
@@ -22,9 +22,6 @@ pub(super) struct Inserter<'f> {
     keys: Vec<(Key, u64)>,
     revisions: Vec<u32>,
 }
-
-/// How many rows of tables are asked for before the first of them is needed.
-const AHEAD: usize = 64;
 
 impl<'f> Inserter<'f> {
     pub(super) fn new(facts: &'f mut Facts, file: &Arc<str>, strict: bool) -> Self {
@@ -49,6 +46,9 @@ impl<'f> Inserter<'f> {
         self.intern_shas(batch);
         let mut from = 0;
         for at in 0..batch.rows.len() {
+            if at % AHEAD == 0 {
+                self.touch_ids(batch, &batch.rows[at..batch.rows.len().min(at + AHEAD)]);
+            }
             let (row, component) = (&batch.rows[at], self.components[at]);
             let shas = from..row.shas as usize;
             from = shas.end;
@@ -176,11 +176,9 @@ impl<'f> Inserter<'f> {
             }));
     }
 
-    /// Finds the rows of all shas of a batch. Each is somewhere else in a large table, so that many are asked for
-    /// before the first is needed.
+    /// Finds the rows of all shas of a batch.
     fn intern_shas(&mut self, batch: &Batch) {
         self.keys.clear();
-        self.revisions.clear();
         let mut from = 0;
         for (row, component) in batch.rows.iter().zip(&self.components) {
             let shas = from..row.shas as usize;
@@ -190,20 +188,18 @@ impl<'f> Inserter<'f> {
                 (key, key.hash())
             }));
         }
-        let revisions = &mut self.facts.revisions;
-        for keys in self.keys.chunks(AHEAD) {
-            let mut places = [None; AHEAD];
-            for (place, (_, hash)) in places.iter_mut().zip(keys) {
-                *place = revisions.touch(*hash);
-            }
-            let near = places
-                .iter()
-                .fold(0, |near, place| near ^ revisions.touch_row(*place));
-            black_box(near);
-            for (key, hash) in keys {
-                self.revisions.push(revisions.intern_hashed(*hash, *key));
-            }
-        }
+        self.revisions.clear();
+        self.facts.revisions.intern_all(&self.keys, &mut self.revisions);
+    }
+
+    /// Asks for where the deployments of some rows are found, before the first is needed.
+    fn touch_ids(&self, batch: &Batch, rows: &[Row]) {
+        let ids = &self.facts.deployments.ids;
+        let near = rows.iter().fold(0, |near, row| match row.form {
+            Form::Deployment { id, .. } => near ^ ids.touch(batch.bytes(id)),
+            _ => near,
+        });
+        black_box(near);
     }
 }
 

@@ -5,9 +5,10 @@ mod chunks;
 mod error;
 mod general;
 mod insert;
-mod instant;
 mod reader;
 mod scan;
 
 pub use error::{LineError, LogError, LogErrorKind};
 pub use reader::{LogReader, LogSummary};
+#[cfg(feature = "journal")]
+pub(crate) use scan::stop;

@@ -1,6 +1,6 @@
 use super::batch::{Batch, Form, Row, Text};
-use super::instant::Instants;
 use crate::fact::decode;
+use crate::instant::Instants;
 use crate::{DeploymentKind, DeploymentResult};
 
 /// Finds the lines of a batch. A line of the usual form is read here: compact, each field once, only known fields,
@@ -78,7 +78,7 @@ enum Type {
 
 /// Where the first byte is that ends a text or makes it unusual: a quote, a backslash, and what is no printable ASCII.
 #[inline]
-fn stop(text: &[u8]) -> Option<usize> {
+pub(crate) fn stop(text: &[u8]) -> Option<usize> {
     let (words, rest) = text.as_chunks::<8>();
     for (at, word) in words.iter().enumerate() {
         let stops = stops(u64::from_le_bytes(*word));

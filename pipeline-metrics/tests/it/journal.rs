@@ -196,6 +196,41 @@ fn a_week_of_a_journal_by_hand() {
 }
 
 #[test]
+fn an_event_says_the_same_as_text() {
+    let told = |events: &[Event]| {
+        let mut facts = Facts::new();
+        facts.add_events(events);
+        assert_eq!(facts.problems().len(), 0);
+        let all = (
+            facts.changes().collect::<Vec<_>>(),
+            facts.deployments().collect::<Vec<_>>(),
+            facts.incidents().collect::<Vec<_>>(),
+            facts.recoveries().collect::<Vec<_>>(),
+            facts.rollbacks().collect::<Vec<_>>(),
+        );
+        format!("{all:#?}")
+    };
+    let mut values = events();
+    // What a host wrote that does not say what is new, and what only the general reader takes.
+    let alone = Deployed {
+        revisions: Vec::new(),
+        ..deployed("1.0.3", &[("\"d\"", "08T08:00")])
+    };
+    values.push(event(PRODUCTION, 7, "08T12:00", EnvironmentEvent::from(alone)));
+    let text = |event: &Event| Event {
+        payload: Payload::json(event.payload.to_json().unwrap()),
+        ..event.clone()
+    };
+    let texts: Vec<_> = values.iter().map(text).collect();
+    let said = told(&texts);
+    assert_eq!(said, told(&values));
+    assert_eq!(said.matches("Sha(\"d\")").count(), 2, "{said}");
+    // Twice, and in whatever order, they say no more.
+    let backwards: Vec<_> = texts.iter().rev().chain(&values).cloned().collect();
+    assert_eq!(told(&backwards).len(), said.len());
+}
+
+#[test]
 fn an_incident_that_names_a_deployment_means_it() {
     let mut facts = Facts::new();
     facts.add_events(&events());

@@ -132,7 +132,14 @@ pub(super) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result
 
 /// Reads so many bytes, or fewer where the file ends.
 pub(super) fn read_exactly(file: &File, offset: u64, len: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; len];
+    let mut bytes = Vec::new();
+    read_into(&mut bytes, file, offset, len)?;
+    Ok(bytes)
+}
+
+/// The same, in place of what some bytes held before.
+pub(super) fn read_into(bytes: &mut Vec<u8>, file: &File, offset: u64, len: usize) -> io::Result<()> {
+    bytes.resize(len, 0);
     let mut filled = 0;
     while filled < len {
         match read_at(file, &mut bytes[filled..], offset + filled as u64) {
@@ -143,7 +150,7 @@ pub(super) fn read_exactly(file: &File, offset: u64, len: usize) -> io::Result<V
         }
     }
     bytes.truncate(filled);
-    Ok(bytes)
+    Ok(())
 }
 
 fn patiently(mut lock: impl FnMut() -> io::Result<()>) -> io::Result<()> {

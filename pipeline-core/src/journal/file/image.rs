@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::derived::Derived;
-use super::directory::{Directory, read_exactly};
+use super::directory::{Directory, read_into};
 use super::error::{corrupt, unreadable};
 use super::index::{Entry, Index};
 use super::line::EventLine;
@@ -242,7 +242,7 @@ impl Window<'_> {
             Some(at) => at,
             None => {
                 let ahead = self.end.saturating_sub(offset).min(AHEAD);
-                self.bytes = read_exactly(self.file, offset, len.max(ahead as usize))?;
+                read_into(&mut self.bytes, self.file, offset, len.max(ahead as usize))?;
                 self.start = offset;
                 0
             }

@@ -1,6 +1,6 @@
 /// Reads moments. The last day is kept: in a log, the next moment is mostly of the same one.
 #[derive(Debug, Default)]
-pub(super) struct Instants {
+pub(crate) struct Instants {
     date: [u8; 10],
     /// Since 1970; `None` of a date that is none.
     days: Option<i64>,
@@ -9,7 +9,7 @@ pub(super) struct Instants {
 impl Instants {
     /// The microseconds since 1970 of `YYYY-MM-DDTHH:MM:SSZ`, with up to six digits after a point at the seconds; `None`
     /// of every other text, which may well be a moment all the same.
-    pub(super) fn parse(&mut self, text: &[u8]) -> Option<i64> {
+    pub(crate) fn parse(&mut self, text: &[u8]) -> Option<i64> {
         let (date, rest) = text.split_first_chunk::<10>()?;
         let (time, fraction) = rest.split_first_chunk::<9>()?;
         if *date != self.date {
