@@ -137,6 +137,7 @@ impl Payload {
     }
 
     /// Wraps what most events of runs say.
+    #[inline]
     pub(crate) fn brief(brief: Brief) -> Self {
         Self(Inner::Brief(brief))
     }

@@ -24,6 +24,7 @@ pub(crate) enum Brief {
 
 impl Brief {
     /// The end of an attempt, if it is success and nothing more.
+    #[inline]
     pub(super) fn end(stage: &StageName, (attempt, epoch): (u32, u64), outcome: &Outcome) -> Option<Self> {
         outcome.is_plain().then(|| Self::Succeeded {
             stage: stage.clone(),

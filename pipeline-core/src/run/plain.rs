@@ -109,7 +109,7 @@ impl Ahead {
                 Arc::clone(outcome),
             ))),
         };
-        self.push(state, event);
+        self.own(state).push(event);
         state.end_plainly(*stage, Arc::clone(outcome), self.stamp);
         true
     }
@@ -151,7 +151,7 @@ impl Ahead {
             };
             *state.counts.ahead(state.graph.traits(index).clean_up) -= 1;
             state.touched.push(index);
-            self.push(state, NewEvent::brief(began));
+            self.own(state).push(NewEvent::brief(began));
         }
         let begun = state.attention.len();
         state.position += begun as u64;
