@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Actor, Cursor, DecodeError, EventPayload, Payload, Position, StreamId};
 use crate::Timestamp;
+use crate::run::Brief;
 
 /// Names one event for ever: its stream and its position there.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -24,7 +25,7 @@ impl fmt::Display for EventRef {
 
 /// An event that is to be appended. The journal adds stream, position and time.
 ///
-/// It is small (32 bytes and its payload): a journal in memory keeps it as it is.
+/// It is small (48 bytes, and its payload if that says much): a journal in memory keeps it as it is.
 #[derive(Debug, Clone)]
 pub struct NewEvent {
     payload: Payload,
@@ -61,6 +62,15 @@ impl NewEvent {
     pub fn engine(payload: impl EventPayload) -> Self {
         Self {
             payload: Payload::value(payload),
+            rest: None,
+        }
+    }
+
+    /// An event of the engine that says what most say.
+    #[inline]
+    pub(crate) fn brief(brief: Brief) -> Self {
+        Self {
+            payload: Payload::brief(brief),
             rest: None,
         }
     }

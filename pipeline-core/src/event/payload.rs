@@ -1,10 +1,12 @@
 use std::any::Any;
 use std::borrow::Cow;
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use crate::run::Brief;
 
 /// A family of event payloads: an enum with one variant for each kind of event that a crate defines.
 ///
@@ -85,12 +87,14 @@ pub enum DecodeError {
 }
 
 /// The payload of an event: a value of this process, JSON text as it was stored, or a tombstone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Payload(Inner);
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 enum Inner {
     Value(Arc<dyn ErasedPayload>),
+    /// A value that needs no place of its own.
+    Brief(Brief),
     Json(Arc<str>),
     Erased,
 }
@@ -132,6 +136,12 @@ impl Payload {
         Self(Inner::Value(payload))
     }
 
+    /// Wraps what most events of runs say.
+    #[inline]
+    pub(crate) fn brief(brief: Brief) -> Self {
+        Self(Inner::Brief(brief))
+    }
+
     /// Wraps JSON text as it was stored; it is not checked.
     pub fn json(text: impl Into<Arc<str>>) -> Self {
         Self(Inner::Json(text.into()))
@@ -151,7 +161,7 @@ impl Payload {
     pub fn as_json(&self) -> Option<&str> {
         match &self.0 {
             Inner::Json(text) => Some(text),
-            Inner::Value(_) | Inner::Erased => None,
+            Inner::Value(_) | Inner::Brief(_) | Inner::Erased => None,
         }
     }
 
@@ -159,6 +169,10 @@ impl Payload {
     pub(crate) fn says(&self) -> Option<(&'static str, u16)> {
         match &self.0 {
             Inner::Value(value) => Some((value.kind(), value.version())),
+            Inner::Brief(brief) => {
+                let event = brief.event();
+                Some((EventPayload::kind(&event), EventPayload::version(&event)))
+            }
             Inner::Json(_) | Inner::Erased => None,
         }
     }
@@ -171,6 +185,7 @@ impl Payload {
     pub fn to_json(&self) -> Result<Cow<'_, str>, PayloadError> {
         match &self.0 {
             Inner::Value(value) => value.encode().map(Cow::Owned),
+            Inner::Brief(brief) => EventPayload::encode(&brief.event()).map(Cow::Owned),
             Inner::Json(text) => Ok(Cow::Borrowed(text)),
             Inner::Erased => Ok(Cow::Borrowed("null")),
         }
@@ -185,20 +200,48 @@ impl Payload {
         match &self.0 {
             Inner::Value(value) => match value.as_any().downcast_ref::<P>() {
                 Some(value) => Ok(Some(Cow::Borrowed(value))),
-                // Another family's value, or one built by hand under this family's kind.
-                None => match value.encode() {
-                    Ok(json) => Ok(P::decode(kind, version, &json)?.map(Cow::Owned)),
-                    Err(error) => Err(DecodeError::Malformed {
-                        kind: kind.to_owned(),
-                        source: error.source,
-                    }),
-                },
+                None => reread(&**value, kind, version),
             },
+            Inner::Brief(brief) => {
+                let mut event = Some(brief.event());
+                match (&mut event as &mut dyn Any).downcast_mut::<Option<P>>() {
+                    Some(event) => Ok(event.take().map(Cow::Owned)),
+                    None => reread(&brief.event(), kind, version),
+                }
+            }
             Inner::Json(text) => Ok(P::decode(kind, version, text)?.map(Cow::Owned)),
             Inner::Erased => Err(DecodeError::Erased {
                 kind: kind.to_owned(),
             }),
         }
+    }
+}
+
+/// Reads another family's value, or one built by hand under this family's kind.
+fn reread<P: EventPayload>(
+    value: &dyn ErasedPayload,
+    kind: &str,
+    version: u16,
+) -> Result<Option<Cow<'static, P>>, DecodeError> {
+    match value.encode() {
+        Ok(json) => Ok(P::decode(kind, version, &json)?.map(Cow::Owned)),
+        Err(error) => Err(DecodeError::Malformed {
+            kind: kind.to_owned(),
+            source: error.source,
+        }),
+    }
+}
+
+impl Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut payload = f.debug_tuple("Payload");
+        match &self.0 {
+            Inner::Value(value) => payload.field(value),
+            Inner::Brief(brief) => payload.field(brief),
+            Inner::Json(text) => payload.field(text),
+            Inner::Erased => payload.field(&"erased"),
+        };
+        payload.finish()
     }
 }
 

@@ -29,7 +29,7 @@ impl<'a> StageNode<'a> {
 
     /// Its name.
     pub fn name(self) -> &'a StageName {
-        &self.planned().name
+        self.graph.run.name(self.index)
     }
 
     /// The stage itself.

@@ -81,8 +81,9 @@ pub(crate) struct Ahead {
     own: Option<usize>,
     /// For how many events of the run there is to be room.
     room: usize,
-    /// An empty list for the run's own events, left from an earlier batch.
-    spare: Option<Append>,
+    /// Whether the batch holds nothing but an empty list for the run's own events, left from an earlier batch: it is
+    /// filled again where it is, or goes before anything else comes.
+    idle: bool,
     /// The newer run that takes the run's place.
     superseded_by: Option<RunId>,
     /// Whether the [plain case](super::plain) takes no short cut.
@@ -101,7 +102,7 @@ impl Ahead {
             batch: Batch::new(moment.now),
             own: None,
             room: 0,
-            spare: None,
+            idle: false,
             superseded_by: None,
             long_way: false,
         }
@@ -186,61 +187,72 @@ impl Ahead {
                 DecidedEvent::Run(event, stage) => {
                     state.apply_run(state.position + 1, now, &actor, &event, stage);
                     let event = NewEvent::shared(actor, event);
-                    self.push(state, event);
+                    self.own(state).push(event);
                 }
                 DecidedEvent::Unmoved(name) => {
                     let position = state.environments.get(&name).map_or(0, |known| known.position);
-                    self.batch
+                    self.others()
                         .expect(&StreamId::environment(&name), Expected::At(position));
                 }
                 DecidedEvent::Environment(name, event) => {
                     let position = state.environments.get(&name).map_or(0, |known| known.position);
                     state.apply_environment(&name, position + 1, now, &event);
                     let (stream, expected) = (StreamId::environment(&name), Expected::At(position));
-                    self.batch.push(&stream, expected, NewEvent::new(actor, *event));
+                    self.others()
+                        .push(&stream, expected, NewEvent::new(actor, *event));
                 }
                 DecidedEvent::Dequeued(pipeline, run) => {
                     let superseded_by = self.superseded_by.clone();
                     let event = PipelineEvent::from(RunDequeued { run, superseded_by });
                     let event = NewEvent::new(actor, event);
-                    self.batch
+                    self.others()
                         .push(&StreamId::pipeline(&pipeline), Expected::Any, event);
                 }
                 DecidedEvent::Pool(name, event) => {
                     let position = state.pools.get(&name).map_or(0, |known| known.position);
                     state.apply_pool(&name, position + 1, now, &event);
                     let (stream, expected) = (StreamId::pool(&name), Expected::At(position));
-                    self.batch.push(&stream, expected, NewEvent::new(actor, *event));
+                    self.others()
+                        .push(&stream, expected, NewEvent::new(actor, *event));
                 }
             }
         }
         self.decided = decided;
     }
 
-    /// Adds an event of the run.
+    /// The events of the run.
     #[inline]
-    pub(super) fn push(&mut self, state: &RunState, event: NewEvent) {
+    pub(super) fn own(&mut self, state: &RunState) -> &mut Vec<NewEvent> {
         let own = match self.own {
             Some(own) => own,
             None => self.begin_own(state),
         };
-        self.batch.appends[own].events.push(event);
+        &mut self.batch.appends[own].events
     }
 
     /// The run's own stream is touched for the first time.
-    #[inline]
     fn begin_own(&mut self, state: &RunState) -> usize {
-        let mut append = self.spare.take().unwrap_or_else(|| Append {
-            stream: state.stream.clone(),
-            expected: Expected::Any,
-            events: Vec::new(),
-        });
+        if !std::mem::take(&mut self.idle) {
+            self.batch.appends.push(Append {
+                stream: state.stream.clone(),
+                expected: Expected::Any,
+                events: Vec::new(),
+            });
+        }
+        let own = self.batch.appends.len() - 1;
+        let append = &mut self.batch.appends[own];
         append.expected = Expected::At(self.position);
         append.events.reserve_exact(self.room);
-        let own = self.batch.appends.len();
-        self.batch.appends.push(append);
         self.own = Some(own);
         own
+    }
+
+    /// The batch, for all but events of the run.
+    fn others(&mut self) -> &mut Batch {
+        if std::mem::take(&mut self.idle) {
+            self.batch.appends.clear();
+        }
+        &mut self.batch
     }
 
     /// Begins anew, for the next batch: on so many inputs. What the journal left of the last one is used again.
@@ -253,13 +265,16 @@ impl Ahead {
         self.begun = 0;
         // An end, and on average a beginning.
         self.room = 2 * inputs;
-        if let Some(own) = self.own.take() {
-            let mut own = self.batch.appends.swap_remove(own);
-            own.events.clear();
-            self.spare = Some(own);
-        }
         self.batch.at = moment.now;
-        self.batch.appends.clear();
+        match self.own.take() {
+            Some(0) => {
+                self.batch.appends.truncate(1);
+                self.batch.appends[0].events.clear();
+                self.idle = true;
+            }
+            _ if self.idle => {}
+            _ => self.batch.appends.clear(),
+        }
         self.decided.0.clear();
         self.attention.clear();
     }
@@ -268,13 +283,96 @@ impl Ahead {
     #[cfg(feature = "runtime")]
     #[inline]
     pub(crate) fn batch(&mut self) -> &mut Batch {
-        &mut self.batch
+        self.others()
     }
 
     /// The batch, to be kept; it is empty then.
     #[cfg(feature = "runtime")]
     pub(crate) fn take_batch(&mut self) -> Batch {
         self.own = None;
-        std::mem::replace(&mut self.batch, Batch::new(self.moment.now))
+        let empty = Batch::new(self.moment.now);
+        std::mem::replace(self.others(), empty)
+    }
+}
+
+#[cfg(feature = "runtime")]
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::super::brief::Brief;
+    use super::super::event::RunCreated;
+    use super::super::graph::RunGraph;
+    use super::*;
+    use crate::{Actor, EnvironmentName, RunPlan, StageName, Timestamp};
+
+    fn state() -> RunState {
+        let plan = RunPlan::new("p".parse().unwrap(), "p".parse().unwrap());
+        let created = RunCreated::new(plan).unwrap();
+        let graph = RunGraph::new(Arc::clone(&created.plan)).unwrap();
+        let id = RunId::new("r").unwrap();
+        RunState::new(&id, &created, &Actor::Engine, Timestamp::UNIX_EPOCH, graph.into())
+    }
+
+    #[derive(Debug, Clone, Copy)]
+    enum Step {
+        Own,
+        Unmoved,
+    }
+
+    impl Ahead {
+        fn step(&mut self, state: &RunState, step: Step) {
+            match step {
+                Step::Own => {
+                    let stage: StageName = "s".parse().unwrap();
+                    let (attempt, generation, epoch) = (1, 1, self.position);
+                    self.own(state).push(NewEvent::brief(Brief::Began {
+                        stage,
+                        attempt,
+                        generation,
+                        epoch,
+                    }));
+                }
+                Step::Unmoved => {
+                    let name: EnvironmentName = "e".parse().unwrap();
+                    self.others()
+                        .expect(&StreamId::environment(&name), Expected::At(3));
+                }
+            }
+        }
+    }
+
+    proptest! {
+        /// What an earlier batch left behind is in none of the next ones.
+        #[test]
+        fn a_batch_is_the_same_after_others(
+            batches in prop::collection::vec(
+                (prop::collection::vec(prop::sample::select(&[Step::Own, Step::Unmoved][..]), 0..4), 0..3),
+                1..8,
+            ),
+        ) {
+            let mut state = state();
+            let moment = |second| Moment::from(Timestamp::from_second(second).unwrap());
+            let mut used = Ahead::of(&state, moment(0));
+            for (second, (steps, fate)) in (1..).zip(batches) {
+                let mut fresh = Ahead::of(&state, moment(second));
+                used.again(&state, moment(second), 1);
+                for step in steps {
+                    fresh.step(&state, step);
+                    used.step(&state, step);
+                }
+                prop_assert_eq!(format!("{:?}", used.batch()), format!("{:?}", fresh.batch()));
+                prop_assert_eq!(used.len(), fresh.len());
+                match fate {
+                    // A journal took the events, somebody else was first, or the batch is kept.
+                    0 => used.batch().appends.iter_mut().for_each(|append| append.events.clear()),
+                    1 => {}
+                    _ => drop(used.take_batch()),
+                }
+                state.position += 1;
+            }
+        }
     }
 }

@@ -289,6 +289,20 @@ pub struct StageFinished {
     pub retry_at: Option<Box<Timestamp>>,
 }
 
+impl StageFinished {
+    /// The end of an attempt that did its work, and left no output.
+    pub(super) fn completed(stage: &StageName, (attempt, epoch): (u32, u64), outcome: Arc<Outcome>) -> Self {
+        Self {
+            stage: stage.clone(),
+            attempt,
+            epoch,
+            result: StageResult::Completed { outcome },
+            output: None,
+            retry_at: None,
+        }
+    }
+}
+
 /// An old outcome was reused: nothing that it depends on changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StageReused {

@@ -27,6 +27,9 @@ pub(crate) struct RunGraph {
     /// Whether some stage may be tried again.
     #[cfg(feature = "runtime")]
     pub(crate) retries: bool,
+    /// Whether the outcome of some stage may be used again.
+    #[cfg(feature = "runtime")]
+    pub(crate) reuses: bool,
     /// Whether some stage runs over a list.
     pub(crate) lists: bool,
     /// Whether nothing of the plan is shared, listed or limited in time: then a plain stage depends on the stages before
@@ -205,6 +208,8 @@ impl RunGraph {
         }
         #[cfg(feature = "runtime")]
         let retries = plan.stages.iter().any(|stage| stage.retry.is_some());
+        #[cfg(feature = "runtime")]
+        let reuses = plan.stages.iter().any(|stage| stage.effect == Effect::Pure);
         let lists = plan.stages.iter().any(|stage| stage.each.is_some());
         let limits = &plan.limits;
         let free = plan.environments.is_empty()
@@ -223,6 +228,8 @@ impl RunGraph {
             traits,
             #[cfg(feature = "runtime")]
             retries,
+            #[cfg(feature = "runtime")]
+            reuses,
             lists,
             free,
             plan,
@@ -239,7 +246,7 @@ impl RunGraph {
             && self.on_environment == other.on_environment
             && self.producer == other.producer
             && traits(self) == traits(other)
-            && (self.retries, self.lists) == (other.retries, other.lists)
+            && (self.retries, self.reuses, self.lists) == (other.retries, other.reuses, other.lists)
     }
 
     /// How many stages the plan has.
@@ -253,7 +260,7 @@ impl RunGraph {
     }
 
     #[inline]
-    pub(super) fn name(&self, index: StageIndex) -> &StageName {
+    pub(crate) fn name(&self, index: StageIndex) -> &StageName {
         let all = || self.plan.stages.iter().map(|stage| stage.name.clone()).collect();
         &self.names.get_or_init(all)[index as usize]
     }

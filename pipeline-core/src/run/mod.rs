@@ -5,6 +5,7 @@
 
 mod advance;
 mod apply;
+mod brief;
 mod budget;
 mod call;
 mod created_form;
@@ -36,6 +37,7 @@ mod view;
 
 #[cfg(feature = "runtime")]
 pub(crate) use advance::Ahead;
+pub(crate) use brief::Brief;
 pub use decide::{ENVIRONMENT_LOCK, NEWER_DEPLOYMENT};
 pub use event::{
     ActionPlanned, CancelRequested, GateVerdict, GatesEvaluated, Purpose, RunClaimed, RunCreated, RunEvent,

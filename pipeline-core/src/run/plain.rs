@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use super::advance::Ahead;
-use super::event::{RunEvent, StageFinished, StageResult, StageStarted};
+use super::brief::Brief;
+use super::event::{RunEvent, StageFinished, StageResult};
 use super::graph::StageIndex;
 use super::input::{Input, Moment};
 use super::stage_state::{Attempt, StageEnd, StageState};
@@ -99,19 +100,16 @@ impl Ahead {
         if !plain {
             return false;
         }
-        self.push_plain(
-            state,
-            RunEvent::StageFinished(StageFinished {
-                stage: state.graph.name(*stage).clone(),
-                attempt: *attempt,
-                epoch: *epoch,
-                result: StageResult::Completed {
-                    outcome: Arc::clone(outcome),
-                },
-                output: None,
-                retry_at: None,
-            }),
-        );
+        let (name, attempt) = (state.graph.name(*stage), (*attempt, *epoch));
+        let event = match Brief::end(name, attempt, outcome) {
+            Some(brief) => NewEvent::brief(brief),
+            None => NewEvent::engine(RunEvent::from(StageFinished::completed(
+                name,
+                attempt,
+                Arc::clone(outcome),
+            ))),
+        };
+        self.own(state).push(event);
         state.end_plainly(*stage, Arc::clone(outcome), self.stamp);
         true
     }
@@ -145,16 +143,15 @@ impl Ahead {
                 since: now,
                 details: None,
             });
-            let started = StageStarted {
+            let began = Brief::Began {
                 stage: state.graph.name(index).clone(),
                 attempt: record.attempts,
                 generation: record.generation,
                 epoch,
-                details: None,
             };
             *state.counts.ahead(state.graph.traits(index).clean_up) -= 1;
             state.touched.push(index);
-            self.push_plain(state, RunEvent::StageStarted(started));
+            self.own(state).push(NewEvent::brief(began));
         }
         let begun = state.attention.len();
         state.position += begun as u64;
@@ -166,10 +163,5 @@ impl Ahead {
         self.begun += begun;
         self.moment.free = self.moment.free.saturating_sub(begun);
         true
-    }
-
-    #[inline]
-    fn push_plain(&mut self, state: &RunState, event: RunEvent) {
-        self.push(state, NewEvent::engine(event));
     }
 }

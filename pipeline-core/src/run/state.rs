@@ -392,11 +392,16 @@ impl RunState {
         self.touched.push(stage);
     }
 
-    /// Touches every stage that is not done: what a runner does first, after it claimed the run.
+    /// Touches every stage that may ask for something: what a runner does first, after it claimed the run. Those
+    /// that are done never do, and those that wait for others not before these have ended.
     pub fn touch_all(&mut self) {
-        self.touched = (0..self.stages.len() as StageIndex)
-            .filter(|&index| !self.stage_state(index).is_done())
-            .collect();
+        let asks = |&index: &StageIndex| {
+            !matches!(
+                self.stage_state(index),
+                StageState::Pending { .. } | StageState::Done(_)
+            )
+        };
+        self.touched = (0..self.stages.len() as StageIndex).filter(asks).collect();
     }
 }
 

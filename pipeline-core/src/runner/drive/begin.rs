@@ -15,7 +15,7 @@ use crate::runner::lanes::Lanes;
 use crate::runner::lease::Lease;
 use crate::runner::slots::Held;
 use crate::runner::worker::Runner;
-use crate::{Effect, Outcome, RunId};
+use crate::{Outcome, RunId};
 
 impl Runner {
     /// Drives a run until it ends, or until all that is left waits for something outside. What a run waits for
@@ -68,11 +68,7 @@ impl Runner {
         if state.epoch() == 0 {
             self.check_source(&state).await?;
         }
-        let reuses = pipeline
-            .plan()
-            .stages
-            .iter()
-            .any(|stage| stage.effect == Effect::Pure);
+        let reuses = pipeline.graph().reuses;
         if reuses {
             self.refresh_history().await?;
         }

@@ -1,14 +1,20 @@
 //! Stages that end at once, one after another, over a journal that need not be waited for.
+//!
+//! The runtime's clock stands still unless a stage moves it, or all wait: so every stage is as quick as it says, and a
+//! drive that would wait for ever has soon done so.
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Waker};
+use std::time::Duration;
 
 use pipeline_core::testing::{ManualClock, MemoryArtifacts};
 use pipeline_core::{
     AppendError, Batch, Checkpoint, Commit, Cursor, Effect, Event, Expected, Journal, JournalExt,
-    MemoryJournal, NewEvent, Outcome, Payload, Pipeline, ReadError, RunId, RunRequest, RunStatus, Runner,
-    RunnerOptions, Stage, StageContext, StageSpec, StreamId,
+    MemoryJournal, NewEvent, Outcome, Payload, Pipeline, ReadError, RunError, RunId, RunRequest, RunState,
+    RunStatus, Runner, RunnerOptions, Stage, StageContext, StageSpec, StreamId,
 };
 use serde::Serialize;
 use tokio::sync::Notify;
@@ -20,6 +26,9 @@ use super::bench::{Bench, alice};
 struct Counts {
     /// Whether it takes a turn more.
     waits: bool,
+    /// How long a call takes.
+    #[serde(skip)]
+    takes: Duration,
     #[serde(skip)]
     calls: Arc<AtomicUsize>,
     #[serde(skip)]
@@ -60,11 +69,27 @@ impl Stage for Counts {
         {
             act();
         }
+        if !self.takes.is_zero() {
+            move_clock(self.takes);
+        }
         if self.waits {
             tokio::task::yield_now().await;
         }
         Ok(Outcome::succeeded())
     }
+}
+
+/// Moves the runtime's clock, and gives nobody a turn.
+fn move_clock(by: Duration) {
+    let moves = pin!(tokio::time::advance(by));
+    // It moves the clock first, and then would wait for others to notice.
+    let _ = moves.poll(&mut Context::from_waker(Waker::noop()));
+}
+
+/// Drives a run that has nothing to wait for.
+async fn drive(runner: &Arc<Runner>, pipeline: &Pipeline, run: &RunId) -> Result<RunState, RunError> {
+    let driven = tokio::time::timeout(Duration::from_secs(60), runner.drive(pipeline, run));
+    driven.await.expect("it waits for ever")
 }
 
 /// A chain. Of so many stages one takes a turn more.
@@ -102,7 +127,7 @@ async fn written(journal: &MemoryJournal) -> Vec<String> {
     events.iter().map(text).collect()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn it_writes_what_a_journal_that_waits_is_given() {
     // More than what a journal in memory keeps side by side.
     for (length, one_of) in [(1500, 1501), (300, 7)] {
@@ -112,10 +137,12 @@ async fn it_writes_what_a_journal_that_waits_is_given() {
         let runner = Runner::new(on_the_spot.journal.clone(), on_the_spot.artifacts.clone());
         let runner = Arc::new(runner.clock(on_the_spot.clock.clone()).options(Bench::options()));
         let run = runner.create(&pipeline, RunRequest::new(alice())).await.unwrap();
-        let state = runner.drive(&pipeline, &run).await.unwrap();
+        let state = drive(&runner, &pipeline, &run).await.unwrap();
         assert_eq!(state.status(), RunStatus::Succeeded);
         assert_eq!(counts.calls.load(Ordering::SeqCst), length);
-        assert_eq!(waits.run(&pipeline).await.status(), RunStatus::Succeeded);
+        let run = waits.create(&pipeline).await;
+        let state = drive(&waits.runner(), &pipeline, &run).await.unwrap();
+        assert_eq!(state.status(), RunStatus::Succeeded);
         let written = (written(&on_the_spot.journal).await, written(&waits.journal).await);
         // Created, claimed, two a stage, finished.
         assert_eq!(written.0.len(), 2 * length + 3);
@@ -160,7 +187,7 @@ impl Journal for Overtaken {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_run_that_is_overtaken_decides_again_and_loses_neither_events_nor_slots() {
     let length = 40;
     let counts = Counts::default();
@@ -183,7 +210,7 @@ async fn a_run_that_is_overtaken_decides_again_and_loses_neither_events_nor_slot
                 .options(options),
         );
         let run = runner.create(&pipeline, RunRequest::new(alice())).await.unwrap();
-        let state = runner.drive(&pipeline, &run).await.unwrap();
+        let state = drive(&runner, &pipeline, &run).await.unwrap();
         assert_eq!(state.status(), RunStatus::Succeeded, "before commit {before}");
         let events = journal.read(&StreamId::run(&run), 0, usize::MAX).await.unwrap();
         let of = |kind: &str| events.iter().filter(|event| event.kind == kind).count();
@@ -193,10 +220,14 @@ async fn a_run_that_is_overtaken_decides_again_and_loses_neither_events_nor_slot
     assert_eq!(counts.calls.load(Ordering::SeqCst), length * (length + 1));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn others_have_their_turn_and_who_does_not_want_it_any_more_ends_it() {
     let length = 5000;
-    let counts = Counts::default();
+    // Quick enough to be polled on the spot each time, and all together much longer than the others should wait.
+    let counts = Counts {
+        takes: Duration::from_micros(20),
+        ..Counts::default()
+    };
     let pipeline = chain(length, length + 1, &counts);
     let journal = Arc::new(MemoryJournal::new());
     let runner = Arc::new(Runner::new(journal, Arc::new(MemoryArtifacts::new())));
@@ -207,12 +238,19 @@ async fn others_have_their_turn_and_who_does_not_want_it_any_more_ends_it() {
     tokio::select! {
         biased;
         () = called.notified() => {}
-        _ = runner.drive(&pipeline, &run) => {}
+        _ = drive(&runner, &pipeline, &run) => {}
     }
     let calls = counts.calls.load(Ordering::SeqCst);
-    assert!((HOOKED..length).contains(&calls), "nobody had a turn: {calls}");
+    // A breath is a millisecond; whether it is time for one is looked at every now and then.
+    assert!(
+        (HOOKED..HOOKED + 100).contains(&calls),
+        "nobody had a turn: {calls}"
+    );
     // Refused until all of it is gone.
-    while runner.drive(&pipeline, &run).await.is_err() {
+    let mut refused = 0;
+    while drive(&runner, &pipeline, &run).await.is_err() {
+        refused += 1;
+        assert!(refused < 1000, "it is never gone");
         tokio::task::yield_now().await;
     }
     // What was at work then is begun again.
@@ -220,7 +258,7 @@ async fn others_have_their_turn_and_who_does_not_want_it_any_more_ends_it() {
     assert!((length..=length + 1).contains(&calls), "{calls}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_runner_that_drains_begins_nothing_more() {
     let counts = Counts::default();
     let pipeline = chain(300, 301, &counts);
@@ -229,7 +267,7 @@ async fn a_runner_that_drains_begins_nothing_more() {
     let run = runner.create(&pipeline, RunRequest::new(alice())).await.unwrap();
     let drained = Arc::downgrade(&runner);
     counts.hook.set(move || drained.upgrade().unwrap().drain());
-    let state = runner.drive(&pipeline, &run).await.unwrap();
+    let state = drive(&runner, &pipeline, &run).await.unwrap();
     assert!(state.finished().is_none());
     let events = journal.read(&StreamId::run(&run), 0, usize::MAX).await.unwrap();
     let of = |kind: &str| events.iter().filter(|event| event.kind == kind).count();
