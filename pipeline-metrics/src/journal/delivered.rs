@@ -51,13 +51,17 @@ impl<'a> From<&'a Deployed> for Delivered<'a> {
             release: Cow::Owned(deployed.release_digest.to_string()),
             production: deployed.tier == Tier::Production,
             unchanged: deployed.unchanged,
-            kind: match deployed.purpose {
-                Purpose::Planned => DeploymentKind::Planned,
-                Purpose::Rework => DeploymentKind::Rework,
-            },
+            kind: kind(deployed.purpose),
             started: micros(deployed.started_at),
             revision: deployed.revision.as_ref().map(brought),
             revisions: deployed.revisions.iter().map(brought).collect(),
         }
+    }
+}
+
+pub(super) fn kind(purpose: Purpose) -> DeploymentKind {
+    match purpose {
+        Purpose::Planned => DeploymentKind::Planned,
+        Purpose::Rework => DeploymentKind::Rework,
     }
 }

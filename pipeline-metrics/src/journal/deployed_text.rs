@@ -1,10 +1,13 @@
-use jiff::Timestamp;
+use std::borrow::Cow;
 
-use super::delivered::{Brought, Delivered};
+use pipeline_core::{Purpose, Tier};
+use serde::de::{Error as _, IgnoredAny};
+use serde::{Deserialize, Deserializer};
+
+use super::delivered::{Brought, Delivered, kind};
+use crate::Sha;
 use crate::instant::Instants;
-use crate::log::stop;
 use crate::moment::micros;
-use crate::{DeploymentKind, Sha};
 
 /// The version of `environment.deployed` whose form is known here.
 const VERSION: u16 = 1;
@@ -12,264 +15,93 @@ const VERSION: u16 = 1;
 /// Reads out of the text of an `environment.deployed` what facts need. The configuration, the artifacts and the names of
 /// the run are most of the text; they must be there, and are passed over.
 ///
-/// `None` of every text that is not of the usual form: compact, each field once, no escapes in what is needed. Then
+/// `None` of every text that is not of the usual form, with escapes in a revision, say. Then
 /// [`Deployed`](pipeline_core::Deployed) tells what it means, so that this never depends on who read it.
 pub(super) fn read(version: u16, json: &str) -> Option<Delivered<'_>> {
-    let mut text = DeployedText {
-        json,
-        at: 0,
-        instants: Instants::default(),
-    };
-    let delivered = text.deployed()?;
-    (version == VERSION && text.at == json.len()).then_some(delivered)
+    if version != VERSION {
+        return None;
+    }
+    let text: Text<'_> = serde_json::from_str(json).ok()?;
+    Some(Delivered {
+        component: text.release.component,
+        version: text.release.version,
+        release: text.release_digest,
+        production: text.tier == Tier::Production,
+        unchanged: text.unchanged,
+        kind: kind(text.purpose),
+        started: text.started_at,
+        revision: text.revision.map(Into::into),
+        revisions: text.revisions.into_iter().map(Into::into).collect(),
+    })
 }
 
-struct DeployedText<'a> {
-    json: &'a str,
-    at: usize,
-    instants: Instants,
+/// The fields of [`Deployed`](pipeline_core::Deployed) as far as facts need them.
+#[derive(Deserialize)]
+struct Text<'a> {
+    tier: Tier,
+    #[serde(borrow)]
+    release: TextOfRelease<'a>,
+    #[serde(borrow)]
+    release_digest: Cow<'a, str>,
+    #[serde(default)]
+    unchanged: bool,
+    #[serde(default)]
+    purpose: Purpose,
+    #[serde(borrow, default)]
+    revision: Option<TextOfRevision<'a>>,
+    #[serde(borrow, default)]
+    revisions: Vec<TextOfRevision<'a>>,
+    #[serde(deserialize_with = "moment")]
+    started_at: i64,
+    #[serde(rename = "run")]
+    _run: IgnoredAny,
+    #[serde(rename = "stage")]
+    _stage: IgnoredAny,
+    #[serde(rename = "pipeline")]
+    _pipeline: IgnoredAny,
+    #[serde(rename = "configuration")]
+    _configuration: IgnoredAny,
+    #[serde(rename = "configuration_digest")]
+    _configuration_digest: IgnoredAny,
+    #[serde(default, rename = "requested_at")]
+    _requested_at: IgnoredAny,
 }
 
-/// The fields that are always there, as bits of a set, and those that may be.
-mod field {
-    pub(super) const TIER: u32 = 1;
-    pub(super) const RELEASE: u32 = 1 << 1;
-    pub(super) const RELEASE_DIGEST: u32 = 1 << 2;
-    pub(super) const STARTED: u32 = 1 << 3;
-    pub(super) const RUN: u32 = 1 << 4;
-    pub(super) const STAGE: u32 = 1 << 5;
-    pub(super) const PIPELINE: u32 = 1 << 6;
-    pub(super) const CONFIGURATION: u32 = 1 << 7;
-    pub(super) const CONFIGURATION_DIGEST: u32 = 1 << 8;
-    pub(super) const ALWAYS: u32 = (1 << 9) - 1;
-
-    pub(super) const UNCHANGED: u32 = 1 << 9;
-    pub(super) const PURPOSE: u32 = 1 << 10;
-    pub(super) const REVISION: u32 = 1 << 11;
-    pub(super) const REVISIONS: u32 = 1 << 12;
-    pub(super) const REQUESTED: u32 = 1 << 13;
-
-    /// Of a release.
-    pub(super) const COMPONENT: u32 = 1;
-    pub(super) const VERSION: u32 = 1 << 1;
-    pub(super) const ARTIFACTS: u32 = 1 << 2;
-    pub(super) const OF_RELEASE: u32 = COMPONENT | VERSION | ARTIFACTS;
-
-    /// Of a revision.
-    pub(super) const ID: u32 = 1;
-    pub(super) const AT: u32 = 1 << 1;
-    pub(super) const OF_REVISION: u32 = ID | AT;
-    pub(super) const SUMMARY: u32 = 1 << 2;
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TextOfRelease<'a> {
+    #[serde(borrow)]
+    component: Cow<'a, str>,
+    #[serde(borrow)]
+    version: Cow<'a, str>,
+    #[serde(rename = "artifacts")]
+    _artifacts: IgnoredAny,
 }
 
-impl<'a> DeployedText<'a> {
-    fn deployed(&mut self) -> Option<Delivered<'a>> {
-        let mut delivered = Delivered {
-            component: "".into(),
-            version: "".into(),
-            release: "".into(),
-            production: false,
-            unchanged: false,
-            kind: DeploymentKind::Planned,
-            started: 0,
-            revision: None,
-            revisions: Vec::new(),
-        };
-        let seen = self.object(|text, key| {
-            Some(match key {
-                "run" => text.pass(field::RUN)?,
-                "stage" => text.pass(field::STAGE)?,
-                "pipeline" => text.pass(field::PIPELINE)?,
-                "tier" => {
-                    delivered.production = match text.plain()? {
-                        "production" => true,
-                        "development" | "testing" | "staging" => false,
-                        _ => return None,
-                    };
-                    field::TIER
-                }
-                "release" => {
-                    text.release(&mut delivered)?;
-                    field::RELEASE
-                }
-                "release_digest" => {
-                    delivered.release = text.plain()?.into();
-                    field::RELEASE_DIGEST
-                }
-                "configuration" => text.pass(field::CONFIGURATION)?,
-                "configuration_digest" => text.pass(field::CONFIGURATION_DIGEST)?,
-                "unchanged" => {
-                    delivered.unchanged = text.truth()?;
-                    field::UNCHANGED
-                }
-                "purpose" => {
-                    delivered.kind = match text.plain()? {
-                        "planned" => DeploymentKind::Planned,
-                        "rework" => DeploymentKind::Rework,
-                        _ => return None,
-                    };
-                    field::PURPOSE
-                }
-                "revision" => {
-                    delivered.revision = Some(text.revision()?);
-                    field::REVISION
-                }
-                "revisions" => {
-                    text.revisions(&mut delivered.revisions)?;
-                    field::REVISIONS
-                }
-                "requested_at" => text.pass(field::REQUESTED)?,
-                "started_at" => {
-                    delivered.started = text.moment()?;
-                    field::STARTED
-                }
-                _ => return None,
-            })
-        })?;
-        (seen & field::ALWAYS == field::ALWAYS).then_some(delivered)
-    }
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TextOfRevision<'a> {
+    id: &'a str,
+    #[serde(deserialize_with = "moment")]
+    at: i64,
+    #[serde(default, rename = "summary")]
+    _summary: IgnoredAny,
+}
 
-    fn release(&mut self, delivered: &mut Delivered<'a>) -> Option<()> {
-        let seen = self.object(|text, key| {
-            Some(match key {
-                "component" => {
-                    delivered.component = text.plain()?.into();
-                    field::COMPONENT
-                }
-                "version" => {
-                    delivered.version = text.plain()?.into();
-                    field::VERSION
-                }
-                "artifacts" => text.pass(field::ARTIFACTS)?,
-                _ => return None,
-            })
-        })?;
-        (seen == field::OF_RELEASE).then_some(())
+/// A moment in microseconds.
+fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    let text = <&str>::deserialize(deserializer)?;
+    match Instants::default().parse(text.as_bytes()) {
+        Some(usual) => Ok(usual),
+        None => text.parse().map(micros).map_err(D::Error::custom),
     }
+}
 
-    fn revisions(&mut self, revisions: &mut Vec<Brought<'a>>) -> Option<()> {
-        self.take(b'[')?;
-        if self.take(b']').is_some() {
-            return Some(());
-        }
-        loop {
-            revisions.push(self.revision()?);
-            if self.take(b',').is_none() {
-                return self.take(b']');
-            }
-        }
-    }
-
-    fn revision(&mut self) -> Option<Brought<'a>> {
-        let (mut id, mut at) = ("", 0);
-        let seen = self.object(|text, key| {
-            Some(match key {
-                "id" => {
-                    id = text.plain()?;
-                    field::ID
-                }
-                "at" => {
-                    at = text.moment()?;
-                    field::AT
-                }
-                "summary" => text.pass(field::SUMMARY)?,
-                _ => return None,
-            })
-        })?;
-        let sha = Sha::new(id);
-        (seen & field::OF_REVISION == field::OF_REVISION).then_some(Brought { sha, at })
-    }
-
-    /// An object with at least one field and no field twice; `field` reads a value and tells the bit of its key.
-    fn object(&mut self, mut field: impl FnMut(&mut Self, &str) -> Option<u32>) -> Option<u32> {
-        let mut seen = 0;
-        self.take(b'{')?;
-        loop {
-            let key = self.plain()?;
-            self.take(b':')?;
-            let bit = field(self, key)?;
-            if seen & bit != 0 {
-                return None;
-            }
-            seen |= bit;
-            if self.take(b',').is_none() {
-                self.take(b'}')?;
-                return Some(seen);
-            }
-        }
-    }
-
-    fn rest(&self) -> &'a [u8] {
-        &self.json.as_bytes()[self.at..]
-    }
-
-    fn take(&mut self, byte: u8) -> Option<()> {
-        let is = self.rest().first() == Some(&byte);
-        self.at += usize::from(is);
-        is.then_some(())
-    }
-
-    /// A text of ASCII in quotes, without escapes.
-    fn plain(&mut self) -> Option<&'a str> {
-        self.take(b'"')?;
-        let start = self.at;
-        self.at += stop(self.rest())?;
-        let text = self.json.get(start..self.at)?;
-        self.take(b'"')?;
-        Some(text)
-    }
-
-    fn moment(&mut self) -> Option<i64> {
-        let text = self.plain()?;
-        let usual = self.instants.parse(text.as_bytes());
-        usual.or_else(|| text.parse::<Timestamp>().ok().map(micros))
-    }
-
-    fn truth(&mut self) -> Option<bool> {
-        let truth = self.rest().starts_with(b"true");
-        if !truth && !self.rest().starts_with(b"false") {
-            return None;
-        }
-        self.at += if truth { 4 } else { 5 };
-        Some(truth)
-    }
-
-    /// Passes over a value, and tells the bit of its key.
-    fn pass(&mut self, bit: u32) -> Option<u32> {
-        let mut depth = 0_usize;
-        loop {
-            match self.rest().first()? {
-                b'"' => self.pass_text()?,
-                b'{' | b'[' => {
-                    depth += 1;
-                    self.at += 1;
-                }
-                b'}' | b']' => {
-                    depth = depth.checked_sub(1)?;
-                    self.at += 1;
-                }
-                // A number, or a word.
-                _ => self.at += 1,
-            }
-            if depth == 0 && matches!(self.rest().first()?, b',' | b'}' | b']') {
-                return Some(bit);
-            }
-        }
-    }
-
-    fn pass_text(&mut self) -> Option<()> {
-        self.at += 1;
-        loop {
-            self.at += stop(self.rest())?;
-            match self.rest().first()? {
-                b'"' => {
-                    self.at += 1;
-                    return Some(());
-                }
-                b'\\' if self.rest().len() > 1 => self.at += 2,
-                b'\\' => return None,
-                _ => self.at += 1,
-            }
+impl<'a> From<TextOfRevision<'a>> for Brought<'a> {
+    fn from(text: TextOfRevision<'a>) -> Self {
+        Self {
+            sha: Sha::new(text.id),
+            at: text.at,
         }
     }
 }
@@ -283,6 +115,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use jiff::Timestamp;
 
     fn revisions() -> impl Strategy<Value = Vec<Revision>> {
         let at = (0..4_000_000_000_i64, 0..1_000_000_000_i32);
@@ -346,7 +179,9 @@ mod tests {
             let text = serde_json::to_string(&deployed).unwrap();
             prop_assert_eq!(read(VERSION, &text), Some((&deployed).into()), "{}", text);
             prop_assert_eq!(read(VERSION + 1, &text), None);
-            for wrong in [format!("{text} "), format!("[{text}"), text.replace("\"tier\":", "\"tier\": ")] {
+            let spaced = text.replace("\"tier\":", " \"tier\" : ");
+            prop_assert_eq!(read(VERSION, &spaced), Some((&deployed).into()));
+            for wrong in [format!("{text}]"), format!("[{text}")] {
                 prop_assert_eq!(read(VERSION, &wrong), None);
             }
         }

@@ -10,5 +10,3 @@ mod scan;
 
 pub use error::{LineError, LogError, LogErrorKind};
 pub use reader::{LogReader, LogSummary};
-#[cfg(feature = "journal")]
-pub(crate) use scan::stop;

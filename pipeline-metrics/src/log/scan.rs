@@ -78,7 +78,7 @@ enum Type {
 
 /// Where the first byte is that ends a text or makes it unusual: a quote, a backslash, and what is no printable ASCII.
 #[inline]
-pub(crate) fn stop(text: &[u8]) -> Option<usize> {
+fn stop(text: &[u8]) -> Option<usize> {
     let (words, rest) = text.as_chunks::<8>();
     for (at, word) in words.iter().enumerate() {
         let stops = stops(u64::from_le_bytes(*word));
