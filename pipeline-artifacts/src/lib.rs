@@ -116,7 +116,7 @@ pub use retention::{
     RetentionPolicyError, RetentionRules,
 };
 pub use store::{
-    BlobId, BlobSource, BlobStore, BytesSource, Lease, LocalStore, MAX_PIECE, Problem, ProblemKind, Recheck,
+    BlobId, BlobSource, BlobStore, BytesSource, Entries, Lease, LocalStore, MAX_PIECE, Problem, ProblemKind, Recheck,
     StoreReport, StoredArtifact,
 };
 

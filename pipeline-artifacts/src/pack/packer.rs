@@ -1,3 +1,4 @@
+use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -13,7 +14,7 @@ use super::work::{Made, MadeLayer, Watch, Work};
 use super::{Fineness, PackError, ignore_file};
 use crate::LocalStore;
 use crate::crew::{crew, default_threads};
-use crate::form::{Descriptor, EMPTY_CONFIG, Manifest, Toc, media};
+use crate::form::{Cuts, Descriptor, EMPTY_CONFIG, Manifest, TarLength, TocFault, TocWriter, header_len, media};
 use crate::store::{BlobId, BlobWriter, Lease, Unplaced};
 
 /// How many complete blobs wait to be flushed before nothing more is read.
@@ -284,16 +285,19 @@ fn store_lists(
     }
     layers.sort_by_key(|layer| layer.number);
     let sizes: Vec<u64> = layers.iter().map(|layer| layer.size).collect();
-    // The scan refused what a reader would.
-    let toc = Toc::new(entries, &plan.files, &sizes).map_err(|reason| StoreError::Refused {
-        what: "the tree".to_owned(),
-        reason,
-    })?;
-    let mut writer = BlobWriter::new(store, lease, Vec::new());
-    toc.write(&mut writer).map_err(|source| StoreError::Io {
-        what: "cannot write the table of contents to the store".to_owned(),
-        source,
-    })?;
+    let writer = BlobWriter::new(store, lease, Vec::new());
+    let listed = list(writer, &entries, &plan.files, sizes).map_err(|fault| match fault {
+        TocFault::Io(source) => StoreError::Io {
+            what: "cannot write the table of contents to the store".to_owned(),
+            source,
+        },
+        // The scan refused what a reader would.
+        fault => StoreError::Refused {
+            what: "the tree".to_owned(),
+            reason: fault.to_string(),
+        },
+    });
+    let (writer, tree) = listed?;
     let toc_blob = store.place(writer.finish()?.0)?;
     put(store, lease, EMPTY_CONFIG)?;
     // What the manifest names is durable before it is there.
@@ -306,7 +310,44 @@ fn store_lists(
     let manifest = manifest.map_err(|error| StoreError::Other(Box::new(error)))?;
     let manifest = put(store, lease, &manifest)?;
     store.flush_blobs()?;
-    Ok((manifest.digest, toc.tree()))
+    Ok((manifest.digest, tree))
+}
+
+/// Writes the table of contents; the tree digest.
+fn list<W: Write>(
+    out: W,
+    entries: &[ArtifactEntry],
+    files: &[u32],
+    layers: Vec<u64>,
+) -> Result<(W, Digest), TocFault> {
+    let (contents, size) = tar_contents(entries, files)?;
+    let cuts = Cuts::new(layers, size)?;
+    let mut writer = TocWriter::new(out, &cuts)?;
+    for (entry, content) in entries.iter().zip(contents) {
+        writer.entry(entry, content)?;
+    }
+    writer.finish()
+}
+
+/// Where the content of each entry begins in the tar, and how long that is.
+pub(super) fn tar_contents(entries: &[ArtifactEntry], files: &[u32]) -> Result<(Vec<u64>, u64), String> {
+    let of = |wanted: fn(&EntryKind) -> bool| {
+        let indices = (0_u32..).zip(entries);
+        indices.filter(move |(_, entry)| wanted(&entry.kind)).map(|(index, _)| index)
+    };
+    let directories = of(|kind| matches!(kind, EntryKind::Directory));
+    let links = of(|kind| matches!(kind, EntryKind::Symlink { .. }));
+    let mut tar = TarLength::default();
+    let mut contents = vec![0; entries.len()];
+    for index in directories.chain(files.iter().copied()).chain(links) {
+        let entry = &entries[index as usize];
+        let size = match entry.kind {
+            EntryKind::File { size, .. } => size,
+            _ => 0,
+        };
+        contents[index as usize] = tar.add(header_len(entry), size)?;
+    }
+    Ok((contents, tar.close()?))
 }
 
 fn put(store: &LocalStore, lease: &Lease, bytes: &[u8]) -> Result<BlobId, StoreError> {

@@ -13,7 +13,7 @@ use super::ignore_file::IGNORE_FILE;
 use super::stamp::{Stamp, is_executable};
 use super::{PackError, Refusal};
 use crate::crew::crew;
-use crate::form::{Links, check_path, check_target};
+use crate::form::{check_path, check_target, leads_out};
 use crate::{LocalStore, limits};
 
 /// Never packed, whatever lies above it: it is no content, and it changes with every command.
@@ -292,21 +292,22 @@ fn refuse_same_case(entries: &[ArtifactEntry]) -> Result<(), PackError> {
 }
 
 fn refuse_links_out(entries: &[ArtifactEntry]) -> Result<(), PackError> {
-    let links = || {
-        entries.iter().filter_map(|entry| match &entry.kind {
-            EntryKind::Symlink { target } => Some((entry.path.as_str(), target.as_str())),
-            _ => None,
-        })
+    let target = |entry: &ArtifactEntry| match &entry.kind {
+        EntryKind::Symlink { target } => Some(target.clone()),
+        _ => None,
     };
-    let mut all = Links::default();
-    links().for_each(|(path, target)| all.add(path, target));
-    match links().find(|(path, target)| all.escapes(path, target)) {
-        Some((path, target)) => {
-            let target = target.to_owned();
-            Err(refused(path, Refusal::LeadsOut { target }))
+    let target_of = |path: &str| {
+        let found = entries.binary_search_by(|entry| entry.path.as_str().cmp(path));
+        Ok::<_, PackError>(found.ok().and_then(|index| target(&entries[index])))
+    };
+    for entry in entries {
+        if let Some(target) = target(entry)
+            && leads_out(&entry.path, &target, target_of)?
+        {
+            return Err(refused(&entry.path, Refusal::LeadsOut { target }));
         }
-        None => Ok(()),
     }
+    Ok(())
 }
 
 pub(super) fn changed(path: &str, how: &'static str) -> PackError {

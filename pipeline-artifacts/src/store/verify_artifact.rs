@@ -9,7 +9,7 @@ use super::verify_blobs::Blob;
 use super::verify_layer::check_layer;
 use super::{ProblemKind, StoredArtifact};
 use crate::crew::in_parallel;
-use crate::form::{Descriptor, Manifest, Piece, Toc};
+use crate::form::{Descriptor, Manifest, Piece, Toc, TocFault};
 use crate::limits;
 
 impl Check<'_> {
@@ -85,6 +85,10 @@ impl Check<'_> {
         let numbered: Vec<_> = layers.iter().enumerate().collect();
         let expected = in_parallel(&numbered, |(number, layer)| expectation(toc, layer, *number));
         for ((number, layer), expected) in numbered.into_iter().zip(expected) {
+            let expected = match expected {
+                Ok(expected) => expected,
+                Err(fault) => return self.unlisted(artifact, fault, path, published),
+            };
             match self.layers.get(&expected) {
                 Some(None) => {}
                 Some(Some(reason)) => {
@@ -94,10 +98,7 @@ impl Check<'_> {
                 None => tasks.push((number, layer, expected)),
             }
         }
-        let store = self.store;
-        let checked = in_parallel(&tasks, |(number, layer, _)| {
-            check_layer(store, toc, layer, *number)
-        });
+        let checked = in_parallel(&tasks, |(number, ..)| check_layer(artifact, *number));
         for ((_, layer, expected), result) in tasks.iter().zip(checked) {
             let fault = match result {
                 Ok(size) => {
@@ -122,13 +123,11 @@ impl Check<'_> {
 
     /// Checks the files that go through several layers.
     fn spanning(&mut self, artifact: &StoredArtifact, path: &Path, published: &Broken) {
-        let toc = artifact.toc();
-        let spans = |index: &usize| match toc.entries()[*index].kind {
-            EntryKind::File { size, .. } => toc.layout().parts(*index, size).nth(1).is_some(),
-            _ => false,
+        let files = match artifact.toc().spanning() {
+            Ok(files) => files,
+            Err(fault) => return self.unlisted(artifact, fault, path, published),
         };
-        let files: Vec<_> = (0..toc.entries().len()).filter(spans).collect();
-        let checked = in_parallel(&files, |index| artifact.reader().content(*index, |_| Ok(())));
+        let checked = in_parallel(&files, |placed| artifact.reader().content(placed, |_| Ok(())));
         for error in checked.into_iter().filter_map(Result::err) {
             self.problem(
                 path,
@@ -138,21 +137,26 @@ impl Check<'_> {
             );
         }
     }
+
+    /// Notes that a table of contents cannot be read any more.
+    fn unlisted(&mut self, artifact: &StoredArtifact, fault: TocFault, path: &Path, published: &Broken) {
+        let what = ChainDisplay(&artifact.toc_fault(fault)).to_string();
+        self.problem(path, ProblemKind::Damaged, what, published);
+    }
 }
 
 /// Tells a layer from the same bytes with other expectations of them.
-fn expectation(toc: &Toc, layer: &Descriptor, number: usize) -> Digest {
+fn expectation(toc: &Toc, layer: &Descriptor, number: usize) -> Result<Digest, TocFault> {
     let mut digest = DigestBuilder::new();
     digest.field(layer.digest.as_bytes());
-    for piece in toc.layout().pieces(toc.entries(), number) {
-        let (index, from, len) = match piece {
+    toc.pieces(number, |piece| {
+        let (entry, from, len) = match piece {
             Piece::Zeros { len } => {
                 digest.update(len.to_be_bytes());
-                continue;
+                return Ok(());
             }
-            Piece::Header { index, from, len } => {
+            Piece::Header { entry, from, len } => {
                 // A header is made of this and the size of the content.
-                let entry = &toc.entries()[index];
                 digest.field(&entry.path);
                 match &entry.kind {
                     EntryKind::Directory => digest.update("d"),
@@ -162,17 +166,18 @@ fn expectation(toc: &Toc, layer: &Descriptor, number: usize) -> Digest {
                         digest.update(size.to_be_bytes());
                     }
                 }
-                (index, from, len)
+                (entry, from, len)
             }
-            Piece::Content { index, from, len } => (index, from, len),
+            Piece::Content { entry, from, len } => (entry, from, len),
         };
         digest.update(from.to_be_bytes());
         digest.update(len.to_be_bytes());
-        if let EntryKind::File { digest: found, .. } = &toc.entries()[index].kind {
+        if let EntryKind::File { digest: found, .. } = &entry.kind {
             digest.update(found.as_bytes());
         }
-    }
-    digest.finish()
+        Ok::<_, TocFault>(())
+    })?;
+    Ok(digest.finish())
 }
 
 /// The reference to an artifact of which only the digest is known.
