@@ -121,7 +121,10 @@ pub(super) fn read_entry(bytes: &[u8]) -> Result<(Placed, usize), String> {
         ArtifactEntry { path, kind }
     } else if json.skip("{\"kind\":\"directory\",\"path\":") {
         let kind = EntryKind::Directory;
-        ArtifactEntry { path: path(&mut json)?, kind }
+        ArtifactEntry {
+            path: path(&mut json)?,
+            kind,
+        }
     } else {
         json.expect("{\"kind\":\"symlink\",\"path\":")?;
         let path = path(&mut json)?;
@@ -190,7 +193,9 @@ impl Json<'_> {
         let digits = self.rest().get(..64).unwrap_or_default();
         let mut pairs = digits.chunks_exact(2);
         for byte in &mut bytes {
-            let pair = pairs.next().and_then(|pair| Some(nibble(pair[0])? << 4 | nibble(pair[1])?));
+            let pair = pairs
+                .next()
+                .and_then(|pair| Some(nibble(pair[0])? << 4 | nibble(pair[1])?));
             *byte = pair.ok_or("expected a digest: `sha256:` and 64 lower-case hexadecimal digits")?;
         }
         self.at += 64;
@@ -204,7 +209,10 @@ impl Json<'_> {
         let mut text = Vec::new();
         loop {
             let rest = &self.bytes[self.at..];
-            let plain = rest.iter().take_while(|byte| !matches!(byte, b'"' | b'\\')).count();
+            let plain = rest
+                .iter()
+                .take_while(|byte| !matches!(byte, b'"' | b'\\'))
+                .count();
             if text.len() + plain > most {
                 return Err(format!("a {what} is longer than {most} bytes"));
             }

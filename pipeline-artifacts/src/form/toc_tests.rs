@@ -83,7 +83,10 @@ fn model() -> impl Strategy<Value = Model> {
         for (parts, kind, chance) in nodes {
             let directories = (1..parts.len()).map(|count| parts[..count].join("/"));
             let directories: Vec<_> = directories.collect();
-            let blocked = |path: &String| tree.get(path).is_some_and(|(kind, _)| *kind != EntryKind::Directory);
+            let blocked = |path: &String| {
+                tree.get(path)
+                    .is_some_and(|(kind, _)| *kind != EntryKind::Directory)
+            };
             if directories.iter().any(blocked) {
                 continue;
             }
@@ -102,9 +105,17 @@ fn model() -> impl Strategy<Value = Model> {
             EntryKind::File { .. } => (1, chances[*index]),
             EntryKind::Symlink { .. } => (2, 0),
         });
-        let mut model = Model { entries, order, layers: Vec::new() };
+        let mut model = Model {
+            entries,
+            order,
+            layers: Vec::new(),
+        };
         let length = model.tar().1.len();
-        let mut ends: Vec<usize> = cuts.iter().map(|cut| cut.index(length)).chain([0, length]).collect();
+        let mut ends: Vec<usize> = cuts
+            .iter()
+            .map(|cut| cut.index(length))
+            .chain([0, length])
+            .collect();
         ends.sort_unstable();
         ends.dedup();
         model.layers = ends.windows(2).map(|pair| (pair[1] - pair[0]) as u64).collect();
@@ -165,8 +176,10 @@ fn is_the_model(toc: &Toc, model: &Model) -> Result<(), TestCaseError> {
 
     let of = |kind: fn(&EntryKind) -> bool| {
         let order = model.order.iter().copied();
-        let of_kind: Vec<u32> =
-            order.filter(|index| kind(&model.entries[*index].kind)).map(|index| index as u32).collect();
+        let of_kind: Vec<u32> = order
+            .filter(|index| kind(&model.entries[*index].kind))
+            .map(|index| index as u32)
+            .collect();
         of_kind
     };
     prop_assert_eq!(toc.directories(), of(|kind| *kind == EntryKind::Directory));
@@ -179,11 +192,19 @@ fn is_the_model(toc: &Toc, model: &Model) -> Result<(), TestCaseError> {
         prop_assert_eq!(layer(toc, number, model), &tar[begin..end], "layer {}", number);
         begin = end;
         let place = |index: &u32| model.placed(*index as usize).place.map(|place| place.0);
-        let begun: Vec<u32> = files.iter().copied().filter(|index| place(index) == Some(number)).collect();
+        let begun: Vec<u32> = files
+            .iter()
+            .copied()
+            .filter(|index| place(index) == Some(number))
+            .collect();
         prop_assert_eq!(toc.files_of(number), begun);
     }
     let spans = |placed: &Placed| toc.parts(placed).nth(1).is_some();
-    let spanning: Vec<Placed> = files.iter().map(|index| model.placed(*index as usize)).filter(spans).collect();
+    let spanning: Vec<Placed> = files
+        .iter()
+        .map(|index| model.placed(*index as usize))
+        .filter(spans)
+        .collect();
     prop_assert_eq!(toc.spanning().unwrap(), spanning);
     Ok(())
 }

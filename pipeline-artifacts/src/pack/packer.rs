@@ -1,4 +1,3 @@
-use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -6,15 +5,18 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
-use pipeline_core::{ArtifactEntry, Digest, EntryKind, SourcePath, StoreError};
+use pipeline_core::{Digest, SourcePath, StoreError};
 
+use super::contents::Contents;
+use super::digests::Digests;
 use super::plan::Plan;
-use super::scan::{Scan, Tree};
-use super::work::{Made, MadeLayer, Watch, Work};
+use super::room::Room;
+use super::scan::Scan;
+use super::work::{MadeLayer, Watch, Work};
 use super::{Fineness, PackError, ignore_file};
 use crate::LocalStore;
 use crate::crew::{crew, default_threads};
-use crate::form::{Cuts, Descriptor, EMPTY_CONFIG, Manifest, TarLength, TocFault, TocWriter, header_len, media};
+use crate::form::{Descriptor, EMPTY_CONFIG, Manifest, media};
 use crate::store::{BlobId, BlobWriter, Lease, Unplaced};
 
 /// How many complete blobs wait to be flushed before nothing more is read.
@@ -54,6 +56,7 @@ pub struct Packer {
     exclude: Vec<SourcePath>,
     fineness: Fineness,
     threads: usize,
+    pub(super) room: Room,
     #[cfg(feature = "chunking")]
     chunking: bool,
     #[cfg(feature = "zstd")]
@@ -94,6 +97,7 @@ impl Packer {
             exclude: Vec::new(),
             fineness: Fineness::default(),
             threads: default_threads(),
+            room: Room::default(),
             #[cfg(feature = "chunking")]
             chunking: false,
             #[cfg(feature = "zstd")]
@@ -142,8 +146,11 @@ impl Packer {
     }
 
     /// Packs the tree into a store. When this returns, the artifact is on disk; it is not in the catalog yet,
-    /// see [`LocalStore::publish`]. Memory grows with the number of entries, by some 400 bytes each, and not with the
-    /// size of files.
+    /// see [`LocalStore::publish`].
+    ///
+    /// Memory does not grow with the size of files, and with the number of entries by eight bytes each: of a tree of more
+    /// than some 60,000, the list and the digests go to files without a name in the store, some 100 bytes for each entry
+    /// (and twice its path) while it is packed.
     ///
     /// # Errors
     ///
@@ -164,29 +171,32 @@ impl Packer {
         watch: impl FnMut(Progress<'_>) -> ControlFlow<()> + Send,
     ) -> Result<Packed, PackError> {
         let ignored = ignore_file::read(&self.tree)?;
+        let lease = store.lease()?;
         let scan = Scan {
             tree: &self.tree,
             exclude: &self.exclude,
             ignored: &ignored,
             store,
+            lease: &lease,
             threads: self.threads,
+            room: self.room,
         };
         let tree = scan.run()?;
-        let plan = Plan::new(&tree.entries, self.fineness);
-        let lease = store.lease()?;
-        let (files, bytes) = count(&tree.entries);
+        let plan = Plan::new(&tree, self.fineness)?;
+        let digests = Digests::new(tree.listing.len(), &lease, self.room.digests)?;
         let work = Work {
             root: &self.tree,
             tree: &tree,
             plan: &plan,
+            digests: &digests,
             store,
             lease: &lease,
             #[cfg(any(feature = "chunking", feature = "zstd"))]
-            form: self.form(&plan, &tree),
+            form: self.form(&plan),
             watch: Mutex::new(Watch {
                 call: watch,
                 done: 0,
-                total: bytes,
+                total: tree.totals.content,
             }),
             next: AtomicUsize::new(0),
             stop: AtomicBool::new(false),
@@ -208,12 +218,20 @@ impl Packer {
             placed?;
             after
         })?;
-        let (digest, tree) = store_lists(store, &lease, tree, &plan, made, self.media_type())?;
+        let mut layers: Vec<MadeLayer> = made.into_iter().flatten().collect();
+        layers.sort_by_key(|layer| layer.number);
+        let contents = Contents {
+            tree: &tree,
+            digests: &digests,
+            large: plan.large,
+            layers: &layers,
+        };
+        let (digest, root) = store_lists(store, &lease, &contents, self.media_type())?;
         Ok(Packed {
             digest,
-            tree,
-            files,
-            bytes,
+            tree: root,
+            files: tree.totals.files(),
+            bytes: tree.totals.content,
         })
     }
 }
@@ -222,16 +240,12 @@ impl Packer {
     #[cfg(any(feature = "chunking", feature = "zstd"))]
     #[cfg_attr(
         not(feature = "chunking"),
-        expect(unused_variables, reason = "only how large files are cut depends on the tree")
+        expect(unused_variables, reason = "only how large files are cut depends on the plan")
     )]
-    fn form(&self, plan: &Plan, tree: &Tree) -> super::work::Form {
+    fn form(&self, plan: &Plan) -> super::work::Form {
         super::work::Form {
             #[cfg(feature = "chunking")]
-            chunks: if self.chunking {
-                plan.chunks(&tree.entries)
-            } else {
-                None
-            },
+            chunks: if self.chunking { plan.chunks() } else { None },
             #[cfg(feature = "zstd")]
             level: self.level,
         }
@@ -251,14 +265,6 @@ impl Packer {
     }
 }
 
-fn count(entries: &[ArtifactEntry]) -> (u64, u64) {
-    let sizes = entries.iter().filter_map(|entry| match entry.kind {
-        EntryKind::File { size, .. } => Some(size),
-        _ => None,
-    });
-    sizes.fold((0, 0), |(n, sum), size| (n + 1, sum.saturating_add(size)))
-}
-
 /// Flushes and names the blobs that others made.
 fn place_all(store: &LocalStore, blobs: &Receiver<Unplaced>) -> Result<(), StoreError> {
     blobs.iter().try_for_each(|blob| store.place(blob).map(|_| ()))
@@ -268,42 +274,17 @@ fn place_all(store: &LocalStore, blobs: &Receiver<Unplaced>) -> Result<(), Store
 fn store_lists(
     store: &LocalStore,
     lease: &Lease,
-    tree: Tree,
-    plan: &Plan,
-    made: Vec<Made>,
+    contents: &Contents<'_>,
     media_type: &str,
 ) -> Result<(Digest, Digest), PackError> {
-    let mut entries = tree.entries;
-    let mut layers: Vec<MadeLayer> = Vec::with_capacity(plan.layers.len());
-    for made in made {
-        layers.extend(made.layers);
-        for (index, found) in made.digests {
-            if let EntryKind::File { digest, .. } = &mut entries[index as usize].kind {
-                *digest = found;
-            }
-        }
-    }
-    layers.sort_by_key(|layer| layer.number);
-    let sizes: Vec<u64> = layers.iter().map(|layer| layer.size).collect();
-    let writer = BlobWriter::new(store, lease, Vec::new());
-    let listed = list(writer, &entries, &plan.files, sizes).map_err(|fault| match fault {
-        TocFault::Io(source) => StoreError::Io {
-            what: "cannot write the table of contents to the store".to_owned(),
-            source,
-        },
-        // The scan refused what a reader would.
-        fault => StoreError::Refused {
-            what: "the tree".to_owned(),
-            reason: fault.to_string(),
-        },
-    });
-    let (writer, tree) = listed?;
+    let (writer, tree) = contents.write(BlobWriter::new(store, lease, Vec::new()))?;
     let toc_blob = store.place(writer.finish()?.0)?;
     put(store, lease, EMPTY_CONFIG)?;
     // What the manifest names is durable before it is there.
     store.flush_blobs()?;
     let toc_layer = Descriptor::new(media::TOC, toc_blob.digest, toc_blob.size);
-    let tar = layers
+    let tar = contents
+        .layers
         .iter()
         .map(|MadeLayer { blob, .. }| Descriptor::new(media_type, blob.digest, blob.size));
     let manifest = Manifest::artifact(toc_layer, tar).to_bytes();
@@ -311,43 +292,6 @@ fn store_lists(
     let manifest = put(store, lease, &manifest)?;
     store.flush_blobs()?;
     Ok((manifest.digest, tree))
-}
-
-/// Writes the table of contents; the tree digest.
-fn list<W: Write>(
-    out: W,
-    entries: &[ArtifactEntry],
-    files: &[u32],
-    layers: Vec<u64>,
-) -> Result<(W, Digest), TocFault> {
-    let (contents, size) = tar_contents(entries, files)?;
-    let cuts = Cuts::new(layers, size)?;
-    let mut writer = TocWriter::new(out, &cuts)?;
-    for (entry, content) in entries.iter().zip(contents) {
-        writer.entry(entry, content)?;
-    }
-    writer.finish()
-}
-
-/// Where the content of each entry begins in the tar, and how long that is.
-pub(super) fn tar_contents(entries: &[ArtifactEntry], files: &[u32]) -> Result<(Vec<u64>, u64), String> {
-    let of = |wanted: fn(&EntryKind) -> bool| {
-        let indices = (0_u32..).zip(entries);
-        indices.filter(move |(_, entry)| wanted(&entry.kind)).map(|(index, _)| index)
-    };
-    let directories = of(|kind| matches!(kind, EntryKind::Directory));
-    let links = of(|kind| matches!(kind, EntryKind::Symlink { .. }));
-    let mut tar = TarLength::default();
-    let mut contents = vec![0; entries.len()];
-    for index in directories.chain(files.iter().copied()).chain(links) {
-        let entry = &entries[index as usize];
-        let size = match entry.kind {
-            EntryKind::File { size, .. } => size,
-            _ => 0,
-        };
-        contents[index as usize] = tar.add(header_len(entry), size)?;
-    }
-    Ok((contents, tar.close()?))
 }
 
 fn put(store: &LocalStore, lease: &Lease, bytes: &[u8]) -> Result<BlobId, StoreError> {
