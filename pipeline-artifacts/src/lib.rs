@@ -116,8 +116,8 @@ pub use retention::{
     RetentionPolicyError, RetentionRules,
 };
 pub use store::{
-    BlobId, BlobSource, BlobStore, BytesSource, Entries, Lease, LocalStore, MAX_PIECE, Problem, ProblemKind, Recheck,
-    StoreReport, StoredArtifact,
+    BlobId, BlobSource, BlobStore, BytesSource, Entries, Lease, LocalStore, MAX_PIECE, Problem, ProblemKind,
+    Recheck, StoreReport, StoredArtifact,
 };
 
 /// The README's program is a test.

@@ -99,8 +99,7 @@ impl TarLength {
     /// How long it is with the blocks that close it.
     pub(crate) fn close(self) -> Result<u64, String> {
         let size = self.0.checked_add(END.len() as u64);
-        size.filter(|size| *size <= limits::MAX_FILE)
-            .ok_or_else(too_much)
+        size.filter(|size| *size <= limits::MAX_FILE).ok_or_else(too_much)
     }
 }
 
@@ -124,7 +123,10 @@ mod tests {
         assert_eq!(cuts.layers().collect::<Vec<_>>(), [1000, 20, 2564]);
         assert_eq!(cuts.place(512), (0, 512));
         assert_eq!(cuts.place(1000), (1, 0));
-        let parts: Vec<_> = cuts.parts(512, 600).map(|part| (part.layer, part.offset, part.len)).collect();
+        let parts: Vec<_> = cuts
+            .parts(512, 600)
+            .map(|part| (part.layer, part.offset, part.len))
+            .collect();
         assert_eq!(parts, [(0, 512, 488), (1, 0, 20), (2, 0, 92)]);
         assert_eq!(cuts.parts(512, 0).count(), 0);
     }
@@ -132,7 +134,11 @@ mod tests {
     #[test]
     fn layers_are_the_tar() {
         assert!(Cuts::new([1000, 0, 24], 1024).unwrap_err().contains("empty"));
-        assert!(Cuts::new([1000], 1024).unwrap_err().contains("1024 bytes; the layers have 1000"));
+        assert!(
+            Cuts::new([1000], 1024)
+                .unwrap_err()
+                .contains("1024 bytes; the layers have 1000")
+        );
         assert!(Cuts::new([u64::MAX, 1], 1024).is_err());
         assert!(Cuts::new([1; 401], 401).unwrap_err().contains("more than 400"));
         assert!(TarLength(u64::MAX - 600).add(512, 100).is_err());

@@ -79,7 +79,15 @@ mod tests {
     #[test]
     fn a_directory_is_remembered_past_what_sorts_before_its_content() {
         let mut check = EntryCheck::default();
-        for (path, number) in [("a", 0), ("a b", 0), ("a b/c", 2), ("a-b", 2), ("a/x", 0), ("a/x/y", 2), ("b", 2)] {
+        for (path, number) in [
+            ("a", 0),
+            ("a b", 0),
+            ("a b/c", 2),
+            ("a-b", 2),
+            ("a/x", 0),
+            ("a/x/y", 2),
+            ("b", 2),
+        ] {
             assert_eq!(check.next(path, &kind(number)), Ok(()), "{path}");
         }
         assert!(check.next("a/z", &kind(2)).is_err());

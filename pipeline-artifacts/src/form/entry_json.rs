@@ -121,14 +121,18 @@ pub(super) fn read_entry(bytes: &[u8]) -> Result<(Placed, usize), String> {
         ArtifactEntry { path, kind }
     } else if json.skip("{\"kind\":\"directory\",\"path\":") {
         let kind = EntryKind::Directory;
-        ArtifactEntry { path: path(&mut json)?, kind }
-    } else {
-        json.expect("{\"kind\":\"symlink\",\"path\":")?;
+        ArtifactEntry {
+            path: path(&mut json)?,
+            kind,
+        }
+    } else if json.skip("{\"kind\":\"symlink\",\"path\":") {
         let path = path(&mut json)?;
         json.expect(",\"target\":")?;
         let target = json.text("target", limits::MAX_TARGET)?;
         let kind = EntryKind::Symlink { target };
         ArtifactEntry { path, kind }
+    } else {
+        return Err(json.unexpected("a file, a directory or a link, as they are written here,"));
     };
     json.expect("}")?;
     Ok((Placed { entry, place }, json.at))
@@ -154,12 +158,20 @@ impl Json<'_> {
 
     /// Goes past a text that must come next.
     pub(super) fn expect(&mut self, text: &str) -> Result<(), String> {
-        if self.skip(text) {
-            return Ok(());
+        match self.skip(text) {
+            true => Ok(()),
+            false => Err(self.unexpected(&format!("`{text}`"))),
         }
-        let found = &self.rest()[..self.rest().len().min(text.len() + 16)];
-        let found = String::from_utf8_lossy(found);
-        Err(format!("expected `{text}`, found `{}`", found.escape_debug()))
+    }
+
+    fn unexpected(&self, what: &str) -> String {
+        let found = self.rest();
+        let found = String::from_utf8_lossy(&found[..found.len().min(40)]);
+        let found: String = found.chars().filter(|found| !found.is_control()).collect();
+        match found.is_empty() {
+            true => format!("expected {what}, found the end"),
+            false => format!("expected {what}, found `{found}`"),
+        }
     }
 
     /// A whole number.
@@ -176,7 +188,7 @@ impl Json<'_> {
                 self.at += length;
                 Ok(number)
             }
-            _ => Err("expected a whole number".to_owned()),
+            _ => Err(self.unexpected("a whole number")),
         }
     }
 
@@ -190,7 +202,9 @@ impl Json<'_> {
         let digits = self.rest().get(..64).unwrap_or_default();
         let mut pairs = digits.chunks_exact(2);
         for byte in &mut bytes {
-            let pair = pairs.next().and_then(|pair| Some(nibble(pair[0])? << 4 | nibble(pair[1])?));
+            let pair = pairs
+                .next()
+                .and_then(|pair| Some(nibble(pair[0])? << 4 | nibble(pair[1])?));
             *byte = pair.ok_or("expected a digest: `sha256:` and 64 lower-case hexadecimal digits")?;
         }
         self.at += 64;
@@ -204,7 +218,10 @@ impl Json<'_> {
         let mut text = Vec::new();
         loop {
             let rest = &self.bytes[self.at..];
-            let plain = rest.iter().take_while(|byte| !matches!(byte, b'"' | b'\\')).count();
+            let plain = rest
+                .iter()
+                .take_while(|byte| !matches!(byte, b'"' | b'\\'))
+                .count();
             if text.len() + plain > most {
                 return Err(format!("a {what} is longer than {most} bytes"));
             }

@@ -77,7 +77,9 @@ impl LinkIndex {
     pub(crate) fn at(&self, path: &str) -> impl Iterator<Item = u32> {
         let hash = hash(path);
         let first = self.0.partition_point(|number| *number < hash);
-        let same = self.0[first..].iter().take_while(move |number| **number & !INDEX == hash);
+        let same = self.0[first..]
+            .iter()
+            .take_while(move |number| **number & !INDEX == hash);
         // The bits of an index fit.
         same.map(|number| (number & INDEX) as u32)
     }

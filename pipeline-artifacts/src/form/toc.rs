@@ -92,7 +92,11 @@ impl Toc {
     /// The indices of the files whose content begins in a layer, in the order of the tar.
     pub(crate) fn files_of(&self, layer: usize) -> &[u32] {
         let files = self.directories..self.order.len() - self.links;
-        let content = |layer: usize| self.begins.get(layer).map_or(self.order.len(), |begin| begin.contents);
+        let content = |layer: usize| {
+            self.begins
+                .get(layer)
+                .map_or(self.order.len(), |begin| begin.contents)
+        };
         let clip = |at: usize| at.clamp(files.start, files.end);
         &self.order[clip(content(layer))..clip(content(layer + 1))]
     }

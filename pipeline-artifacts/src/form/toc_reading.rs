@@ -27,7 +27,11 @@ impl Toc {
 
     /// The same for the first `size` bytes of a file, of which little is in memory at a time; and the digest of these bytes,
     /// whatever they are.
-    pub(crate) fn read(file: File, size: usize, window: usize) -> Result<(Digest, Result<Self, TocFault>), TocFault> {
+    pub(crate) fn read(
+        file: File,
+        size: usize,
+        window: usize,
+    ) -> Result<(Digest, Result<Self, TocFault>), TocFault> {
         let mut reading = Reading::File {
             windows: Windows::new(file, size, window),
             held: Vec::new(),
@@ -35,7 +39,12 @@ impl Toc {
             skipped: 0,
         };
         let listed = Listed::read(&mut reading);
-        let Reading::File { mut windows, mut held, .. } = reading else {
+        let Reading::File {
+            mut windows,
+            mut held,
+            ..
+        } = reading
+        else {
             return Err(TocFault::Changed);
         };
         loop {
@@ -46,7 +55,10 @@ impl Toc {
         }
         let digest = windows.hashed().finish();
         let listed = listed.map_err(|fault| of_format(fault, io::BufReader::new(windows.from_start())));
-        Ok((digest, listed.and_then(|listed| listed.finish(Source::File(windows)))))
+        Ok((
+            digest,
+            listed.and_then(|listed| listed.finish(Source::File(windows))),
+        ))
     }
 }
 
@@ -121,7 +133,10 @@ impl Reading<'_> {
 
     /// Reads something that is shorter than an entry can be.
     fn read<T>(&mut self, what: impl FnOnce(&mut Json<'_>) -> Result<T, String>) -> Result<T, TocFault> {
-        let mut json = Json { bytes: self.ahead()?, at: 0 };
+        let mut json = Json {
+            bytes: self.ahead()?,
+            at: 0,
+        };
         let found = what(&mut json);
         let at = json.at;
         self.take(at);
@@ -219,7 +234,8 @@ impl Listed {
         let mut check = EntryCheck::default();
         let mut is_last = reading.ahead()?.starts_with(b"]");
         let start = |reading: &Reading<'_>| {
-            u32::try_from(reading.position()).map_err(|_| format!("it is larger than {} bytes", limits::MAX_TOC))
+            u32::try_from(reading.position())
+                .map_err(|_| format!("it is larger than {} bytes", limits::MAX_TOC))
         };
         while !is_last {
             self.starts.push(start(reading)?);
@@ -256,7 +272,12 @@ impl Listed {
         let cuts = Cuts::new(self.layers, tar.close()?)?;
         let begins = place(&list, &self.items, &cuts)?;
         let directories = self.items.iter().take_while(|item| item.key < FILE).count();
-        let links = self.items.iter().rev().take_while(|item| item.key >= LINK).count();
+        let links = self
+            .items
+            .iter()
+            .rev()
+            .take_while(|item| item.key >= LINK)
+            .count();
         Ok(Toc {
             list,
             cuts,
@@ -309,7 +330,10 @@ fn place(list: &EntryList, items: &[Item], cuts: &Cuts) -> Result<Vec<LayerBegin
         if item.place().is_some_and(|place| place != found) {
             let path = list.reader().entry(item.index as usize)?.entry.path;
             let (layer, offset) = found;
-            let reason = format!("{path:?} lies at {offset} of layer {}, and not where it says", layer + 1);
+            let reason = format!(
+                "{path:?} lies at {offset} of layer {}, and not where it says",
+                layer + 1
+            );
             return Err(reason.into());
         }
         let at = content - u64::from(item.header);

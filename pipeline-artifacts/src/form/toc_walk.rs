@@ -19,9 +19,17 @@ pub(super) struct LayerBegin {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Piece<'a> {
     /// A part of the header of an entry: from where in it, and how many bytes.
-    Header { entry: &'a ArtifactEntry, from: u64, len: u64 },
+    Header {
+        entry: &'a ArtifactEntry,
+        from: u64,
+        len: u64,
+    },
     /// A part of the content of a file.
-    Content { entry: &'a ArtifactEntry, from: u64, len: u64 },
+    Content {
+        entry: &'a ArtifactEntry,
+        from: u64,
+        len: u64,
+    },
     /// So many zeros.
     Zeros { len: u64 },
 }

@@ -14,7 +14,9 @@ use super::work::{Made, MadeLayer, Watch, Work};
 use super::{Fineness, PackError, ignore_file};
 use crate::LocalStore;
 use crate::crew::{crew, default_threads};
-use crate::form::{Cuts, Descriptor, EMPTY_CONFIG, Manifest, TarLength, TocFault, TocWriter, header_len, media};
+use crate::form::{
+    Cuts, Descriptor, EMPTY_CONFIG, Manifest, TarLength, TocFault, TocWriter, header_len, media,
+};
 use crate::store::{BlobId, BlobWriter, Lease, Unplaced};
 
 /// How many complete blobs wait to be flushed before nothing more is read.
@@ -333,7 +335,9 @@ fn list<W: Write>(
 pub(super) fn tar_contents(entries: &[ArtifactEntry], files: &[u32]) -> Result<(Vec<u64>, u64), String> {
     let of = |wanted: fn(&EntryKind) -> bool| {
         let indices = (0_u32..).zip(entries);
-        indices.filter(move |(_, entry)| wanted(&entry.kind)).map(|(index, _)| index)
+        indices
+            .filter(move |(_, entry)| wanted(&entry.kind))
+            .map(|(index, _)| index)
     };
     let directories = of(|kind| matches!(kind, EntryKind::Directory));
     let links = of(|kind| matches!(kind, EntryKind::Symlink { .. }));

@@ -192,7 +192,11 @@ impl StoredArtifact {
         let Some(path) = path else {
             return Ok(self.entries());
         };
-        let next = self.0.toc.lower_bound(path).map_err(|fault| self.toc_fault(fault))?;
+        let next = self
+            .0
+            .toc
+            .lower_bound(path)
+            .map_err(|fault| self.toc_fault(fault))?;
         let is_it = self.find(path)?.is_some();
         Ok(Entries::new(self, next + usize::from(is_it)))
     }

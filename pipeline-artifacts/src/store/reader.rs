@@ -26,7 +26,9 @@ impl<'a> Reader<'a> {
 
     /// An entry by its index, in the order of the paths.
     pub(crate) fn entry(&mut self, index: usize) -> Result<Placed, StoreError> {
-        self.entries.entry(index).map_err(|fault| self.artifact.toc_fault(fault))
+        self.entries
+            .entry(index)
+            .map_err(|fault| self.artifact.toc_fault(fault))
     }
 
     /// Gives the content of a file piece by piece, and verifies it at the end.

@@ -16,10 +16,7 @@ const CHUNK: usize = 256 * 1024;
 /// the blob has.
 ///
 /// The content of a file that goes through several layers is not compared with its digest here.
-pub(super) fn check_layer(
-    artifact: &StoredArtifact,
-    number: usize,
-) -> Result<u64, StoreError> {
+pub(super) fn check_layer(artifact: &StoredArtifact, number: usize) -> Result<u64, StoreError> {
     let (store, toc, layer) = (artifact.store(), artifact.toc(), &artifact.tar()[number]);
     let (file, _) = store.open_blob(&layer.digest)?;
     let mut blob = Hashing {
@@ -97,9 +94,8 @@ fn compare(toc: &Toc, number: usize, reader: &mut impl Read) -> Result<(), Fault
                 let same = wanted.get(at..at + found.len()) == Some(found);
                 at += found.len();
                 let path = &entry.path;
-                same.then_some(()).ok_or_else(|| {
-                    format!("the header of `{path}` is not what the table of contents says")
-                })
+                same.then_some(())
+                    .ok_or_else(|| format!("the header of `{path}` is not what the table of contents says"))
             })
         }
         Piece::Content { entry, from, len } => {
