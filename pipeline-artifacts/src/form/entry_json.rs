@@ -125,13 +125,14 @@ pub(super) fn read_entry(bytes: &[u8]) -> Result<(Placed, usize), String> {
             path: path(&mut json)?,
             kind,
         }
-    } else {
-        json.expect("{\"kind\":\"symlink\",\"path\":")?;
+    } else if json.skip("{\"kind\":\"symlink\",\"path\":") {
         let path = path(&mut json)?;
         json.expect(",\"target\":")?;
         let target = json.text("target", limits::MAX_TARGET)?;
         let kind = EntryKind::Symlink { target };
         ArtifactEntry { path, kind }
+    } else {
+        return Err(json.unexpected("a file, a directory or a link, as they are written here,"));
     };
     json.expect("}")?;
     Ok((Placed { entry, place }, json.at))
@@ -157,12 +158,20 @@ impl Json<'_> {
 
     /// Goes past a text that must come next.
     pub(super) fn expect(&mut self, text: &str) -> Result<(), String> {
-        if self.skip(text) {
-            return Ok(());
+        match self.skip(text) {
+            true => Ok(()),
+            false => Err(self.unexpected(&format!("`{text}`"))),
         }
-        let found = &self.rest()[..self.rest().len().min(text.len() + 16)];
-        let found = String::from_utf8_lossy(found);
-        Err(format!("expected `{text}`, found `{}`", found.escape_debug()))
+    }
+
+    fn unexpected(&self, what: &str) -> String {
+        let found = self.rest();
+        let found = String::from_utf8_lossy(&found[..found.len().min(40)]);
+        let found: String = found.chars().filter(|found| !found.is_control()).collect();
+        match found.is_empty() {
+            true => format!("expected {what}, found the end"),
+            false => format!("expected {what}, found `{found}`"),
+        }
     }
 
     /// A whole number.
@@ -179,7 +188,7 @@ impl Json<'_> {
                 self.at += length;
                 Ok(number)
             }
-            _ => Err("expected a whole number".to_owned()),
+            _ => Err(self.unexpected("a whole number")),
         }
     }
 

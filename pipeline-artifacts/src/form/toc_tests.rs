@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::tar::END;
 use super::toc::size;
-use super::{Cuts, Piece, Placed, TarLength, Toc, TocFault, TocWriter, header, header_len, padding};
+use super::{Cuts, Piece, Placed, Toc, TocFault, TocWriter, header, padding};
 
 /// What a table of contents is of, all in memory.
 #[derive(Debug, Clone)]
@@ -17,7 +17,11 @@ struct Model {
     entries: Vec<ArtifactEntry>,
     /// The indices of the entries in the order of the tar.
     order: Vec<usize>,
+    /// Where the content of each entry begins in the tar.
+    contents: Vec<u64>,
+    tar: Vec<u8>,
     layers: Vec<u64>,
+    cuts: Cuts,
 }
 
 impl Model {
@@ -25,36 +29,43 @@ impl Model {
         b'A' + (index % 26) as u8
     }
 
-    /// Where the content of each entry begins, and the tar.
-    fn tar(&self) -> (Vec<u64>, Vec<u8>) {
-        let (mut contents, mut tar) = (vec![0; self.entries.len()], Vec::new());
-        for &index in &self.order {
-            let entry = &self.entries[index];
+    /// Of these entries in this order, cut wherever `cut` says that a tar of so many bytes is.
+    fn new(entries: Vec<ArtifactEntry>, order: Vec<usize>, cut: impl Fn(usize) -> Vec<usize>) -> Self {
+        let (mut contents, mut tar) = (vec![0; entries.len()], Vec::new());
+        for &index in &order {
+            let entry = &entries[index];
             tar.extend(header(entry));
             contents[index] = tar.len() as u64;
             tar.resize(tar.len() + size(entry) as usize, Self::content(index));
             tar.resize(tar.len() + padding(size(entry)), 0);
         }
         tar.extend(END);
-        (contents, tar)
-    }
-
-    fn cuts(&self) -> Cuts {
-        Cuts::new(self.layers.iter().copied(), self.tar().1.len() as u64).unwrap()
+        let mut ends = [vec![0, tar.len()], cut(tar.len())].concat();
+        ends.sort_unstable();
+        ends.dedup();
+        let layers: Vec<u64> = ends.windows(2).map(|pair| (pair[1] - pair[0]) as u64).collect();
+        let cuts = Cuts::new(layers.iter().copied(), tar.len() as u64).unwrap();
+        Self {
+            entries,
+            order,
+            contents,
+            tar,
+            layers,
+            cuts,
+        }
     }
 
     fn placed(&self, index: usize) -> Placed {
         let entry = self.entries[index].clone();
         let is_file = matches!(entry.kind, EntryKind::File { .. });
-        let place = is_file.then(|| self.cuts().place(self.tar().0[index]));
+        let place = is_file.then(|| self.cuts.place(self.contents[index]));
         Placed { entry, place }
     }
 
     fn write(&self) -> (Vec<u8>, Digest) {
-        let (cuts, (contents, _)) = (self.cuts(), self.tar());
-        let mut writer = TocWriter::new(Vec::new(), &cuts).unwrap();
-        for (entry, content) in self.entries.iter().zip(contents) {
-            writer.entry(entry, content).unwrap();
+        let mut writer = TocWriter::new(Vec::new(), &self.cuts).unwrap();
+        for (entry, content) in self.entries.iter().zip(&self.contents) {
+            writer.entry(entry, *content).unwrap();
         }
         writer.finish().unwrap()
     }
@@ -105,21 +116,9 @@ fn model() -> impl Strategy<Value = Model> {
             EntryKind::File { .. } => (1, chances[*index]),
             EntryKind::Symlink { .. } => (2, 0),
         });
-        let mut model = Model {
-            entries,
-            order,
-            layers: Vec::new(),
-        };
-        let length = model.tar().1.len();
-        let mut ends: Vec<usize> = cuts
-            .iter()
-            .map(|cut| cut.index(length))
-            .chain([0, length])
-            .collect();
-        ends.sort_unstable();
-        ends.dedup();
-        model.layers = ends.windows(2).map(|pair| (pair[1] - pair[0]) as u64).collect();
-        model
+        Model::new(entries, order, |length| {
+            cuts.iter().map(|cut| cut.index(length)).collect()
+        })
     })
 }
 
@@ -185,11 +184,15 @@ fn is_the_model(toc: &Toc, model: &Model) -> Result<(), TestCaseError> {
     prop_assert_eq!(toc.directories(), of(|kind| *kind == EntryKind::Directory));
     prop_assert_eq!(toc.links(), of(|kind| matches!(kind, EntryKind::Symlink { .. })));
     let files = of(|kind| matches!(kind, EntryKind::File { .. }));
-    let (_, tar) = model.tar();
     let mut begin = 0;
     for (number, size) in model.layers.iter().enumerate() {
         let end = begin + *size as usize;
-        prop_assert_eq!(layer(toc, number, model), &tar[begin..end], "layer {}", number);
+        prop_assert_eq!(
+            layer(toc, number, model),
+            &model.tar[begin..end],
+            "layer {}",
+            number
+        );
         begin = end;
         let place = |index: &u32| model.placed(*index as usize).place.map(|place| place.0);
         let begun: Vec<u32> = files
@@ -301,15 +304,7 @@ fn a_change_of_an_entry_is_a_change() {
         path: path.to_owned(),
         kind: EntryKind::Directory,
     });
-    let mut tar = TarLength::default();
-    for entry in &entries {
-        tar.add(header_len(entry), 0).unwrap();
-    }
-    let model = Model {
-        entries: entries.to_vec(),
-        order: vec![0, 1, 2],
-        layers: vec![tar.close().unwrap()],
-    };
+    let model = Model::new(entries.to_vec(), vec![0, 1, 2], |_| Vec::new());
     let (bytes, _) = model.write();
     let file = file(&bytes);
     let (_, toc) = Toc::read(file.try_clone().unwrap(), bytes.len(), 16).unwrap();

@@ -186,7 +186,13 @@ impl Artifact for MemoryArtifact {
 
     async fn entries(&self, after: Option<&str>, most: usize) -> Result<Vec<ArtifactEntry>, StoreError> {
         let comes_after = |entry: &&ArtifactEntry| after.is_none_or(|after| entry.path.as_str() > after);
-        Ok(self.entries.iter().filter(comes_after).take(most).cloned().collect())
+        Ok(self
+            .entries
+            .iter()
+            .filter(comes_after)
+            .take(most)
+            .cloned()
+            .collect())
     }
 
     async fn entry(&self, path: &str) -> Result<Option<ArtifactEntry>, StoreError> {

@@ -172,12 +172,22 @@ impl Artifact for Opened {
             Flaw::Opens => false,
             _ => after.is_some_and(|after| entry.path.as_str() <= after),
         };
-        Ok(self.entries.iter().skip_while(passed).take(most).cloned().collect())
+        Ok(self
+            .entries
+            .iter()
+            .skip_while(passed)
+            .take(most)
+            .cloned()
+            .collect())
     }
 
     async fn entry(&self, path: &str) -> Result<Option<ArtifactEntry>, StoreError> {
         match self.flaw {
-            Flaw::OpensEach => Ok(self.entries.iter().find(|entry| entry.path.as_str() >= path).cloned()),
+            Flaw::OpensEach => Ok(self
+                .entries
+                .iter()
+                .find(|entry| entry.path.as_str() >= path)
+                .cloned()),
             _ => self.opened.entry(path).await,
         }
     }

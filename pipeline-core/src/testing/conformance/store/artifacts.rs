@@ -66,7 +66,10 @@ async fn in_parts(opened: &dyn Artifact, entries: &[ArtifactEntry]) -> Result<()
             let part = opened.entries(after.as_deref(), most).await;
             let part = part.map_err(failed("its entries cannot be listed in parts"))?;
             if part.len() > most {
-                return Err(format!("of {most} entries that were asked for, {} come", part.len()));
+                return Err(format!(
+                    "of {most} entries that were asked for, {} come",
+                    part.len()
+                ));
             }
             let is_last = part.len() < most;
             after = part.last().map(|entry| entry.path.clone()).or(after);
@@ -82,7 +85,10 @@ async fn in_parts(opened: &dyn Artifact, entries: &[ArtifactEntry]) -> Result<()
     for (index, entry) in entries.iter().enumerate() {
         let found = opened.entry(&entry.path).await;
         if found.map_err(failed("an entry cannot be read"))?.as_ref() != Some(entry) {
-            return Err(format!("the entry at `{}` is not the one that is listed", entry.path));
+            return Err(format!(
+                "the entry at `{}` is not the one that is listed",
+                entry.path
+            ));
         }
         // Nothing is there, and what comes after it is what comes after the entry.
         let absent = format!("{}\u{1}", entry.path);
