@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hasher};
 /// stamp, 128 bits together.
 ///
 /// Two lists that differ have one sum once in 2^128 by chance, less often than a disk returns wrong bytes unnoticed. A change
-/// would then pass unnoticed. SipHash with a known key does not keep anybody from looking for such lists; but to look, they
+/// would then pass unnoticed. `SipHash` with a known key does not keep anybody from looking for such lists; but to look, they
 /// have to choose inodes and times of change, which the system gives out, and whoever may write to a tree while it is packed
 /// has what they want by writing before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

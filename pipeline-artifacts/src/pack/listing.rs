@@ -44,7 +44,7 @@ impl<'a> ListingWriter<'a> {
     /// Adds the next entry; its number.
     pub(super) fn add(&mut self, Record { entry, stamp }: &Record) -> Result<u32, StoreError> {
         let number = self.len;
-        if number % EACH == 0 {
+        if number.is_multiple_of(EACH) {
             self.begins.push(self.series.len());
             self.last.clear();
         }

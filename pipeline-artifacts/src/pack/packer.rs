@@ -15,7 +15,7 @@ use super::scan::Scan;
 use super::work::{MadeLayer, Watch, Work};
 use super::{Fineness, PackError, ignore_file};
 use crate::LocalStore;
-use crate::crew::{crew, default_threads};
+use crate::crew::{crew, default_threads, join};
 use crate::form::{Descriptor, EMPTY_CONFIG, Manifest, media};
 use crate::store::{BlobId, BlobWriter, Lease, Unplaced};
 
@@ -201,32 +201,31 @@ impl Packer {
             next: AtomicUsize::new(0),
             stop: AtomicBool::new(false),
         };
-        let made = thread::scope(|scope| {
+        let (toc, layers, root) = thread::scope(|scope| {
             let (place, placing) = sync_channel(WAITING);
             let placer = scope.spawn(move || place_all(store, &placing));
             let made = crew(self.threads, || work.run(&place));
             drop(place);
             // While the last blobs are flushed.
-            let after = made.and_then(|made| {
-                scan.refuse_changed(&tree)?;
-                Ok(made)
+            let listed = made.and_then(|made| {
+                let again = scope.spawn(|| scan.refuse_changed(&tree));
+                let mut layers: Vec<MadeLayer> = made.into_iter().flatten().collect();
+                layers.sort_by_key(|layer| layer.number);
+                let contents = Contents {
+                    tree: &tree,
+                    digests: &digests,
+                    large: plan.large,
+                    layers: &layers,
+                };
+                let listed = store_contents(store, &lease, &contents);
+                join(again)?;
+                let (toc, root) = listed?;
+                Ok((toc, layers, root))
             });
-            let placed = match placer.join() {
-                Ok(placed) => placed,
-                Err(panic) => std::panic::resume_unwind(panic),
-            };
-            placed?;
-            after
+            join(placer)?;
+            listed
         })?;
-        let mut layers: Vec<MadeLayer> = made.into_iter().flatten().collect();
-        layers.sort_by_key(|layer| layer.number);
-        let contents = Contents {
-            tree: &tree,
-            digests: &digests,
-            large: plan.large,
-            layers: &layers,
-        };
-        let (digest, root) = store_lists(store, &lease, &contents, self.media_type())?;
+        let digest = store_manifest(store, &lease, toc, &layers, self.media_type())?;
         Ok(Packed {
             digest,
             tree: root,
@@ -270,28 +269,36 @@ fn place_all(store: &LocalStore, blobs: &Receiver<Unplaced>) -> Result<(), Store
     blobs.iter().try_for_each(|blob| store.place(blob).map(|_| ()))
 }
 
-/// Stores the table of contents and the manifest; the digests of the manifest and of the tree.
-fn store_lists(
+/// Stores the table of contents; what it is, and the tree digest.
+fn store_contents(
     store: &LocalStore,
     lease: &Lease,
     contents: &Contents<'_>,
-    media_type: &str,
-) -> Result<(Digest, Digest), PackError> {
+) -> Result<(BlobId, Digest), PackError> {
     let (writer, tree) = contents.write(BlobWriter::new(store, lease, Vec::new()))?;
-    let toc_blob = store.place(writer.finish()?.0)?;
+    Ok((store.place(writer.finish()?.0)?, tree))
+}
+
+/// Stores the manifest, when everything else is there; its digest.
+fn store_manifest(
+    store: &LocalStore,
+    lease: &Lease,
+    toc: BlobId,
+    layers: &[MadeLayer],
+    media_type: &str,
+) -> Result<Digest, PackError> {
     put(store, lease, EMPTY_CONFIG)?;
     // What the manifest names is durable before it is there.
     store.flush_blobs()?;
-    let toc_layer = Descriptor::new(media::TOC, toc_blob.digest, toc_blob.size);
-    let tar = contents
-        .layers
+    let toc = Descriptor::new(media::TOC, toc.digest, toc.size);
+    let tar = layers
         .iter()
         .map(|MadeLayer { blob, .. }| Descriptor::new(media_type, blob.digest, blob.size));
-    let manifest = Manifest::artifact(toc_layer, tar).to_bytes();
+    let manifest = Manifest::artifact(toc, tar).to_bytes();
     let manifest = manifest.map_err(|error| StoreError::Other(Box::new(error)))?;
     let manifest = put(store, lease, &manifest)?;
     store.flush_blobs()?;
-    Ok((manifest.digest, tree))
+    Ok(manifest.digest)
 }
 
 fn put(store: &LocalStore, lease: &Lease, bytes: &[u8]) -> Result<BlobId, StoreError> {

@@ -85,7 +85,7 @@ mod tests {
             steps in prop::collection::vec(prop::option::weighted(0.6, "[a-z/]{0,9}"), 0..200),
             room in 0..100_usize,
         ) {
-            let dir = crate::pack::tests::dir();
+            let dir = crate::pack::tests::in_memory();
             let lease = LocalStore::open(dir.path()).unwrap().lease().unwrap();
             let (mut pending, mut model) = (Pending::new(&lease, room), Vec::new());
             for step in steps {

@@ -423,7 +423,7 @@ mod tests {
         #[test]
         fn a_plan_is_the_tar_cut_into_few_layers(entries in entries(), fine: bool, held: bool) {
             let fineness = if fine { Fineness::Fine } else { Fineness::Coarse };
-            let dir = crate::pack::tests::dir();
+            let dir = crate::pack::tests::in_memory();
             let lease = LocalStore::open(dir.path()).unwrap().lease().unwrap();
             let mut room = Room::default();
             if !held {

@@ -102,7 +102,7 @@ fn scanned<T>(given: Given<'_>, act: impl FnOnce(&Scan<'_>, Result<Tree, PackErr
 }
 
 /// In memory, where there is room: flushes take most of the time, and nothing here is about them.
-pub(super) fn dir() -> tempfile::TempDir {
+pub(super) fn in_memory() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
 }
 
@@ -111,7 +111,7 @@ proptest! {
 
     #[test]
     fn the_room_makes_no_difference(model in model(), fine: bool, run in 0..2_000_usize, small in 0..300_usize) {
-        let dir = self::dir();
+        let dir = in_memory();
         let root = dir.path().join("tree");
         write(&model, &root);
         let store = LocalStore::open(dir.path().join("store")).unwrap();
@@ -128,7 +128,7 @@ proptest! {
             let mut packer = Packer::new(&root).threads(2).fineness(fineness);
             packer.room = room;
             // A store of its own, so that every blob is made.
-            let fresh = self::dir();
+            let fresh = in_memory();
             let packed = packer.pack(&LocalStore::open(fresh.path()).unwrap()).unwrap();
             (listed, plan, packed)
         });
@@ -179,7 +179,7 @@ fn a_change_between_the_scans_is_named_whatever_the_room() {
     ];
     for (change, named, why) in changes {
         for room in [Room::default(), NONE] {
-            let dir = self::dir();
+            let dir = in_memory();
             let root = dir.path().join("tree");
             fs::create_dir_all(root.join("b")).unwrap();
             fs::create_dir(root.join("a")).unwrap();
@@ -210,7 +210,7 @@ fn a_change_between_the_scans_is_named_whatever_the_room() {
 #[test]
 fn the_first_of_many_clashes_is_named_whatever_the_room() {
     for room in [Room::default(), NONE] {
-        let dir = self::dir();
+        let dir = in_memory();
         let root = dir.path().join("tree");
         for path in ["x/b/c", "x/B/C", "x/B/c", "X2", "a", "Ünder/q", "ünder/q", "x2"] {
             let full = root.join(path);
@@ -238,7 +238,7 @@ fn the_first_of_many_clashes_is_named_whatever_the_room() {
 /// Whoever writes in a directory that is no more is told which.
 #[test]
 fn where_nothing_can_be_written_down_is_named() {
-    let dir = self::dir();
+    let dir = in_memory();
     let root = dir.path().join("tree");
     fs::create_dir(&root).unwrap();
     (0..9).for_each(|number| fs::write(root.join(number.to_string()), "x").unwrap());
