@@ -277,7 +277,7 @@ impl StoredArtifact {
     pub fn export_tar(&self, out: &mut impl Write) -> Result<u64, StoreError> {
         let mut reader = self.reader();
         for (number, size) in self.0.toc.cuts().layers().enumerate() {
-            super::verify_layer::check_layer(self, number)?;
+            super::verify_layer::check_layer(self, number, |_| {})?;
             let part = Part {
                 layer: number,
                 offset: 0,

@@ -23,6 +23,7 @@ mod hostile;
 mod kill;
 mod layers;
 mod layout;
+mod long_list;
 mod mount;
 #[cfg(feature = "oci")]
 mod oci;
