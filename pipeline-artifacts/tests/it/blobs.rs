@@ -10,7 +10,7 @@ use pipeline_core::{Digest, StoreError};
 
 use crate::{Bench, damage, files, text};
 
-pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+fn block_on<F: Future>(future: F) -> F::Output {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(future)
 }

@@ -23,7 +23,6 @@ mod hostile;
 mod kill;
 mod layers;
 mod layout;
-mod long_list;
 mod mount;
 #[cfg(feature = "oci")]
 mod oci;
