@@ -132,7 +132,7 @@ pub(super) fn read_entry(bytes: &[u8]) -> Result<(Placed, usize), String> {
         let kind = EntryKind::Symlink { target };
         ArtifactEntry { path, kind }
     } else {
-        return Err(json.unexpected("a file, a directory or a link, as they are written here,"));
+        return Err(json.unexpected("a file, a directory or a link, as they are written here"));
     };
     json.expect("}")?;
     Ok((Placed { entry, place }, json.at))

@@ -12,11 +12,6 @@ use super::{BlobId, Entries, LocalStore, Locked, blocking};
 use crate::form::{Descriptor, Manifest, Part, Placed, Toc, TocFault};
 use crate::limits;
 
-/// A table of contents of up to so many bytes stays in memory, as that of 50,000 files does.
-const TOC_IN_MEMORY: u64 = 16 * 1024 * 1024;
-/// Of a larger one, each reader holds so many bytes.
-const TOC_WINDOW: usize = 64 * 1024;
-
 /// An artifact of a [`LocalStore`], opened. Cloning is cheap.
 ///
 /// While it lives, a collector takes nothing of it: it holds a lock of the system on its manifest, for which it needs no
@@ -86,10 +81,10 @@ impl LocalStore {
 
     /// Reads and checks a table of contents.
     fn read_toc(&self, digest: &Digest) -> Result<Toc, StoreError> {
-        let (file, size) = self.open_blob(digest)?;
+        let (held, (file, size)) = (self.tocs(), self.open_blob(digest)?);
         let toc = match usize::try_from(size) {
-            Ok(length) if size > TOC_IN_MEMORY && size <= limits::MAX_TOC => {
-                let read = Toc::read(file, length, TOC_WINDOW);
+            Ok(length) if size > held.whole && size <= limits::MAX_TOC => {
+                let read = Toc::read(file, length, held.window);
                 let (found, toc) = read.map_err(|fault| self.toc_fault(digest, fault))?;
                 if found != *digest {
                     return Err(self.damaged(digest, format!("its bytes have digest {found}")));
@@ -277,7 +272,7 @@ impl StoredArtifact {
     pub fn export_tar(&self, out: &mut impl Write) -> Result<u64, StoreError> {
         let mut reader = self.reader();
         for (number, size) in self.0.toc.cuts().layers().enumerate() {
-            super::verify_layer::check_layer(self, number)?;
+            super::verify_layer::check_layer(self, number, |_| {})?;
             let part = Part {
                 layer: number,
                 offset: 0,

@@ -19,6 +19,8 @@ mod lease;
 mod local;
 mod local_blobs;
 mod locked;
+#[cfg(test)]
+mod long_list_tests;
 mod quarantine;
 mod reader;
 mod referrers;

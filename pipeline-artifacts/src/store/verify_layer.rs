@@ -15,8 +15,13 @@ const CHUNK: usize = 256 * 1024;
 /// headers, contents, padding. Nothing in the tar is interpreted, so there is no header to be fooled by. How many bytes
 /// the blob has.
 ///
-/// The content of a file that goes through several layers is not compared with its digest here.
-pub(super) fn check_layer(artifact: &StoredArtifact, number: usize) -> Result<u64, StoreError> {
+/// The content of a file that goes through several layers is not compared with its digest here. `show` is called with
+/// what is expected, all of it when this returns well.
+pub(super) fn check_layer(
+    artifact: &StoredArtifact,
+    number: usize,
+    mut show: impl FnMut(&Piece<'_>),
+) -> Result<u64, StoreError> {
     let (store, toc, layer) = (artifact.store(), artifact.toc(), &artifact.tar()[number]);
     let (file, _) = store.open_blob(&layer.digest)?;
     let mut blob = Hashing {
@@ -29,11 +34,11 @@ pub(super) fn check_layer(artifact: &StoredArtifact, number: usize) -> Result<u6
         media::TAR_ZSTD => {
             let mut reader = zstd::stream::read::Decoder::new(&mut blob)
                 .map_err(failed("cannot read", &store.blob_path(&layer.digest)))?;
-            compare(toc, number, &mut reader)
+            compare(toc, number, &mut reader, &mut show)
         }
         _ => {
             debug_assert_eq!(layer.media_type, media::TAR, "the manifest was checked");
-            compare(toc, number, &mut blob)
+            compare(toc, number, &mut blob, &mut show)
         }
     };
     // The rest, so that a damaged blob is told from one that was made wrong.
@@ -77,53 +82,21 @@ impl Read for Hashing {
     }
 }
 
-fn compare(toc: &Toc, number: usize, reader: &mut impl Read) -> Result<(), Fault> {
+fn compare(
+    toc: &Toc,
+    number: usize,
+    reader: &mut impl Read,
+    show: &mut impl FnMut(&Piece<'_>),
+) -> Result<(), Fault> {
     let mut bytes = Bytes {
         reader,
         buffer: vec![0; CHUNK],
         from: 0,
         to: 0,
     };
-    toc.pieces(number, |piece| match piece {
-        Piece::Header { entry, from, len } => {
-            let header = header(entry);
-            let wanted = usize::try_from(from).ok().and_then(|from| header.get(from..));
-            let wanted = wanted.unwrap_or_default();
-            let mut at = 0;
-            bytes.take(len, |found| {
-                let same = wanted.get(at..at + found.len()) == Some(found);
-                at += found.len();
-                let path = &entry.path;
-                same.then_some(())
-                    .ok_or_else(|| format!("the header of `{path}` is not what the table of contents says"))
-            })
-        }
-        Piece::Content { entry, from, len } => {
-            let EntryKind::File { size, digest, .. } = &entry.kind else {
-                return Ok(());
-            };
-            let whole = (from, len) == (0, *size);
-            let mut hasher = DigestBuilder::new();
-            bytes.take(len, |found| {
-                if whole {
-                    hasher.update(found);
-                }
-                Ok(())
-            })?;
-            let found: Digest = hasher.finish();
-            if whole && found != *digest {
-                let path = &entry.path;
-                return Err(Fault::Wrong(format!(
-                    "`{path}` has digest {found} instead of {digest}"
-                )));
-            }
-            Ok(())
-        }
-        Piece::Zeros { len } => bytes.take(len, |found| {
-            let zero = found.iter().all(|byte| *byte == 0);
-            zero.then_some(())
-                .ok_or_else(|| "the padding of the tar is not zero".to_owned())
-        }),
+    toc.pieces(number, |piece| {
+        show(&piece);
+        bytes.piece(piece)
     })?;
     match bytes.next(1)? {
         [] => Ok(()),
@@ -139,6 +112,52 @@ struct Bytes<'a, R> {
 }
 
 impl<R: Read> Bytes<'_, R> {
+    /// Holds the next bytes against what they must be.
+    fn piece(&mut self, piece: Piece<'_>) -> Result<(), Fault> {
+        match piece {
+            Piece::Header { entry, from, len } => {
+                let header = header(entry);
+                let wanted = usize::try_from(from).ok().and_then(|from| header.get(from..));
+                let wanted = wanted.unwrap_or_default();
+                let mut at = 0;
+                self.take(len, |found| {
+                    let same = wanted.get(at..at + found.len()) == Some(found);
+                    at += found.len();
+                    let path = &entry.path;
+                    same.then_some(()).ok_or_else(|| {
+                        format!("the header of `{path}` is not what the table of contents says")
+                    })
+                })
+            }
+            Piece::Content { entry, from, len } => {
+                let EntryKind::File { size, digest, .. } = &entry.kind else {
+                    return Ok(());
+                };
+                let whole = (from, len) == (0, *size);
+                let mut hasher = DigestBuilder::new();
+                self.take(len, |found| {
+                    if whole {
+                        hasher.update(found);
+                    }
+                    Ok(())
+                })?;
+                let found: Digest = hasher.finish();
+                if whole && found != *digest {
+                    let path = &entry.path;
+                    return Err(Fault::Wrong(format!(
+                        "`{path}` has digest {found} instead of {digest}"
+                    )));
+                }
+                Ok(())
+            }
+            Piece::Zeros { len } => self.take(len, |found| {
+                let zero = found.iter().all(|byte| *byte == 0);
+                zero.then_some(())
+                    .ok_or_else(|| "the padding of the tar is not zero".to_owned())
+            }),
+        }
+    }
+
     /// Exactly so many bytes, in pieces.
     fn take(
         &mut self,

@@ -146,7 +146,7 @@ fn a_table_of_contents_that_leads_out_is_refused() {
     "../out": a part of the path is empty, `.` or `..`
     "a/../../out": a part of the path is empty, `.` or `..`
     "": the path is empty
-    "a\0b": the path holds a control character
+    entry 1: a path holds a control character
     "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx": a part of the path is longer than 255 bytes
     "a" is listed twice or out of order
     "a" is listed twice or out of order
@@ -159,9 +159,9 @@ fn a_table_of_contents_that_leads_out_is_refused() {
     "a/b/c" is a link to "d/../../x", which leads out of the tree
     the sizes add up to too much
     "a" is larger than 9007199254740991 bytes
-    a place, a field or the form of the JSON is not as it is written
-    unknown field `mode`, expected one of `kind`, `path`, `digest`, `executable`, `layer`, `offset`, `size`, `target` at line 1 column 38
-    unknown variant `device`, expected one of `file`, `directory`, `symlink` at line 1 column 28
+    "a" lies at 512 of layer 1, and not where it says
+    entry 1: expected a file, a directory or a link, as they are written here, found `{"kind":"directory","mode":"4755","path"`
+    entry 1: expected a file, a directory or a link, as they are written here, found `{"kind":"device","path":"a"}],"format":2`
     "#);
 }
 
