@@ -212,7 +212,7 @@ fn the_first_of_many_clashes_is_named_whatever_the_room() {
     for room in [Room::default(), NONE] {
         let dir = in_memory();
         let root = dir.path().join("tree");
-        for path in ["x/b/c", "x/B/C", "x/B/c", "X2", "a", "Ünder/q", "ünder/q", "x2"] {
+        for path in ["x/B/C", "x/B/c", "X2", "a", "Ünder/q", "ünder/q", "x2"] {
             let full = root.join(path);
             fs::create_dir_all(full.parent().unwrap()).unwrap();
             fs::write(full, "").unwrap();
