@@ -87,6 +87,11 @@ impl Cuts {
 pub(crate) struct TarLength(u64);
 
 impl TarLength {
+    /// Goes on behind so many bytes.
+    pub(crate) fn behind(bytes: u64) -> Self {
+        Self(bytes)
+    }
+
     /// Adds an entry with a header and a content of so many bytes; where the content begins.
     pub(crate) fn add(&mut self, header: u64, size: u64) -> Result<u64, String> {
         let content = self.0.checked_add(header).ok_or_else(too_much)?;
