@@ -84,7 +84,7 @@ impl Windows {
     }
 
     /// Reads from the beginning, whatever was read before.
-    pub(super) fn from_start(&self) -> impl io::Read {
+    pub(super) fn all(&self) -> impl io::Read {
         FromStart {
             file: &self.file,
             at: 0,

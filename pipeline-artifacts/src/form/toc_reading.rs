@@ -54,7 +54,7 @@ impl Toc {
             }
         }
         let digest = windows.hashed().finish();
-        let listed = listed.map_err(|fault| of_format(fault, io::BufReader::new(windows.from_start())));
+        let listed = listed.map_err(|fault| of_format(fault, io::BufReader::new(windows.all())));
         Ok((
             digest,
             listed.and_then(|listed| listed.finish(Source::File(windows))),
