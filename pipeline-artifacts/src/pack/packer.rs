@@ -148,9 +148,9 @@ impl Packer {
     /// Packs the tree into a store. When this returns, the artifact is on disk; it is not in the catalog yet,
     /// see [`LocalStore::publish`].
     ///
-    /// Memory does not grow with the size of files, and with the number of entries by eight bytes each: of a tree of more
-    /// than some 60,000, the list and the digests go to files without a name in the store, some 100 bytes for each entry
-    /// (and twice its path) while it is packed.
+    /// Memory does not grow with the size of files, and with the number of entries by eight bytes each, sixteen for links: of
+    /// a tree of more than some 60,000, the list and the digests go to files without a name in the store, some 100 bytes for
+    /// each entry and twice its path, until it is packed.
     ///
     /// # Errors
     ///
