@@ -64,6 +64,8 @@ pub struct Answer {
     pub data: Value,
     /// For a person; nothing when everything was said already.
     pub text: String,
+    /// Whether everything was said already, to a program as to a person.
+    pub is_said: bool,
 }
 
 impl Answer {
@@ -73,6 +75,7 @@ impl Answer {
             exit,
             data,
             text: text.into(),
+            is_said: false,
         }
     }
 }
@@ -81,6 +84,14 @@ impl Answer {
     /// The answer of a command that has printed what it had to say.
     pub fn silent() -> Self {
         Self::new(Exit::Succeeded, json!({}), "")
+    }
+
+    /// The answer of a command that has said everything, too long to be held: also the document of `--json`.
+    pub fn said() -> Self {
+        Self {
+            is_said: true,
+            ..Self::silent()
+        }
     }
 }
 

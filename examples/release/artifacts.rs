@@ -1,7 +1,9 @@
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use pipeline_artifacts::{ArtifactQuery, Attachment, Comparison, LocalStore, NewAttachment, StoredArtifact};
-use pipeline_core::{ArtifactName, ArtifactRef, EntryKind};
+use pipeline_core::{ArtifactEntry, ArtifactName, ArtifactRef, ChainDisplay, EntryKind};
+use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::{Value, json};
 
 use crate::answer::{Answer, Exit, Problem};
@@ -15,7 +17,7 @@ pub fn find(store: &LocalStore, query: &str) -> Result<ArtifactRef, Problem> {
 
 /// A mistake of the caller.
 pub fn input(error: impl std::error::Error + 'static) -> Problem {
-    Problem::input(pipeline_core::ChainDisplay(&error).to_string())
+    Problem::input(ChainDisplay(&error).to_string())
 }
 
 fn open(store: &LocalStore, query: &str) -> Result<StoredArtifact, Problem> {
@@ -74,17 +76,18 @@ pub fn show(host: &Host, query: &str) -> Result<Answer, Problem> {
     let reference = artifact.reference();
     let record = store.catalog().record(&reference.name, &reference.version)?;
     let attached = store.attachments(&reference.digest)?;
-    let sizes = artifact.entries().iter().filter_map(|entry| match entry.kind {
-        EntryKind::File { size, .. } => Some(size),
-        _ => None,
-    });
-    let (files, bytes) = sizes.fold((0, 0_u64), |(files, bytes), size| {
-        (files + 1, bytes.saturating_add(size))
-    });
+    let (mut files, mut bytes) = (0, 0_u64);
+    for entry in artifact.entries() {
+        if let EntryKind::File { size, .. } = entry?.kind {
+            files += 1;
+            bytes = bytes.saturating_add(size);
+        }
+    }
+    let tree = artifact.tree()?;
     let mut text = format!("{} {}\n", reference.name, reference.version);
     let mut line = |name: &str, value: String| text.push_str(&format!("  {name:<10} {value}\n"));
     line("digest", reference.digest.to_string());
-    line("tree", artifact.tree().to_string());
+    line("tree", tree.to_string());
     line(
         "content",
         format!(
@@ -119,7 +122,7 @@ pub fn show(host: &Host, query: &str) -> Result<Answer, Problem> {
     let attached: Vec<Value> = attached.iter().map(attachment).collect();
     let data = json!({
         "artifact": reference,
-        "tree": artifact.tree(),
+        "tree": tree,
         "files": files,
         "record": record,
         "attachments": attached,
@@ -133,7 +136,7 @@ fn attachment(one: &Attachment) -> Value {
 
 /// `release artifact diff BEFORE AFTER`
 pub fn diff(host: &Host, before: &str, after: &str) -> Result<Answer, Problem> {
-    let found = Comparison::of(&open(&host.artifacts, before)?, &open(&host.artifacts, after)?);
+    let found = Comparison::of(&open(&host.artifacts, before)?, &open(&host.artifacts, after)?)?;
     let exit = if found.is_same() {
         Exit::Succeeded
     } else {
@@ -146,33 +149,75 @@ pub fn diff(host: &Host, before: &str, after: &str) -> Result<Answer, Problem> {
     ))
 }
 
-/// `release artifact files ARTIFACT`
-pub fn files(host: &Host, query: &str) -> Result<Answer, Problem> {
+/// `release artifact files ARTIFACT`: prints each entry as it is read, because there may be a million; for a program, in
+/// the document of `--json`.
+pub fn files(host: &Host, query: &str, document: Option<Value>) -> Result<Answer, Problem> {
     let artifact = open(&host.artifacts, query)?;
-    let mut text = String::new();
-    for entry in artifact.entries() {
-        text.push_str(&match &entry.kind {
-            EntryKind::File { size, executable, .. } => {
-                let mode = if *executable { "755" } else { "644" };
-                format!("{mode} {size:>12}  {}\n", entry.path)
-            }
-            EntryKind::Directory => format!("dir {:>12}  {}/\n", "", entry.path),
-            EntryKind::Symlink { target } => format!("lnk {:>12}  {} -> {target}\n", "", entry.path),
-        });
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    if let Some(document) = document {
+        let listing = Listing { document, artifact };
+        match serde_json::to_writer_pretty(&mut out, &listing) {
+            Err(error) if !error.is_io() => return Err(Problem::failure(error.to_string())),
+            // Whoever reads has read enough.
+            _ => drop(out.write_all(b"\n").and_then(|()| out.flush())),
+        }
+        return Ok(Answer::said());
     }
-    let data = json!({ "artifact": artifact.reference(), "entries": artifact.entries() });
-    Ok(Answer::new(Exit::Succeeded, data, text))
+    for entry in artifact.entries() {
+        let ArtifactEntry { path, kind } = entry?;
+        let written = match kind {
+            EntryKind::File { size, executable, .. } => {
+                let mode = if executable { "755" } else { "644" };
+                writeln!(out, "{mode} {size:>12}  {path}")
+            }
+            EntryKind::Directory => writeln!(out, "dir {:>12}  {path}/", ""),
+            EntryKind::Symlink { target } => writeln!(out, "lnk {:>12}  {path} -> {target}", ""),
+        };
+        if written.is_err() {
+            break;
+        }
+    }
+    // Here too: that nobody reads any more is no failure.
+    let _ = out.flush();
+    Ok(Answer::said())
+}
+
+/// A document with the entries of an artifact, which are read while it is written.
+struct Listing {
+    document: Value,
+    artifact: StoredArtifact,
+}
+
+impl Serialize for Listing {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("artifact", self.artifact.reference())?;
+        map.serialize_entry("entries", &Lines(&self.artifact))?;
+        for (key, value) in self.document.as_object().into_iter().flatten() {
+            map.serialize_entry(key, value)?;
+        }
+        map.end()
+    }
+}
+
+struct Lines<'a>(&'a StoredArtifact);
+
+impl Serialize for Lines<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(Some(self.0.entries().len()))?;
+        for entry in self.0.entries() {
+            let entry = entry.map_err(|error| S::Error::custom(ChainDisplay(&error)))?;
+            list.serialize_element(&entry)?;
+        }
+        list.end()
+    }
 }
 
 /// `release artifact cat ARTIFACT PATH`: the bytes as they are, unless `--json` asks for a document.
 pub fn cat(host: &Host, query: &str, path: &str, json: bool) -> Result<Answer, Problem> {
-    use std::io::Write;
     let artifact = open(&host.artifacts, query)?;
-    if !artifact
-        .entries()
-        .iter()
-        .any(|entry| entry.path == path && matches!(entry.kind, EntryKind::File { .. }))
-    {
+    let kind = artifact.entry(path)?.map(|entry| entry.kind);
+    if !matches!(kind, Some(EntryKind::File { .. })) {
         return Err(Problem::input(format!(
             "{0} has no file `{path}`; list them with: release artifact files {query}",
             artifact.reference()

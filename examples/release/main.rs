@@ -123,7 +123,9 @@ fn say(args: &Args, answer: Option<Answer>) -> ExitCode {
         return answer::Exit::Failed.into();
     };
     let exit = answer.exit;
-    if args.json {
+    if answer.is_said {
+        // As it came.
+    } else if args.json {
         print(&format!("{:#}", document(args, exit as u8, answer.data)));
     } else if answer.text.is_empty() {
         // It has printed bytes, and no line break belongs behind them.
@@ -172,7 +174,12 @@ async fn artifact(args: &Args, store: &Path, command: &ArtifactCommand) -> Resul
         ArtifactCommand::List { name } => artifacts::list(&look()?, name.as_deref()),
         ArtifactCommand::Show { artifact } => artifacts::show(&look()?, artifact),
         ArtifactCommand::Diff { before, after } => artifacts::diff(&look()?, before, after),
-        ArtifactCommand::Files { artifact } => artifacts::files(&look()?, artifact),
+        ArtifactCommand::Files { artifact } => {
+            let document = args
+                .json
+                .then(|| document(args, answer::Exit::Succeeded as u8, json!({})));
+            artifacts::files(&look()?, artifact, document)
+        }
         ArtifactCommand::Cat { artifact, path } => artifacts::cat(&look()?, artifact, path, args.json),
         ArtifactCommand::Attach {
             artifact,

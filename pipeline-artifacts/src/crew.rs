@@ -22,12 +22,17 @@ pub(crate) fn crew<T: Send, E: Send>(
     thread::scope(|scope| {
         let others: Vec<_> = (1..threads).map(|_| scope.spawn(&work)).collect();
         let own = work();
-        let others = others.into_iter().map(|thread| match thread.join() {
-            Ok(made) => made,
-            Err(panic) => std::panic::resume_unwind(panic),
-        });
+        let others = others.into_iter().map(join);
         std::iter::once(own).chain(others.collect::<Vec<_>>()).collect()
     })
+}
+
+/// Waits for a thread; what it made. A panic goes on here.
+pub(crate) fn join<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
+    match thread.join() {
+        Ok(made) => made,
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
 }
 
 /// Does the same with each item, with several threads; the results in the order of the items.

@@ -34,7 +34,7 @@
 //!   blobs that nothing needs, beside writers and readers. What is [`InUse`] stays.
 //! - [`Promotion`] brings an artifact to another store; what is damaged is healed from one that has it. [`Tiered`],
 //!   [`ReadOnly`] and [`Limited`] stand in front of stores, of blobs and of artifacts; [`MemoryBlobs`] stands for one of blobs.
-//! - [`StoredArtifact`] is one that was opened: entries, single files, all of it into a directory, or as a tar.
+//! - [`StoredArtifact`] is one that was opened: its [`Entries`], single files, all of it into a directory, or as a tar.
 //! - [`BlobStore`] is what every store of bytes by digest can do, wherever it is. A [`Lease`] keeps from the
 //!   collector what a writer has stored and nobody refers to yet.
 //! - [`Package`] is the stage `package`, with [`PackageSettings`]. With an [`Attestor`], each package says which run built
@@ -116,8 +116,8 @@ pub use retention::{
     RetentionPolicyError, RetentionRules,
 };
 pub use store::{
-    BlobId, BlobSource, BlobStore, BytesSource, Lease, LocalStore, MAX_PIECE, Problem, ProblemKind, Recheck,
-    StoreReport, StoredArtifact,
+    BlobId, BlobSource, BlobStore, BytesSource, Entries, Lease, LocalStore, MAX_PIECE, Problem, ProblemKind,
+    Recheck, StoreReport, StoredArtifact,
 };
 
 /// The README's program is a test.

@@ -72,8 +72,21 @@ pub trait Artifact: Debug + Send + Sync {
     /// Which artifact this is.
     fn reference(&self) -> &ArtifactRef;
 
-    /// Everything that is in it, sorted by the bytes of the path.
-    fn entries(&self) -> &[ArtifactEntry];
+    /// What is in it, sorted by the bytes of the path: at most `most` entries, from the beginning or after a path, whether
+    /// that is there or not. Fewer than `most` are the last ones. So a list of a million entries need not be in memory at
+    /// once: the next part comes after the last path of the one before.
+    ///
+    /// # Errors
+    ///
+    /// When the list cannot be read, or is not what the manifest says.
+    async fn entries(&self, after: Option<&str>, most: usize) -> Result<Vec<ArtifactEntry>, StoreError>;
+
+    /// What is at a path; `None` when nothing is.
+    ///
+    /// # Errors
+    ///
+    /// When the list cannot be read, or is not what the manifest says.
+    async fn entry(&self, path: &str) -> Result<Option<ArtifactEntry>, StoreError>;
 
     /// The bytes of one file. For small files: descriptions, templates, checksums.
     ///

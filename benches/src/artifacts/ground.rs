@@ -164,6 +164,9 @@ impl Mounted {
                 "-F",
                 "-m",
                 "0",
+                // Half a million files, and the stores of those that keep a file for each.
+                "-i",
+                "8192",
                 "-E",
                 "lazy_itable_init=0,lazy_journal_init=0",
                 &image_text,

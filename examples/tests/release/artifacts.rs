@@ -68,6 +68,12 @@ fn artifacts_are_listed_shown_and_compared() {
     space.release(&["artifact", "diff", "app", "app"]).expect(0);
     let files = space.release(&["artifact", "files", "app"]).expect(0);
     assert!(files.stdout.contains("644            6  VERSION\n"), "{files}");
+    let files = space.json(&["artifact", "files", "app"]).expect(0);
+    assert_eq!(files.document["command"], "artifact");
+    assert_eq!(files.document["artifact"]["name"], "app");
+    let paths = files.document["entries"].as_array().unwrap().iter();
+    let paths: Vec<_> = paths.map(|entry| entry["path"].as_str().unwrap()).collect();
+    assert_eq!(paths, ["VERSION", "health", "up"], "{files}");
     let cat = space
         .release(&["artifact", "cat", "app@1.0.0", "health"])
         .expect(0);

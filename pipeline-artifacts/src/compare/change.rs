@@ -1,4 +1,4 @@
-use pipeline_core::EntryKind;
+use pipeline_core::{ArtifactEntry, EntryKind};
 use serde::Serialize;
 
 /// One path that differs. At least one of both sides is there.
@@ -35,9 +35,12 @@ pub enum ChangeKind {
 }
 
 impl Change {
-    /// The change between two sides, if there is one.
-    pub(super) fn of(path: &str, before: Option<&EntryKind>, after: Option<&EntryKind>) -> Option<Self> {
-        let change = match (before, after) {
+    /// The change between two sides of a path, if there is one.
+    pub(super) fn of(before: Option<ArtifactEntry>, after: Option<ArtifactEntry>) -> Option<Self> {
+        let split = |entry: ArtifactEntry| (entry.path, entry.kind);
+        let (old_path, before) = before.map(split).unzip();
+        let (new_path, after) = after.map(split).unzip();
+        let change = match (&before, &after) {
             (None, None) => return None,
             (None, Some(_)) => ChangeKind::Added,
             (Some(_), None) => ChangeKind::Removed,
@@ -52,10 +55,10 @@ impl Change {
             (Some(_), Some(_)) => ChangeKind::Kind,
         };
         Some(Self {
-            path: path.to_owned(),
+            path: old_path.or(new_path)?,
             change,
-            before: before.cloned(),
-            after: after.cloned(),
+            before,
+            after,
         })
     }
 

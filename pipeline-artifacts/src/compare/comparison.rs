@@ -1,6 +1,6 @@
 use std::cmp::Ordering;
 
-use pipeline_core::{ArtifactEntry, ArtifactRef};
+use pipeline_core::{ArtifactEntry, ArtifactRef, StoreError};
 use serde::Serialize;
 
 use super::change::size;
@@ -22,7 +22,7 @@ use crate::StoredArtifact;
 /// std::fs::write(tree.join("app"), "three")?;
 /// let new = store.publish(&shop, &"1.5.0".parse()?, &Packer::new(&tree).pack(&store)?.digest)?;
 ///
-/// let found = Comparison::of(&store.artifact(&old)?, &store.artifact(&new)?);
+/// let found = Comparison::of(&store.artifact(&old)?, &store.artifact(&new)?)?;
 /// assert_eq!(found.changes[0].path, "app");
 /// assert_eq!(found.changes[0].change, ChangeKind::Changed);
 /// assert!(found.to_string().contains("~ app  3 B -> 5 B"), "{found}");
@@ -42,15 +42,19 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Compares two artifacts, of the same store or of two.
-    pub fn of(before: &StoredArtifact, after: &StoredArtifact) -> Self {
-        let (changes, same) = compare(before.entries(), after.entries());
-        Self {
+    /// Compares two artifacts, of the same store or of two. Memory grows with what differs, not with what is the same.
+    ///
+    /// # Errors
+    ///
+    /// When a table of contents cannot be read again.
+    pub fn of(before: &StoredArtifact, after: &StoredArtifact) -> Result<Self, StoreError> {
+        let (changes, same) = compare(before.entries(), after.entries())?;
+        Ok(Self {
             before: before.reference().clone(),
             after: after.reference().clone(),
             changes,
             same,
-        }
+        })
     }
 
     /// Whether nothing differs: paths, bytes, modes and links are the same.
@@ -72,24 +76,30 @@ impl Comparison {
 }
 
 /// The changes between two lists that are sorted by path, and how many paths are the same.
-fn compare(before: &[ArtifactEntry], after: &[ArtifactEntry]) -> (Vec<Change>, usize) {
-    let (mut before, mut after) = (before.iter().peekable(), after.iter().peekable());
+fn compare<E>(
+    mut before: impl Iterator<Item = Result<ArtifactEntry, E>>,
+    mut after: impl Iterator<Item = Result<ArtifactEntry, E>>,
+) -> Result<(Vec<Change>, usize), E> {
     let (mut changes, mut same) = (Vec::new(), 0);
+    let (mut old, mut new) = (before.next().transpose()?, after.next().transpose()?);
     loop {
-        let order = match (before.peek(), after.peek()) {
-            (None, None) => return (changes, same),
+        let order = match (&old, &new) {
+            (None, None) => return Ok((changes, same)),
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
-            (Some(before), Some(after)) => before.path.cmp(&after.path),
+            (Some(old), Some(new)) => old.path.cmp(&new.path),
         };
-        let old = if order.is_le() { before.next() } else { None };
-        let new = if order.is_ge() { after.next() } else { None };
-        let Some(path) = old.or(new).map(|entry| &entry.path) else {
-            return (changes, same);
-        };
-        match Change::of(path, old.map(|entry| &entry.kind), new.map(|entry| &entry.kind)) {
+        let left = if order.is_le() { old.take() } else { None };
+        let right = if order.is_ge() { new.take() } else { None };
+        match Change::of(left, right) {
             Some(change) => changes.push(change),
             None => same += 1,
+        }
+        if order.is_le() {
+            old = before.next().transpose()?;
+        }
+        if order.is_ge() {
+            new = after.next().transpose()?;
         }
     }
 }
@@ -97,6 +107,7 @@ fn compare(before: &[ArtifactEntry], after: &[ArtifactEntry]) -> (Vec<Change>, u
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::convert::Infallible;
 
     use pipeline_core::{Digest, EntryKind};
     use proptest::prelude::*;
@@ -119,19 +130,21 @@ mod tests {
         prop::collection::btree_map("[a-c/.]{1,3}", kinds(), 0..12)
     }
 
-    fn entries(tree: &BTreeMap<String, EntryKind>) -> Vec<ArtifactEntry> {
+    fn entries(
+        tree: &BTreeMap<String, EntryKind>,
+    ) -> impl Iterator<Item = Result<ArtifactEntry, Infallible>> {
         let entry = |(path, kind): (&String, &EntryKind)| ArtifactEntry {
             path: path.clone(),
             kind: kind.clone(),
         };
-        tree.iter().map(entry).collect()
+        tree.iter().map(entry).map(Ok)
     }
 
     proptest! {
         /// Applied to what was before, the changes give what is after; and nothing is listed that is the same.
         #[test]
         fn changes_lead_from_one_to_the_other(before in trees(), after in trees()) {
-            let (changes, same) = compare(&entries(&before), &entries(&after));
+            let Ok((changes, same)) = compare(entries(&before), entries(&after));
             let mut patched = before.clone();
             for change in &changes {
                 prop_assert_eq!(before.get(&change.path), change.before.as_ref());

@@ -208,7 +208,10 @@ impl EnvironmentFree {
                 });
             }
         };
-        for entry in artifact.entries() {
+        let mut reader = artifact.reader();
+        for index in 0..artifact.entries().len() {
+            let placed = reader.entry(index)?;
+            let entry = &placed.entry;
             let path = &entry.path;
             let mut texts = vec![(path, FoundIn::Path)];
             if let EntryKind::Symlink { target } = &entry.kind {
@@ -224,7 +227,11 @@ impl EnvironmentFree {
             }
             if matches!(entry.kind, EntryKind::File { .. }) {
                 let mut scanner = Scanner::new(&automaton);
-                artifact.copy_file(path, &mut scanner)?;
+                reader.content(&placed, |bytes| {
+                    // It takes everything.
+                    let _ = scanner.write_all(bytes);
+                    Ok(())
+                })?;
                 let mut found: Vec<_> = scanner.finish().into_iter().collect();
                 found.sort_by_key(|(value, found)| (found.offset, *value));
                 for (value, found) in found {

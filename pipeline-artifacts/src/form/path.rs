@@ -1,5 +1,3 @@
-use std::collections::HashMap;
-
 use crate::limits;
 
 /// What is wrong with a path, whatever lies there.
@@ -49,7 +47,7 @@ pub(crate) fn check_path(path: &str) -> Result<(), PathFault> {
     Ok(())
 }
 
-/// Checks the text of a link's target; where it leads is for [`Links`].
+/// Checks the text of a link's target; where it leads is for [`leads_out`](super::leads_out).
 pub(crate) fn check_target(target: &str) -> Result<(), PathFault> {
     if target.is_empty() {
         return Err(PathFault::Empty);
@@ -69,53 +67,6 @@ pub(crate) fn check_target(target: &str) -> Result<(), PathFault> {
 /// The directory that a path lies in; `None` for the top level.
 pub(crate) fn parent(path: &str) -> Option<&str> {
     path.rsplit_once('/').map(|(parent, _)| parent)
-}
-
-/// All symbolic links of a tree, to tell where each leads. A link may lead through others, so its own text
-/// does not tell.
-#[derive(Debug, Default)]
-pub(crate) struct Links<'a>(HashMap<&'a str, &'a str>);
-
-/// How many links Linux follows before it gives up (`path_resolution(7)`).
-const MAX_HOPS: usize = 40;
-
-impl<'a> Links<'a> {
-    pub(crate) fn add(&mut self, path: &'a str, target: &'a str) {
-        self.0.insert(path, target);
-    }
-
-    /// Whether following the link ever leaves the tree, even on the way. A link that leads nowhere or in a
-    /// circle stays inside.
-    pub(crate) fn escapes(&self, path: &str, target: &str) -> bool {
-        let mut at: Vec<&str> = parent(path).map(|p| p.split('/').collect()).unwrap_or_default();
-        let mut ahead: Vec<&str> = target.split('/').rev().collect();
-        let mut hops = 0;
-        while let Some(part) = ahead.pop() {
-            match part {
-                "" | "." => {}
-                ".." => {
-                    if at.pop().is_none() {
-                        return true;
-                    }
-                }
-                name => {
-                    at.push(name);
-                    if let Some(next) = self.0.get(at.join("/").as_str()) {
-                        hops += 1;
-                        if hops >= MAX_HOPS {
-                            return false;
-                        }
-                        if next.starts_with('/') {
-                            return true;
-                        }
-                        at.pop();
-                        ahead.extend(next.split('/').rev());
-                    }
-                }
-            }
-        }
-        false
-    }
 }
 
 #[cfg(test)]
@@ -147,20 +98,5 @@ mod tests {
             check_path("x/".repeat(600).trim_end_matches('/')),
             Err(PathFault::TooLong)
         );
-    }
-
-    #[test]
-    fn links_are_followed_through_links() {
-        let mut links = Links::default();
-        links.add("d/e/s", "../../r");
-        links.add("loop", "loop");
-        assert!(!links.escapes("d/l", "../x"));
-        assert!(links.escapes("d/l", "../../x"));
-        assert!(links.escapes("l", ".."));
-        assert!(links.escapes("l", "../tree/x"), "out and in again");
-        // Its own text stays inside; through `d/e/s` it leads out.
-        assert!(links.escapes("d/e/l", "s/../../x"));
-        assert!(!links.escapes("d/e/l", "s/../x"));
-        assert!(!links.escapes("loop", "loop"));
     }
 }

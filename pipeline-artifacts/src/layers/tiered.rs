@@ -170,8 +170,18 @@ impl Artifact for TieredArtifact {
         self.slow.reference()
     }
 
-    fn entries(&self) -> &[ArtifactEntry] {
-        self.slow.entries()
+    async fn entries(&self, after: Option<&str>, most: usize) -> Result<Vec<ArtifactEntry>, StoreError> {
+        match self.fast.entries(after, most).await {
+            Ok(entries) => Ok(entries),
+            Err(_) => self.slow.entries(after, most).await,
+        }
+    }
+
+    async fn entry(&self, path: &str) -> Result<Option<ArtifactEntry>, StoreError> {
+        match self.fast.entry(path).await {
+            Ok(entry) => Ok(entry),
+            Err(_) => self.slow.entry(path).await,
+        }
     }
 
     async fn read(&self, path: &str) -> Result<Vec<u8>, StoreError> {

@@ -56,58 +56,83 @@ impl Spacing {
 /// together. Among equals a hash of the path decides. So what is cut depends on the neighbourhood alone; a file that is
 /// edited, comes or goes changes one bundle, seldom two.
 #[derive(Debug)]
-pub(super) struct Cuts(std::iter::Peekable<std::vec::IntoIter<u32>>);
+pub(super) struct Cuts {
+    spacing: u64,
+    cuts: Vec<Cut>,
+    /// Of those that begin less than the spacing before the present one, the ones that nothing behind them comes before:
+    /// their keys grow from the front to the back.
+    near: VecDeque<Candidate>,
+    at: u64,
+    before: Option<String>,
+}
+
+/// A bundle ends before this entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Cut {
+    pub(super) index: u32,
+    /// Where the entry begins, in the tar without what is in no bundle.
+    pub(super) at: u64,
+}
 
 /// The least comes first.
 type Key = (usize, u64);
 
-impl Cuts {
-    /// Of entries in the order of the tar: index, path, bytes in the tar.
-    pub(super) fn new<'a>(spacing: Spacing, entries: impl Iterator<Item = (u32, &'a str, u64)>) -> Self {
-        Self(cuts(spacing, entries).into_iter().peekable())
-    }
-
-    /// Whether a bundle ends before this entry; to be asked once for each, in their order.
-    pub(super) fn are_before(&mut self, index: u32) -> bool {
-        self.0.next_if_eq(&index).is_some()
-    }
-}
-
 /// An entry that may be a cut, or keeps others from being one.
+#[derive(Debug)]
 struct Candidate {
-    index: u32,
-    at: u64,
+    cut: Cut,
     key: Key,
     /// Nothing shortly before it comes first.
     leads: bool,
 }
 
-fn cuts<'a>(Spacing(spacing): Spacing, entries: impl Iterator<Item = (u32, &'a str, u64)>) -> Vec<u32> {
-    let mut cuts = Vec::new();
-    // Of those that begin less than the spacing before the present one, the ones that nothing behind them comes before:
-    // their keys grow from the front to the back.
-    let mut near: VecDeque<Candidate> = VecDeque::new();
-    let (mut at, mut before) = (0_u64, None);
-    for (index, path, size) in entries {
-        while let Some(first) = near.front().filter(|first| at - first.at >= spacing) {
-            cuts.extend(first.leads.then_some(first.index));
-            near.pop_front();
+impl Cuts {
+    pub(super) fn new(Spacing(spacing): Spacing) -> Self {
+        Self {
+            spacing,
+            cuts: Vec::new(),
+            near: VecDeque::new(),
+            at: 0,
+            before: None,
         }
-        let key = before.map_or((0, 0), |before| key(before, path));
-        while near.back().is_some_and(|last| last.key > key) {
-            near.pop_back();
+    }
+
+    /// Adds the next entry in the order of the tar: its index, its path, its bytes in the tar.
+    pub(super) fn add(&mut self, index: u32, path: &str, size: u64) {
+        while let Some(first) = self.near.front()
+            && self.at - first.cut.at >= self.spacing
+        {
+            self.cuts.extend(first.leads.then_some(first.cut));
+            self.near.pop_front();
         }
-        near.push_back(Candidate {
-            index,
-            at,
+        let key = self.before.as_deref().map_or((0, 0), |before| key(before, path));
+        while self.near.back().is_some_and(|last| last.key > key) {
+            self.near.pop_back();
+        }
+        self.near.push_back(Candidate {
+            cut: Cut { index, at: self.at },
             key,
             // The beginning is no cut, and none is close to it.
-            leads: before.is_some() && near.is_empty(),
+            leads: self.before.is_some() && self.near.is_empty(),
         });
-        (at, before) = (at.saturating_add(size), Some(path));
+        self.at = self.at.saturating_add(size);
+        match &mut self.before {
+            Some(before) => path.clone_into(before),
+            None => self.before = Some(path.to_owned()),
+        }
     }
-    cuts.extend(near.into_iter().filter(|last| last.leads).map(|last| last.index));
-    cuts
+
+    /// Where the last entry ends.
+    pub(super) fn end(&self) -> u64 {
+        self.at
+    }
+
+    /// All cuts, in the order of the tar.
+    pub(super) fn finish(mut self) -> Vec<Cut> {
+        let last = self.near.into_iter().filter(|last| last.leads);
+        self.cuts.extend(last.map(|last| last.cut));
+        self.cuts
+    }
 }
 
 /// When an entry comes, for the one that lies before it in the tar.
@@ -151,10 +176,15 @@ mod tests {
     type File = (String, u64);
 
     fn cut(spacing: u64, files: &[File]) -> Vec<u32> {
-        let entries = (0..)
-            .zip(files)
-            .map(|(index, (path, size))| (index, &**path, *size));
-        cuts(Spacing(spacing), entries)
+        let mut cuts = Cuts::new(Spacing(spacing));
+        let mut begins = Vec::new();
+        for (index, (path, size)) in (0..).zip(files) {
+            begins.push(cuts.at);
+            cuts.add(index, path, *size);
+        }
+        let cuts = cuts.finish();
+        assert!(cuts.iter().all(|cut| begins[cut.index as usize] == cut.at));
+        cuts.iter().map(|cut| cut.index).collect()
     }
 
     /// The definition, word by word.

@@ -1,12 +1,27 @@
 //! Packing: a directory tree becomes an artifact, the same one for the same bytes.
 
 mod bundles;
+mod checks;
+mod contents;
+mod digests;
 mod error;
+mod fingerprint;
 mod ignore_file;
+mod listing;
 mod packer;
+mod pending;
 mod plan;
+mod queue;
+mod record;
+mod room;
 mod scan;
+mod series;
+mod sorter;
+mod source;
 mod stamp;
+#[cfg(test)]
+mod tests;
+mod totals;
 mod work;
 
 pub use error::{PackError, Refusal};

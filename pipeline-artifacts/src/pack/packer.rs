@@ -5,15 +5,18 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
-use pipeline_core::{ArtifactEntry, Digest, EntryKind, SourcePath, StoreError};
+use pipeline_core::{Digest, SourcePath, StoreError};
 
+use super::contents::Contents;
+use super::digests::Digests;
 use super::plan::Plan;
-use super::scan::{Scan, Tree};
-use super::work::{Made, MadeLayer, Watch, Work};
+use super::room::Room;
+use super::scan::Scan;
+use super::work::{MadeLayer, Watch, Work};
 use super::{Fineness, PackError, ignore_file};
 use crate::LocalStore;
-use crate::crew::{crew, default_threads};
-use crate::form::{Descriptor, EMPTY_CONFIG, Manifest, Toc, media};
+use crate::crew::{crew, default_threads, join};
+use crate::form::{Descriptor, EMPTY_CONFIG, Manifest, media};
 use crate::store::{BlobId, BlobWriter, Lease, Unplaced};
 
 /// How many complete blobs wait to be flushed before nothing more is read.
@@ -53,6 +56,7 @@ pub struct Packer {
     exclude: Vec<SourcePath>,
     fineness: Fineness,
     threads: usize,
+    pub(super) room: Room,
     #[cfg(feature = "chunking")]
     chunking: bool,
     #[cfg(feature = "zstd")]
@@ -93,6 +97,7 @@ impl Packer {
             exclude: Vec::new(),
             fineness: Fineness::default(),
             threads: default_threads(),
+            room: Room::default(),
             #[cfg(feature = "chunking")]
             chunking: false,
             #[cfg(feature = "zstd")]
@@ -141,8 +146,11 @@ impl Packer {
     }
 
     /// Packs the tree into a store. When this returns, the artifact is on disk; it is not in the catalog yet,
-    /// see [`LocalStore::publish`]. Memory grows with the number of entries, by some 400 bytes each, and not with the
-    /// size of files.
+    /// see [`LocalStore::publish`].
+    ///
+    /// Memory does not grow with the size of files, and with the number of entries by eight bytes each, sixteen for links: of
+    /// a tree of more than some 60,000, the list and the digests go to files without a name in the store, some 100 bytes for
+    /// each entry and twice its path, until it is packed.
     ///
     /// # Errors
     ///
@@ -163,56 +171,66 @@ impl Packer {
         watch: impl FnMut(Progress<'_>) -> ControlFlow<()> + Send,
     ) -> Result<Packed, PackError> {
         let ignored = ignore_file::read(&self.tree)?;
+        let lease = store.lease()?;
         let scan = Scan {
             tree: &self.tree,
             exclude: &self.exclude,
             ignored: &ignored,
             store,
+            lease: &lease,
             threads: self.threads,
+            room: self.room,
         };
         let tree = scan.run()?;
-        let plan = Plan::new(&tree.entries, self.fineness);
-        let lease = store.lease()?;
-        let (files, bytes) = count(&tree.entries);
+        let plan = Plan::new(&tree, self.fineness)?;
+        let digests = Digests::new(tree.listing.len(), &lease, self.room.digests)?;
         let work = Work {
             root: &self.tree,
             tree: &tree,
             plan: &plan,
+            digests: &digests,
             store,
             lease: &lease,
             #[cfg(any(feature = "chunking", feature = "zstd"))]
-            form: self.form(&plan, &tree),
+            form: self.form(&plan),
             watch: Mutex::new(Watch {
                 call: watch,
                 done: 0,
-                total: bytes,
+                total: tree.totals.content,
             }),
             next: AtomicUsize::new(0),
             stop: AtomicBool::new(false),
         };
-        let made = thread::scope(|scope| {
+        let (toc, layers, root) = thread::scope(|scope| {
             let (place, placing) = sync_channel(WAITING);
             let placer = scope.spawn(move || place_all(store, &placing));
             let made = crew(self.threads, || work.run(&place));
             drop(place);
             // While the last blobs are flushed.
-            let after = made.and_then(|made| {
-                scan.refuse_changed(&tree)?;
-                Ok(made)
+            let listed = made.and_then(|made| {
+                let again = scope.spawn(|| scan.refuse_changed(&tree));
+                let mut layers: Vec<MadeLayer> = made.into_iter().flatten().collect();
+                layers.sort_by_key(|layer| layer.number);
+                let contents = Contents {
+                    tree: &tree,
+                    digests: &digests,
+                    large: plan.large,
+                    layers: &layers,
+                };
+                let listed = store_contents(store, &lease, &contents);
+                join(again)?;
+                let (toc, root) = listed?;
+                Ok((toc, layers, root))
             });
-            let placed = match placer.join() {
-                Ok(placed) => placed,
-                Err(panic) => std::panic::resume_unwind(panic),
-            };
-            placed?;
-            after
+            join(placer)?;
+            listed
         })?;
-        let (digest, tree) = store_lists(store, &lease, tree, &plan, made, self.media_type())?;
+        let digest = store_manifest(store, &lease, toc, &layers, self.media_type())?;
         Ok(Packed {
             digest,
-            tree,
-            files,
-            bytes,
+            tree: root,
+            files: tree.totals.files(),
+            bytes: tree.totals.content,
         })
     }
 }
@@ -221,16 +239,12 @@ impl Packer {
     #[cfg(any(feature = "chunking", feature = "zstd"))]
     #[cfg_attr(
         not(feature = "chunking"),
-        expect(unused_variables, reason = "only how large files are cut depends on the tree")
+        expect(unused_variables, reason = "only how large files are cut depends on the plan")
     )]
-    fn form(&self, plan: &Plan, tree: &Tree) -> super::work::Form {
+    fn form(&self, plan: &Plan) -> super::work::Form {
         super::work::Form {
             #[cfg(feature = "chunking")]
-            chunks: if self.chunking {
-                plan.chunks(&tree.entries)
-            } else {
-                None
-            },
+            chunks: if self.chunking { plan.chunks() } else { None },
             #[cfg(feature = "zstd")]
             level: self.level,
         }
@@ -250,63 +264,41 @@ impl Packer {
     }
 }
 
-fn count(entries: &[ArtifactEntry]) -> (u64, u64) {
-    let sizes = entries.iter().filter_map(|entry| match entry.kind {
-        EntryKind::File { size, .. } => Some(size),
-        _ => None,
-    });
-    sizes.fold((0, 0), |(n, sum), size| (n + 1, sum.saturating_add(size)))
-}
-
 /// Flushes and names the blobs that others made.
 fn place_all(store: &LocalStore, blobs: &Receiver<Unplaced>) -> Result<(), StoreError> {
     blobs.iter().try_for_each(|blob| store.place(blob).map(|_| ()))
 }
 
-/// Stores the table of contents and the manifest; the digests of the manifest and of the tree.
-fn store_lists(
+/// Stores the table of contents; what it is, and the tree digest.
+fn store_contents(
     store: &LocalStore,
     lease: &Lease,
-    tree: Tree,
-    plan: &Plan,
-    made: Vec<Made>,
+    contents: &Contents<'_>,
+) -> Result<(BlobId, Digest), PackError> {
+    let (writer, tree) = contents.write(BlobWriter::new(store, lease, Vec::new()))?;
+    Ok((store.place(writer.finish()?.0)?, tree))
+}
+
+/// Stores the manifest, when everything else is there; its digest.
+fn store_manifest(
+    store: &LocalStore,
+    lease: &Lease,
+    toc: BlobId,
+    layers: &[MadeLayer],
     media_type: &str,
-) -> Result<(Digest, Digest), PackError> {
-    let mut entries = tree.entries;
-    let mut layers: Vec<MadeLayer> = Vec::with_capacity(plan.layers.len());
-    for made in made {
-        layers.extend(made.layers);
-        for (index, found) in made.digests {
-            if let EntryKind::File { digest, .. } = &mut entries[index as usize].kind {
-                *digest = found;
-            }
-        }
-    }
-    layers.sort_by_key(|layer| layer.number);
-    let sizes: Vec<u64> = layers.iter().map(|layer| layer.size).collect();
-    // The scan refused what a reader would.
-    let toc = Toc::new(entries, &plan.files, &sizes).map_err(|reason| StoreError::Refused {
-        what: "the tree".to_owned(),
-        reason,
-    })?;
-    let mut writer = BlobWriter::new(store, lease, Vec::new());
-    toc.write(&mut writer).map_err(|source| StoreError::Io {
-        what: "cannot write the table of contents to the store".to_owned(),
-        source,
-    })?;
-    let toc_blob = store.place(writer.finish()?.0)?;
+) -> Result<Digest, PackError> {
     put(store, lease, EMPTY_CONFIG)?;
     // What the manifest names is durable before it is there.
     store.flush_blobs()?;
-    let toc_layer = Descriptor::new(media::TOC, toc_blob.digest, toc_blob.size);
+    let toc = Descriptor::new(media::TOC, toc.digest, toc.size);
     let tar = layers
         .iter()
         .map(|MadeLayer { blob, .. }| Descriptor::new(media_type, blob.digest, blob.size));
-    let manifest = Manifest::artifact(toc_layer, tar).to_bytes();
+    let manifest = Manifest::artifact(toc, tar).to_bytes();
     let manifest = manifest.map_err(|error| StoreError::Other(Box::new(error)))?;
     let manifest = put(store, lease, &manifest)?;
     store.flush_blobs()?;
-    Ok((manifest.digest, toc.tree()))
+    Ok(manifest.digest)
 }
 
 fn put(store: &LocalStore, lease: &Lease, bytes: &[u8]) -> Result<BlobId, StoreError> {

@@ -1,14 +1,21 @@
-use pipeline_core::{ArtifactEntry, EntryKind};
+use std::iter::Peekable;
+use std::ops::Range;
+use std::vec::IntoIter;
 
-use super::bundles::{Cuts, Spacing};
-use crate::form::{header_len, padding};
+use pipeline_core::{EntryKind, StoreError};
+
+use super::bundles::{Cut, Cuts, Spacing};
+use super::record::Record;
+use super::scan::Tree;
+use super::totals::{Sum, Totals, file_size, tar_size};
+use crate::form::padding;
 use crate::limits;
 
 /// A file of this size or more is a layer of its own, and the blob of that layer is the file: its digest is the one that
 /// `sha256sum` tells, and a file system that shares blocks can share it.
-const LARGE: u64 = 4 * MIB;
+pub(super) const LARGE: u64 = 4 * MIB;
 /// How many files are layers of their own at most. Each has a small layer before it, with its header.
-const MAX_LARGE: usize = 128;
+pub(super) const MAX_LARGE: u32 = 128;
 /// A bundle of as many bytes does not take the header of a large file, too.
 const HEADER_ALONE: u64 = 128 * KIB;
 
@@ -19,31 +26,45 @@ pub(super) const MIB: u64 = 1024 * KIB;
 /// at the same time, and a change in one file changes one of them.
 ///
 /// Where bundles end, [`Cuts`] says.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Plan {
     pub(super) layers: Vec<LayerPlan>,
-    /// The indices of the files in the order of the tar.
-    pub(super) files: Vec<u32>,
+    /// From which size files are layers of their own.
+    pub(super) large: u64,
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum LayerPlan {
     Bundle(Vec<Piece>),
     /// The content of one large file; one layer, or several when it is cut by its content.
-    Large(u32),
+    Large {
+        index: u32,
+        size: u64,
+    },
 }
 
-/// Bytes of a bundle; the number is the index of an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Bytes of a bundle.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Piece {
-    /// Header, content and padding.
-    Whole(u32),
+    /// Header, content and padding of all entries of a group whose indices are in a range.
+    Whole(Group, Range<u32>),
+    /// The header of a large file.
     Header(u32),
     #[cfg(feature = "zstd")]
+    /// The content of a large file.
     Content(u32),
-    Padding(u32),
+    /// So many zeros behind a large file.
+    Padding(usize),
     /// The blocks that close the tar.
     End,
+}
+
+/// Entries that lie together in the tar; these in this order, but the large files before the links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Group {
+    Directories,
+    SmallFiles,
+    Links,
 }
 
 /// How large files are cut by their content: the least, the average and the most bytes of a piece.
@@ -59,9 +80,9 @@ pub(super) struct Chunks {
 impl Plan {
     /// The smallest pieces with which the layers are not too many, whatever the content; `None` when the large files are
     /// too large for that, about 250 MiB together.
-    pub(super) fn chunks(&self, entries: &[ArtifactEntry]) -> Option<Chunks> {
+    pub(super) fn chunks(&self) -> Option<Chunks> {
         let large = self.layers.iter().filter_map(|layer| match layer {
-            LayerPlan::Large(index) => file_size(&entries[*index as usize]),
+            LayerPlan::Large { size, .. } => Some(*size),
             LayerPlan::Bundle(_) => None,
         });
         let sizes: Vec<u64> = large.collect();
@@ -99,100 +120,138 @@ pub enum Fineness {
 }
 
 impl Plan {
-    pub(super) fn new(entries: &[ArtifactEntry], fineness: Fineness) -> Self {
-        let large = large_from(entries);
-        let small = entries
-            .iter()
-            .filter(|entry| file_size(entry).is_none_or(|size| size < large));
-        let total: u64 = small.map(tar_size).fold(0, u64::saturating_add);
-        let files = entries.iter().filter_map(file_size);
-        let content = files.fold(0, u64::saturating_add);
-        let mut spacing = Spacing::of(total, content, fineness);
+    pub(super) fn new(tree: &Tree, fineness: Fineness) -> Result<Self, StoreError> {
+        let totals = &tree.totals;
+        let large = totals.large();
+        let groups = [Group::Directories, Group::SmallFiles, Group::Links];
+        let bundled = groups.map(|group| group.sum(totals, large).tar);
+        let bundled = bundled.into_iter().fold(0, u64::saturating_add);
+        let mut spacing = Spacing::of(bundled, totals.content, fineness);
         loop {
-            let plan = Self::cut(entries, large, spacing);
+            let plan = Self::cut(tree, large, spacing)?;
             if plan.layers.len() <= limits::MAX_LAYERS {
-                return plan;
+                return Ok(plan);
             }
             spacing = spacing.wider();
         }
     }
 
-    fn cut(entries: &[ArtifactEntry], large: u64, spacing: Spacing) -> Self {
-        let is_large = |entry: &ArtifactEntry| file_size(entry).is_some_and(|size| size >= large);
-        let of = |wanted: fn(&EntryKind) -> bool| {
-            let indices = (0_u32..).zip(entries);
-            indices.filter(move |(_, entry)| wanted(&entry.kind))
-        };
-        let files = || of(|kind| matches!(kind, EntryKind::File { .. }));
-        let directories = || of(|kind| matches!(kind, EntryKind::Directory));
-        let small = || files().filter(|(_, entry)| !is_large(entry));
-        let links = || of(|kind| matches!(kind, EntryKind::Symlink { .. }));
-        let bundled = directories().chain(small()).chain(links());
+    fn cut(tree: &Tree, large: u64, spacing: Spacing) -> Result<Self, StoreError> {
+        let mut cuts = Cuts::new(spacing);
+        let directories = Members::of(Group::Directories, tree, large, &mut cuts)?;
+        let files = Members::of(Group::SmallFiles, tree, large, &mut cuts)?;
+        let links = Members::of(Group::Links, tree, large, &mut cuts)?;
         let mut cutter = Cutter {
             layers: Vec::new(),
             bundle: Vec::new(),
-            size: 0,
-            cuts: Cuts::new(
-                spacing,
-                bundled.map(|(index, entry)| (index, &*entry.path, tar_size(entry))),
-            ),
+            begin: 0,
+            cuts: cuts.finish().into_iter().peekable(),
         };
-        let mut order = Vec::new();
-        for (index, entry) in directories() {
-            cutter.add(index, entry);
+        cutter.add(directories);
+        cutter.add(files);
+        if tree.totals.large_files(large).count > 0 {
+            // The header tells the size: do not let it change what is a bundle for itself.
+            if files.end - cutter.begin >= HEADER_ALONE {
+                cutter.cut();
+            }
+            let mut cursor = tree.listing.all()?;
+            while let Some((index, record)) = cursor.next()? {
+                if let Some(size) = file_size(&record.entry).filter(|size| *size >= large) {
+                    cutter.large(index, size);
+                }
+            }
         }
-        for (index, entry) in small() {
-            cutter.add(index, entry);
-            order.push(index);
-        }
-        for (index, entry) in files().filter(|(_, entry)| is_large(entry)) {
-            cutter.large(index, file_size(entry).unwrap_or(0));
-            order.push(index);
-        }
-        for (index, entry) in links() {
-            cutter.add(index, entry);
-        }
+        cutter.add(links);
         cutter.bundle.push(Piece::End);
         cutter.cut();
-        Self {
+        Ok(Self {
             layers: cutter.layers,
-            files: order,
+            large,
+        })
+    }
+}
+
+impl Group {
+    fn sum(self, totals: &Totals, large: u64) -> Sum {
+        match self {
+            Self::Directories => totals.directories,
+            Self::SmallFiles => totals.small_files(large),
+            Self::Links => totals.links,
         }
+    }
+
+    /// Whether an entry is of this group, when files of so many bytes are large.
+    pub(super) fn has(self, kind: &EntryKind, large: u64) -> bool {
+        match (self, kind) {
+            (Self::Directories, EntryKind::Directory) | (Self::Links, EntryKind::Symlink { .. }) => true,
+            (Self::SmallFiles, EntryKind::File { size, .. }) => *size < large,
+            _ => false,
+        }
+    }
+}
+
+/// The entries of a group.
+#[derive(Debug, Clone, Copy)]
+struct Members {
+    group: Group,
+    /// The first and the last one.
+    ends: Option<(u32, u32)>,
+    /// Where the last one ends, in the tar without what is in no bundle.
+    end: u64,
+}
+
+impl Members {
+    /// Finds them, and adds them to the cuts.
+    fn of(group: Group, tree: &Tree, large: u64, cuts: &mut Cuts) -> Result<Self, StoreError> {
+        let mut ends = None;
+        if group.sum(&tree.totals, large).count > 0 {
+            let mut cursor = tree.listing.all()?;
+            while let Some((index, Record { entry, .. })) = cursor.next()? {
+                if group.has(&entry.kind, large) {
+                    cuts.add(index, &entry.path, tar_size(entry));
+                    ends = Some((ends.map_or(index, |(first, _)| first), index));
+                }
+            }
+        }
+        let end = cuts.end();
+        Ok(Self { group, ends, end })
     }
 }
 
 struct Cutter {
     layers: Vec<LayerPlan>,
     bundle: Vec<Piece>,
-    size: u64,
+    /// Where the bundle begins, in the tar without what is in no bundle.
+    begin: u64,
     /// Before which entries a bundle ends, in their order.
-    cuts: Cuts,
+    cuts: Peekable<IntoIter<Cut>>,
 }
 
 impl Cutter {
-    fn add(&mut self, index: u32, entry: &ArtifactEntry) {
-        if self.cuts.are_before(index) {
+    fn add(&mut self, members: Members) {
+        let Some((mut first, last)) = members.ends else {
+            return;
+        };
+        while let Some(cut) = self.cuts.next_if(|cut| cut.at < members.end) {
+            if cut.index > first {
+                self.bundle.push(Piece::Whole(members.group, first..cut.index));
+            }
             self.cut();
+            (first, self.begin) = (cut.index, cut.at);
         }
-        self.bundle.push(Piece::Whole(index));
-        self.size += tar_size(entry);
+        self.bundle.push(Piece::Whole(members.group, first..last + 1));
     }
 
     fn large(&mut self, index: u32, size: u64) {
-        // The header tells the size: do not let it change what is a bundle for itself.
-        if self.size >= HEADER_ALONE {
-            self.cut();
-        }
         self.bundle.push(Piece::Header(index));
         self.cut();
-        self.layers.push(LayerPlan::Large(index));
+        self.layers.push(LayerPlan::Large { index, size });
         if padding(size) > 0 {
-            self.bundle.push(Piece::Padding(index));
+            self.bundle.push(Piece::Padding(padding(size)));
         }
     }
 
     fn cut(&mut self) {
-        self.size = 0;
         let bundle = std::mem::take(&mut self.bundle);
         if !bundle.is_empty() {
             self.layers.push(LayerPlan::Bundle(bundle));
@@ -200,41 +259,15 @@ impl Cutter {
     }
 }
 
-/// From which size files are layers of their own: doubled until they are few.
-fn large_from(entries: &[ArtifactEntry]) -> u64 {
-    let count = |from: u64| {
-        let sizes = entries.iter().filter_map(file_size);
-        sizes.filter(|size| *size >= from).count()
-    };
-    let mut from = LARGE;
-    while count(from) > MAX_LARGE && from < limits::MAX_FILE {
-        from *= 2;
-    }
-    from
-}
-
-fn file_size(entry: &ArtifactEntry) -> Option<u64> {
-    match entry.kind {
-        EntryKind::File { size, .. } => Some(size),
-        _ => None,
-    }
-}
-
-/// The bytes that an entry takes in a tar.
-fn tar_size(entry: &ArtifactEntry) -> u64 {
-    let size = file_size(entry).unwrap_or(0);
-    header_len(entry)
-        .saturating_add(size)
-        .saturating_add(padding(size) as u64)
-}
-
 #[cfg(test)]
 mod tests {
-    use pipeline_core::Digest;
+    use pipeline_core::{ArtifactEntry, Digest};
     use proptest::prelude::*;
 
     use super::*;
-    use crate::form::{END, Layout};
+    use crate::LocalStore;
+    use crate::form::{Cuts as LayerCuts, END, TarLength, header_len};
+    use crate::pack::room::Room;
 
     fn entries() -> impl Strategy<Value = Vec<ArtifactEntry>> {
         let size = prop_oneof![
@@ -262,61 +295,182 @@ mod tests {
         })
     }
 
-    fn len(entries: &[ArtifactEntry], piece: Piece) -> u64 {
+    /// Bytes of a bundle, one entry at a time.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Part {
+        Whole(u32),
+        Header(u32),
+        Padding(u32),
+        End,
+    }
+
+    /// A layer, entry by entry: how the cuts were made when each entry was held.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    enum Layer {
+        Bundle(Vec<Part>),
+        Large(u32),
+    }
+
+    fn of_group(group: Group, entries: &[ArtifactEntry], large: u64) -> Vec<u32> {
+        let numbered = (0_u32..).zip(entries);
+        let members = numbered.filter(|(_, entry)| group.has(&entry.kind, large));
+        members.map(|(index, _)| index).collect()
+    }
+
+    fn large_files(entries: &[ArtifactEntry], large: u64) -> Vec<u32> {
+        let numbered = (0_u32..).zip(entries);
+        let files = numbered.filter(|(_, entry)| file_size(entry).is_some_and(|size| size >= large));
+        files.map(|(index, _)| index).collect()
+    }
+
+    /// The definition, entry by entry.
+    fn plainly(entries: &[ArtifactEntry], fineness: Fineness) -> Vec<Layer> {
+        let mut large = LARGE;
+        while large_files(entries, large).len() > MAX_LARGE as usize {
+            large *= 2;
+        }
+        let [directories, files, links] = [Group::Directories, Group::SmallFiles, Group::Links]
+            .map(|group| of_group(group, entries, large));
+        let size = |index: u32| file_size(&entries[index as usize]).unwrap_or(0);
+        let tar = |index: u32| tar_size(&entries[index as usize]);
+        let bundled = || directories.iter().chain(&files).chain(&links).copied();
+        let content = entries.iter().filter_map(file_size).sum();
+        let mut spacing = Spacing::of(bundled().map(tar).sum(), content, fineness);
+        loop {
+            let mut cuts = Cuts::new(spacing);
+            bundled().for_each(|index| cuts.add(index, &entries[index as usize].path, tar(index)));
+            let cuts: Vec<u32> = cuts.finish().iter().map(|cut| cut.index).collect();
+            let (mut layers, mut bundle, mut held) = (Vec::new(), Vec::new(), 0);
+            let cut = |layers: &mut Vec<Layer>, bundle: &mut Vec<Part>| {
+                let bundle = std::mem::take(bundle);
+                layers.extend((!bundle.is_empty()).then_some(Layer::Bundle(bundle)));
+                0
+            };
+            for index in directories.iter().chain(&files).copied() {
+                if cuts.contains(&index) {
+                    held = cut(&mut layers, &mut bundle);
+                }
+                bundle.push(Part::Whole(index));
+                held += tar(index);
+            }
+            for index in large_files(entries, large) {
+                if held >= HEADER_ALONE {
+                    cut(&mut layers, &mut bundle);
+                }
+                bundle.push(Part::Header(index));
+                held = cut(&mut layers, &mut bundle);
+                layers.push(Layer::Large(index));
+                bundle.extend((padding(size(index)) > 0).then_some(Part::Padding(index)));
+            }
+            for index in links.iter().copied() {
+                if cuts.contains(&index) {
+                    cut(&mut layers, &mut bundle);
+                }
+                bundle.push(Part::Whole(index));
+            }
+            bundle.push(Part::End);
+            cut(&mut layers, &mut bundle);
+            if layers.len() <= limits::MAX_LAYERS {
+                return layers;
+            }
+            spacing = spacing.wider();
+        }
+    }
+
+    /// A plan, entry by entry.
+    fn spelt_out(plan: &Plan, entries: &[ArtifactEntry]) -> Vec<Layer> {
+        let layer = |(number, layer): (usize, &LayerPlan)| match layer {
+            LayerPlan::Large { index, size } => {
+                assert_eq!(file_size(&entries[*index as usize]), Some(*size));
+                Layer::Large(*index)
+            }
+            LayerPlan::Bundle(pieces) => {
+                let parts = pieces.iter().flat_map(|piece| match piece {
+                    Piece::Whole(group, range) => {
+                        let members = of_group(*group, entries, plan.large).into_iter();
+                        let members = members.filter(|index| range.contains(index));
+                        members.map(Part::Whole).collect()
+                    }
+                    Piece::Header(index) => vec![Part::Header(*index)],
+                    #[cfg(feature = "zstd")]
+                    Piece::Content(_) => panic!("no plan has it"),
+                    Piece::Padding(zeros) => match &plan.layers[number - 1] {
+                        LayerPlan::Large { index, size } => {
+                            assert_eq!(*zeros, padding(*size));
+                            vec![Part::Padding(*index)]
+                        }
+                        LayerPlan::Bundle(_) => panic!("it is behind a large file"),
+                    },
+                    Piece::End => vec![Part::End],
+                });
+                Layer::Bundle(parts.collect())
+            }
+        };
+        plan.layers.iter().enumerate().map(layer).collect()
+    }
+
+    fn len(entries: &[ArtifactEntry], part: Part) -> u64 {
         let entry = |index: u32| &entries[index as usize];
-        let size = |index| file_size(entry(index)).unwrap_or(0);
-        match piece {
-            Piece::Whole(index) => tar_size(entry(index)),
-            Piece::Header(index) => header_len(entry(index)),
-            #[cfg(feature = "zstd")]
-            Piece::Content(index) => size(index),
-            Piece::Padding(index) => padding(size(index)) as u64,
-            Piece::End => END.len() as u64,
+        match part {
+            Part::Whole(index) => tar_size(entry(index)),
+            Part::Header(index) => header_len(entry(index)),
+            Part::Padding(index) => padding(file_size(entry(index)).unwrap_or(0)) as u64,
+            Part::End => END.len() as u64,
         }
     }
 
     proptest! {
         #[test]
-        fn a_plan_is_the_tar_cut_into_few_layers(entries in entries(), fine: bool) {
+        fn a_plan_is_the_tar_cut_into_few_layers(entries in entries(), fine: bool, held: bool) {
             let fineness = if fine { Fineness::Fine } else { Fineness::Coarse };
-            let plan = Plan::new(&entries, fineness);
+            let dir = crate::pack::tests::in_memory();
+            let lease = LocalStore::open(dir.path()).unwrap().lease().unwrap();
+            let mut room = Room::default();
+            if !held {
+                room.listing = 0;
+            }
+            let tree = Tree::of(&entries, &lease, room);
+            let plan = Plan::new(&tree, fineness).unwrap();
             prop_assert!(plan.layers.len() <= limits::MAX_LAYERS);
-            let sizes: Vec<u64> = plan.layers.iter().map(|layer| match layer {
-                LayerPlan::Bundle(pieces) => pieces.iter().map(|piece| len(&entries, *piece)).sum(),
-                LayerPlan::Large(index) => file_size(&entries[*index as usize]).unwrap(),
+            let layers = spelt_out(&plan, &entries);
+            prop_assert_eq!(&layers, &plainly(&entries, fineness));
+            let sizes: Vec<u64> = layers.iter().map(|layer| match layer {
+                Layer::Bundle(parts) => parts.iter().map(|part| len(&entries, *part)).sum(),
+                Layer::Large(index) => file_size(&entries[*index as usize]).unwrap(),
             }).collect();
-            let layout = Layout::new(&entries, &plan.files, &sizes);
-            prop_assert!(layout.is_ok(), "{layout:?}");
-            let layout = layout.unwrap();
-            for (number, layer) in plan.layers.iter().enumerate() {
+
+            // Each content lies where the plan puts it.
+            let mut tar = TarLength::default();
+            let mut contents = vec![0; entries.len()];
+            let groups = [
+                of_group(Group::Directories, &entries, plan.large),
+                of_group(Group::SmallFiles, &entries, plan.large),
+                large_files(&entries, plan.large),
+                of_group(Group::Links, &entries, plan.large),
+            ];
+            for index in groups.into_iter().flatten() {
+                let entry = &entries[index as usize];
+                contents[index as usize] = tar.add(header_len(entry), file_size(entry).unwrap_or(0)).unwrap();
+            }
+            let cuts = LayerCuts::new(sizes.iter().copied(), tar.close().unwrap());
+            prop_assert!(cuts.is_ok(), "{cuts:?}");
+            let cuts = cuts.unwrap();
+            for (number, layer) in layers.iter().enumerate() {
                 match layer {
-                    LayerPlan::Large(index) => {
-                        let index = *index as usize;
-                        prop_assert_eq!(layout.place(index), (number, 0));
-                        let parts: Vec<_> = layout.parts(index, sizes[number]).collect();
-                        prop_assert_eq!(parts.len(), 1);
-                        prop_assert_eq!(parts[0].len, sizes[number]);
-                    }
-                    LayerPlan::Bundle(pieces) => {
-                        // Each content lies where the plan puts it.
+                    Layer::Large(index) => prop_assert_eq!(cuts.place(contents[*index as usize]), (number, 0)),
+                    Layer::Bundle(parts) => {
                         let mut at = 0;
-                        for piece in pieces {
-                            if let Piece::Whole(index) = piece
+                        for part in parts {
+                            if let Part::Whole(index) = part
                                 && file_size(&entries[*index as usize]).is_some_and(|size| size > 0)
                             {
                                 let head = header_len(&entries[*index as usize]);
-                                prop_assert_eq!(layout.place(*index as usize), (number, at + head));
+                                prop_assert_eq!(cuts.place(contents[*index as usize]), (number, at + head));
                             }
-                            at += len(&entries, *piece);
+                            at += len(&entries, *part);
                         }
                     }
                 }
-                let pieces = layout.pieces(&entries, number).map(|piece| match piece {
-                    crate::form::Piece::Header { len, .. }
-                    | crate::form::Piece::Content { len, .. }
-                    | crate::form::Piece::Zeros { len } => len,
-                });
-                prop_assert_eq!(pieces.sum::<u64>(), sizes[number]);
             }
         }
     }

@@ -1,30 +1,36 @@
 use std::fs::{self, DirEntry, Metadata};
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use ignore::gitignore::Gitignore;
-use pipeline_core::{ArtifactEntry, Digest, EntryKind, SourcePath};
+use pipeline_core::{Digest, EntryKind, SourcePath};
 
+use super::checks::{Folded, refuse_links_out, refused};
+use super::fingerprint::Fingerprint;
 use super::ignore_file::IGNORE_FILE;
+use super::listing::{Listing, ListingWriter};
+use super::queue::{News, Queue};
+use super::record::{Record, write_rest};
+use super::room::Room;
+use super::sorter::{Sorter, merge};
 use super::stamp::{Stamp, is_executable};
+use super::totals::Totals;
 use super::{PackError, Refusal};
 use crate::crew::crew;
-use crate::form::{Links, check_path, check_target};
+use crate::form::{LinkIndex, check_path, check_target};
+use crate::store::Lease;
 use crate::{LocalStore, limits};
 
 /// Never packed, whatever lies above it: it is no content, and it changes with every command.
 const ALWAYS_EXCLUDED: &str = ".git";
 
 /// A tree before its bytes are read.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Tree {
-    /// Sorted by the bytes of the path. The digests of files are zero.
-    pub(super) entries: Vec<ArtifactEntry>,
-    pub(super) stamps: Vec<Stamp>,
+    pub(super) listing: Listing,
+    pub(super) totals: Totals,
+    fingerprint: Fingerprint,
 }
 
 /// How a tree is listed: twice the same.
@@ -34,23 +40,9 @@ pub(super) struct Scan<'a> {
     pub(super) exclude: &'a [SourcePath],
     pub(super) ignored: &'a Gitignore,
     pub(super) store: &'a LocalStore,
+    pub(super) lease: &'a Lease,
     pub(super) threads: usize,
-}
-
-/// The directories that are still to be listed, for several threads.
-#[derive(Debug)]
-struct Queue {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-#[derive(Debug)]
-struct State {
-    directories: Vec<String>,
-    /// How many threads list one at the moment, and may find more.
-    busy: usize,
-    found: usize,
-    failed: bool,
+    pub(super) room: Room,
 }
 
 impl Scan<'_> {
@@ -66,87 +58,129 @@ impl Scan<'_> {
         if self.store.is_at(&root) {
             return Err(refused(self.tree, Refusal::Store));
         }
-        let found = self.walk(Vec::new, |found, entry, stamp| found.push((entry, stamp)))?;
-        let mut all: Vec<_> = found.into_iter().flatten().collect();
-        // So that it does not matter in what order the system lists.
-        all.sort_unstable_by(|(a, _), (b, _)| a.path.cmp(&b.path));
-        let (entries, stamps) = all.into_iter().unzip();
-        let tree = Tree { entries, stamps };
-        refuse_same_case(&tree.entries)?;
-        refuse_links_out(&tree.entries)?;
+        let (mut folded, mut links) = (Folded::default(), LinkIndex::default());
+        let tree = self.sorted(|number, Record { entry, .. }| {
+            folded.add(&entry.path);
+            if matches!(entry.kind, EntryKind::Symlink { .. }) {
+                links.add(&entry.path, number);
+            }
+        })?;
+        folded.refuse_same(&tree.listing)?;
+        refuse_links_out(&tree.listing, links)?;
         Ok(tree)
     }
 
-    /// Lists the tree again, and refuses it when it is not what was found. Holds no second list.
-    pub(super) fn refuse_changed(&self, tree: &Tree) -> Result<(), PackError> {
-        let seen: Vec<AtomicBool> = tree.entries.iter().map(|_| AtomicBool::new(false)).collect();
-        let none = || None::<(String, &'static str)>;
-        let worst = self.walk(none, |worst, now, stamp| {
-            let path = now.path.as_str();
-            let how = match tree.entries.binary_search_by(|then| then.path.as_str().cmp(path)) {
-                Ok(index) => {
-                    seen[index].store(true, Ordering::Relaxed);
-                    let same = tree.entries[index] == now && tree.stamps[index] == stamp;
-                    (!same).then_some("it is not what it was")
-                }
-                Err(_) => Some("it is new"),
-            };
-            if let Some(how) = how
-                && worst.as_ref().is_none_or(|(first, _)| *first > now.path)
-            {
-                *worst = Some((now.path, how));
-            }
-        })?;
-        let gone = seen.iter().position(|seen| !seen.load(Ordering::Relaxed));
-        let gone = gone.map(|index| (tree.entries[index].path.clone(), "it is gone"));
-        // The first by path, so that it is always the same one.
-        match worst.into_iter().flatten().chain(gone).min() {
-            Some((path, how)) => Err(changed(&path, how)),
-            None => Ok(()),
+    /// Lists the tree, sorted, and shows each entry with its number.
+    fn sorted(&self, mut show: impl FnMut(u32, &Record)) -> Result<Tree, PackError> {
+        let sorters = self.walk(
+            || Sorter::new(self.lease, self.room.run),
+            |sorter, path, kind, stamp| Ok(sorter.add(path, kind, stamp)?),
+            |sorter| Ok(sorter.finish()?),
+        )?;
+        let (mut runs, mut fingerprint) = (Vec::new(), Fingerprint::default());
+        for (more, print) in sorters {
+            runs.extend(more);
+            fingerprint.join(print);
         }
-    }
-
-    /// Shows every entry to one of several threads, each with something of its own.
-    fn walk<T: Send>(
-        &self,
-        own: impl Fn() -> T + Sync,
-        show: impl Fn(&mut T, ArtifactEntry, Stamp) + Sync,
-    ) -> Result<Vec<T>, PackError> {
-        let queue = Queue::new();
-        crew(self.threads, || {
-            let mut own = own();
-            while let Some(directory) = queue.next() {
-                let (mut more, mut found) = (Vec::new(), 0);
-                let result = self.list(&directory, &mut |entry, stamp| {
-                    found += 1;
-                    if entry.kind == EntryKind::Directory {
-                        more.push(entry.path.clone());
-                    }
-                    show(&mut own, entry, stamp);
-                });
-                let enough = queue.done(more, found, result.is_err());
-                result?;
-                if enough {
-                    return Err(refused(self.tree, Refusal::TooMany));
-                }
-            }
-            Ok(own)
+        let mut listing = ListingWriter::new(self.lease, self.room.listing);
+        let mut totals = Totals::default();
+        // So that it does not matter in what order the system lists.
+        merge(&runs, self.room.merge, |record| {
+            totals.add(&record.entry);
+            show(listing.add(record)?, record);
+            Ok(())
+        })?;
+        Ok(Tree {
+            listing: listing.finish()?,
+            totals,
+            fingerprint,
         })
     }
 
-    fn list(&self, below: &str, found: &mut dyn FnMut(ArtifactEntry, Stamp)) -> Result<(), PackError> {
+    /// Lists the tree again, and refuses it when it is not what was found. Holds no second list, but when it has to tell
+    /// what changed.
+    pub(super) fn refuse_changed(&self, tree: &Tree) -> Result<(), PackError> {
+        let prints = self.walk(
+            || (Fingerprint::default(), Vec::new()),
+            |(print, rest), path, kind, stamp| {
+                rest.clear();
+                write_rest(rest, kind, stamp);
+                print.add(path, rest);
+                Ok(())
+            },
+            |(print, _)| Ok(print),
+        )?;
+        let mut now = Fingerprint::default();
+        prints.into_iter().for_each(|print| now.join(print));
+        if now == tree.fingerprint {
+            return Ok(());
+        }
+        let now = self.sorted(|_, _| {})?;
+        // The first by path, so that it is always the same one.
+        Err(match tree.listing.first_change(&now.listing)? {
+            Some((path, how)) => changed(&path, how),
+            None => changed(".", "something in it came and went"),
+        })
+    }
+
+    /// Shows every entry to one of several threads, each with something of its own; what became of these.
+    fn walk<T, R: Send>(
+        &self,
+        own: impl Fn() -> T + Sync,
+        show: impl Fn(&mut T, &str, &EntryKind, &Stamp) -> Result<(), PackError> + Sync,
+        end: impl Fn(T) -> Result<R, PackError> + Sync,
+    ) -> Result<Vec<R>, PackError> {
+        let queue = Queue::new(self.lease, self.room.pending)?;
+        let work = || {
+            let mut own = own();
+            while let Some(directory) = queue.next()? {
+                let mut news = News::default();
+                let mut found = |path: &str, kind: &EntryKind, stamp: &Stamp| {
+                    news.found += 1;
+                    if *kind == EntryKind::Directory {
+                        news.directories.push(path.to_owned());
+                    }
+                    if news.is_due() {
+                        self.tell(&queue, &mut news)?;
+                    }
+                    show(&mut own, path, kind, stamp)
+                };
+                let result = self.list(&directory, &mut found);
+                let result = result.and_then(|()| self.tell(&queue, &mut news));
+                queue.done(result.is_err());
+                result?;
+            }
+            end(own)
+        };
+        crew(self.threads, || work().inspect_err(|_| queue.fail()))
+    }
+
+    fn tell(&self, queue: &Queue<'_>, news: &mut News) -> Result<(), PackError> {
+        if queue.tell(news)? {
+            return Err(refused(self.tree, Refusal::TooMany));
+        }
+        Ok(())
+    }
+
+    fn list(
+        &self,
+        below: &str,
+        found: &mut dyn FnMut(&str, &EntryKind, &Stamp) -> Result<(), PackError>,
+    ) -> Result<(), PackError> {
         let dir = self.tree.join(below);
+        let mut path = below.to_owned();
+        if !below.is_empty() {
+            path.push('/');
+        }
+        let directory = path.len();
         for file in fs::read_dir(&dir).map_err(|error| unreadable(&dir, error))? {
             let file = file.map_err(|error| unreadable(&dir, error))?;
             let name = file.file_name();
             let Some(name) = name.to_str() else {
                 return Err(refused(Path::new(below).join(name), Refusal::NotUtf8));
             };
-            let path = if below.is_empty() {
-                name.to_owned()
-            } else {
-                format!("{below}/{name}")
-            };
+            path.truncate(directory);
+            path.push_str(name);
             if name == ALWAYS_EXCLUDED
                 || path == IGNORE_FILE
                 || self.exclude.iter().any(|excluded| excluded.as_str() == path)
@@ -163,57 +197,9 @@ impl Scan<'_> {
             if kind == EntryKind::Directory && self.store.is_at(&metadata) {
                 return Err(refused(&path, Refusal::Store));
             }
-            found(ArtifactEntry { path, kind }, Stamp::of(&metadata));
+            found(&path, &kind, &Stamp::of(&metadata))?;
         }
         Ok(())
-    }
-}
-
-impl Queue {
-    fn new() -> Self {
-        Self {
-            state: Mutex::new(State {
-                directories: vec![String::new()],
-                busy: 0,
-                found: 0,
-                failed: false,
-            }),
-            changed: Condvar::new(),
-        }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The next directory; `None` when there is none and none can come.
-    fn next(&self) -> Option<String> {
-        let mut state = self.state();
-        loop {
-            if state.failed {
-                return None;
-            }
-            if let Some(directory) = state.directories.pop() {
-                state.busy += 1;
-                return Some(directory);
-            }
-            if state.busy == 0 {
-                return None;
-            }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    /// Says what came of a directory; whether there are too many entries now.
-    fn done(&self, more: Vec<String>, found: usize, failed: bool) -> bool {
-        let mut state = self.state();
-        state.busy -= 1;
-        state.directories.extend(more);
-        state.found += found;
-        let enough = state.found > limits::MAX_ENTRIES;
-        state.failed |= failed || enough;
-        self.changed.notify_all();
-        enough
     }
 }
 
@@ -259,67 +245,31 @@ fn link(path: &str, full: &Path) -> Result<EntryKind, PackError> {
     Ok(EntryKind::Symlink { target })
 }
 
-fn refuse_same_case(entries: &[ArtifactEntry]) -> Result<(), PackError> {
-    // A number for each, not a copy: of a million paths, that matters.
-    let folded = |index: u32| entries[index as usize].path.to_lowercase();
-    let number = |path: &ArtifactEntry| {
-        BuildHasherDefault::<DefaultHasher>::default().hash_one(path.path.to_lowercase())
-    };
-    let mut numbers: Vec<(u64, u32)> = entries.iter().map(number).zip(0..).collect();
-    numbers.sort_unstable();
-    let equal = numbers
-        .chunk_by(|(a, _), (b, _)| a == b)
-        .filter(|equal| equal.len() > 1);
-    let clashes = equal.filter_map(|equal| {
-        let earlier = |(at, two): (usize, u32)| {
-            let mut before = equal[..at].iter().map(|(_, one)| *one);
-            before
-                .find(|one| folded(*one) == folded(two))
-                .map(|one| (two, one))
-        };
-        let paths = equal.iter().map(|(_, index)| *index);
-        paths.enumerate().find_map(earlier)
-    });
-    // The first by path, so that it is always the same one.
-    let clash = clashes.min();
-    match clash {
-        Some((two, one)) => {
-            let other = entries[one as usize].path.clone();
-            Err(refused(&entries[two as usize].path, Refusal::CaseOnly { other }))
-        }
-        None => Ok(()),
-    }
-}
-
-fn refuse_links_out(entries: &[ArtifactEntry]) -> Result<(), PackError> {
-    let links = || {
-        entries.iter().filter_map(|entry| match &entry.kind {
-            EntryKind::Symlink { target } => Some((entry.path.as_str(), target.as_str())),
-            _ => None,
-        })
-    };
-    let mut all = Links::default();
-    links().for_each(|(path, target)| all.add(path, target));
-    match links().find(|(path, target)| all.escapes(path, target)) {
-        Some((path, target)) => {
-            let target = target.to_owned();
-            Err(refused(path, Refusal::LeadsOut { target }))
-        }
-        None => Ok(()),
-    }
-}
-
 pub(super) fn changed(path: &str, how: &'static str) -> PackError {
     let path = PathBuf::from(path);
     PackError::Changed { path, how }
 }
 
-fn refused(path: impl Into<PathBuf>, reason: Refusal) -> PackError {
-    let path = path.into();
-    PackError::Refused { path, reason }
-}
-
 pub(super) fn unreadable(path: &Path, source: io::Error) -> PackError {
     let path = path.to_owned();
     PackError::Io { path, source }
+}
+
+#[cfg(test)]
+impl Tree {
+    /// Of entries that are sorted.
+    pub(super) fn of(entries: &[pipeline_core::ArtifactEntry], lease: &Lease, room: Room) -> Self {
+        let mut listing = ListingWriter::new(lease, room.listing);
+        let mut totals = Totals::default();
+        for entry in entries {
+            totals.add(entry);
+            let (entry, stamp) = (entry.clone(), Stamp::default());
+            listing.add(&Record { entry, stamp }).unwrap();
+        }
+        Self {
+            listing: listing.finish().unwrap(),
+            totals,
+            fingerprint: Fingerprint::default(),
+        }
+    }
 }

@@ -8,7 +8,7 @@ use pipeline_core::EntryKind;
 ///
 /// The time of the change is that of the inode (`st_ctime`), which nobody can set: who writes and sets the time of the
 /// bytes back, as `touch -r` does, is noticed as well.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Stamp {
     device: u64,
     inode: u64,
@@ -25,6 +25,26 @@ impl Stamp {
             } else {
                 (metadata.ctime(), metadata.ctime_nsec())
             },
+        }
+    }
+
+    /// Everything that it is.
+    pub(super) fn numbers(&self) -> [u64; 4] {
+        let (seconds, nanoseconds) = self.changed;
+        [
+            self.device,
+            self.inode,
+            seconds.cast_unsigned(),
+            nanoseconds.cast_unsigned(),
+        ]
+    }
+
+    /// The stamp of these [`Stamp::numbers`].
+    pub(super) fn from_numbers([device, inode, seconds, nanoseconds]: [u64; 4]) -> Self {
+        Self {
+            device,
+            inode,
+            changed: (seconds.cast_signed(), nanoseconds.cast_signed()),
         }
     }
 

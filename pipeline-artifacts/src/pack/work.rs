@@ -1,18 +1,22 @@
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
+#[cfg(feature = "chunking")]
+use std::io::Read;
 use std::ops::ControlFlow;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, PoisonError};
 
+use pipeline_core::ArtifactEntry;
 use pipeline_core::digest::DigestBuilder;
-use pipeline_core::{Digest, EntryKind};
-use rustix::fs::OFlags;
 
+use super::digests::{DigestWriter, Digests};
 use super::plan::{LayerPlan, Piece, Plan};
-use super::scan::{Tree, changed, unreadable};
+use super::record::Record;
+use super::scan::Tree;
+#[cfg(feature = "chunking")]
+use super::scan::unreadable;
+use super::source::{Opener, Source};
+use super::totals::file_size;
 use super::{PackError, Progress};
 use crate::LocalStore;
 use crate::form::{END, header, padding};
@@ -23,6 +27,7 @@ pub(super) struct Work<'a, W> {
     pub(super) root: &'a Path,
     pub(super) tree: &'a Tree,
     pub(super) plan: &'a Plan,
+    pub(super) digests: &'a Digests,
     pub(super) store: &'a LocalStore,
     pub(super) lease: &'a Lease,
     #[cfg(any(feature = "chunking", feature = "zstd"))]
@@ -61,13 +66,12 @@ pub(super) struct Watch<W> {
     pub(super) total: u64,
 }
 
-/// What one thread made.
-#[derive(Debug, Default)]
-pub(super) struct Made {
-    /// The layers that it took; several of one number are the pieces of one file, in their order.
-    pub(super) layers: Vec<MadeLayer>,
-    /// The digests of files, by the index of their entry.
-    pub(super) digests: Vec<(u32, Digest)>,
+/// What one thread holds from layer to layer.
+struct Hand<'a> {
+    /// Of bundles.
+    buffer: Vec<u8>,
+    opener: Opener<'a>,
+    digests: DigestWriter<'a>,
 }
 
 impl<W> Work<'_, W>
@@ -75,8 +79,9 @@ where
     W: FnMut(Progress<'_>) -> ControlFlow<()> + Send,
 {
     /// Makes layers until there are no more. Blobs that are complete go to `place`, which flushes them while the next
-    /// ones are made; when nobody takes them any more, it ends, and that one says why.
-    pub(super) fn run(&self, place: &SyncSender<Unplaced>) -> Result<Made, PackError> {
+    /// ones are made; when nobody takes them any more, it ends, and that one says why. The layers that it made; several of
+    /// one number are the pieces of one file, in their order.
+    pub(super) fn run(&self, place: &SyncSender<Unplaced>) -> Result<Vec<MadeLayer>, PackError> {
         let result = self.layers(place);
         if result.is_err() {
             self.stop.store(true, Ordering::Relaxed);
@@ -84,11 +89,15 @@ where
         result
     }
 
-    fn layers(&self, place: &SyncSender<Unplaced>) -> Result<Made, PackError> {
-        let mut made = Made::default();
-        let mut buffer = Vec::new();
+    fn layers(&self, place: &SyncSender<Unplaced>) -> Result<Vec<MadeLayer>, PackError> {
+        let mut made = Vec::new();
+        let mut hand = Hand {
+            buffer: Vec::new(),
+            opener: Opener::new(self.root),
+            digests: DigestWriter::new(self.digests),
+        };
         // The large ones first: they take longest.
-        let is_large = |layer: &LayerPlan| matches!(layer, LayerPlan::Large(_));
+        let is_large = |layer: &LayerPlan| matches!(layer, LayerPlan::Large { .. });
         let layers = || self.plan.layers.iter().enumerate();
         let large = layers().filter(|(_, layer)| is_large(layer));
         let mut tasks = large.chain(layers().filter(|(_, layer)| !is_large(layer)));
@@ -99,8 +108,8 @@ where
                 break;
             };
             taken = take + 1;
-            let give = |unplaced: Unplaced, layers: &mut Vec<MadeLayer>| {
-                layers.push(MadeLayer {
+            let mut give = |unplaced: Unplaced| {
+                made.push(MadeLayer {
                     number,
                     blob: unplaced.blob(),
                     size: unplaced.plain(),
@@ -108,69 +117,60 @@ where
                 place.send(unplaced).is_ok()
             };
             let taken = match layer {
-                LayerPlan::Bundle(pieces) => {
-                    let given = std::mem::take(&mut buffer);
-                    let (unplaced, back) = self.bundle(pieces, given, &mut made.digests)?;
-                    buffer = back;
-                    give(unplaced, &mut made.layers)
-                }
+                LayerPlan::Bundle(pieces) => give(self.bundle(pieces, &mut hand)?),
                 #[cfg(feature = "chunking")]
-                LayerPlan::Large(index) if self.form.chunks.is_some() => {
-                    let layers = &mut made.layers;
-                    let digest = self.chunked(*index, |unplaced| give(unplaced, layers))?;
-                    made.digests.push((*index, digest));
+                LayerPlan::Large { index, .. } if self.form.chunks.is_some() => {
+                    self.chunked(*index, &mut hand, give)?;
                     true
                 }
                 #[cfg(feature = "zstd")]
-                LayerPlan::Large(index) if self.form.level.is_some() => {
-                    let given = std::mem::take(&mut buffer);
-                    let pieces = [Piece::Content(*index)];
-                    let (unplaced, back) = self.bundle(&pieces, given, &mut made.digests)?;
-                    buffer = back;
-                    give(unplaced, &mut made.layers)
+                LayerPlan::Large { index, .. } if self.form.level.is_some() => {
+                    give(self.bundle(&[Piece::Content(*index)], &mut hand)?)
                 }
-                LayerPlan::Large(index) => {
-                    let unplaced = self.large(*index)?;
-                    made.digests.push((*index, unplaced.blob().digest));
-                    give(unplaced, &mut made.layers)
+                LayerPlan::Large { index, .. } => {
+                    let unplaced = self.large(*index, &mut hand)?;
+                    hand.digests.add(*index, &unplaced.blob().digest)?;
+                    give(unplaced)
                 }
             };
             if !taken {
                 break;
             }
         }
+        hand.digests.flush()?;
         Ok(made)
     }
 
-    fn bundle(
-        &self,
-        pieces: &[Piece],
-        buffer: Vec<u8>,
-        digests: &mut Vec<(u32, Digest)>,
-    ) -> Result<(Unplaced, Vec<u8>), PackError> {
-        let mut writer = self.writer(buffer)?;
+    fn bundle(&self, pieces: &[Piece], hand: &mut Hand<'_>) -> Result<Unplaced, PackError> {
+        let listing = &self.tree.listing;
+        let mut writer = self.writer(std::mem::take(&mut hand.buffer))?;
         for piece in pieces {
             match piece {
-                Piece::Whole(index) | Piece::Header(index) => {
-                    let entry = &self.tree.entries[*index as usize];
-                    writer.write_all(&header(entry))?;
-                    if let (Piece::Whole(_), EntryKind::File { size, .. }) = (piece, &entry.kind) {
-                        digests.push((*index, self.file(*index, *size, &mut writer)?));
-                        writer.write_all(&END[..padding(*size)])?;
+                Piece::Whole(group, range) => {
+                    let mut cursor = listing.from(range.start)?;
+                    while let Some((index, record)) = cursor.next()?
+                        && index < range.end
+                    {
+                        if !group.has(&record.entry.kind, self.plan.large) {
+                            continue;
+                        }
+                        writer.write_all(&header(&record.entry))?;
+                        if let Some(size) = file_size(&record.entry) {
+                            self.file(index, record, &mut writer, hand)?;
+                            writer.write_all(&END[..padding(size)])?;
+                        }
                     }
                 }
+                Piece::Header(index) => writer.write_all(&header(&listing.get(*index)?.entry))?,
                 #[cfg(feature = "zstd")]
-                Piece::Content(index) => {
-                    digests.push((*index, self.file(*index, self.size(*index), &mut writer)?));
-                }
-                Piece::Padding(index) => {
-                    let size = self.size(*index);
-                    writer.write_all(&END[..padding(size)])?;
-                }
+                Piece::Content(index) => self.file(*index, &listing.get(*index)?, &mut writer, hand)?,
+                Piece::Padding(zeros) => writer.write_all(&END[..*zeros])?,
                 Piece::End => writer.write_all(&END)?,
             }
         }
-        Ok(writer.finish()?)
+        let (unplaced, buffer) = writer.finish()?;
+        hand.buffer = buffer;
+        Ok(unplaced)
     }
 
     fn writer(&self, buffer: Vec<u8>) -> Result<BlobWriter, PackError> {
@@ -183,55 +183,61 @@ where
     }
 
     /// Copies a file into a bundle, straight from the system into its buffer.
-    fn file(&self, index: u32, size: u64, writer: &mut BlobWriter) -> Result<Digest, PackError> {
-        let mut source = self.open(index)?;
+    fn file(
+        &self,
+        index: u32,
+        record: &Record,
+        writer: &mut BlobWriter,
+        hand: &mut Hand<'_>,
+    ) -> Result<(), PackError> {
+        let mut source = self.open(record, hand)?;
         let mut hasher = DigestBuilder::new();
-        let mut left = size;
+        let mut left = file_size(&record.entry).unwrap_or(0);
         while left > 0 {
             let spare = writer.spare()?;
             let most = spare.len().min(usize::try_from(left).unwrap_or(usize::MAX));
             let read = source.read(&mut spare[..most])?;
-            if read == 0 {
-                return Err(changed(source.path, "it became shorter"));
-            }
             hasher.update(&spare[..read]);
             writer.advance(read);
             left -= read as u64;
         }
-        Ok(hasher.finish())
+        Ok(hand.digests.add(index, &hasher.finish())?)
     }
 
-    fn large(&self, index: u32) -> Result<Unplaced, PackError> {
-        let mut source = self.open(index)?;
-        let mut left = self.size(index);
+    fn large(&self, index: u32, hand: &mut Hand<'_>) -> Result<Unplaced, PackError> {
+        let record = self.tree.listing.get(index)?;
+        let mut source = self.open(&record, hand)?;
+        let mut left = file_size(&record.entry).unwrap_or(0);
         self.store.write_large(self.lease, |buffer| {
             let most = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
             let mut filled = 0;
             while filled < most {
-                match source.read(&mut buffer[filled..most])? {
-                    0 => return Err(changed(source.path, "it became shorter")),
-                    read => filled += read,
-                }
+                filled += source.read(&mut buffer[filled..most])?;
             }
             left -= filled as u64;
             Ok(filled)
         })
     }
 
-    /// Makes a layer of each piece of a large file, and tells the digest of the file.
+    /// Makes a layer of each piece of a large file.
     #[cfg(feature = "chunking")]
-    fn chunked(&self, index: u32, mut give: impl FnMut(Unplaced) -> bool) -> Result<Digest, PackError> {
+    fn chunked(
+        &self,
+        index: u32,
+        hand: &mut Hand<'_>,
+        mut give: impl FnMut(Unplaced) -> bool,
+    ) -> Result<(), PackError> {
         let Some(chunks) = self.form.chunks else {
             return Err(PackError::Stopped);
         };
-        let source = self.open(index)?;
-        let (path, size) = (source.path, self.size(index));
-        let full = self.root.join(path);
+        let record = self.tree.listing.get(index)?;
+        let size = file_size(&record.entry).unwrap_or(0);
+        let source = self.open(&record, hand)?;
         let mut hasher = DigestBuilder::new();
         let mut found = 0;
-        let file = source.file.take(size);
+        let file = (&source.file).take(size);
         for chunk in fastcdc::v2020::StreamCDC::new(file, chunks.least, chunks.average, chunks.most) {
-            let chunk = chunk.map_err(|error| unreadable(&full, error.into()))?;
+            let chunk = chunk.map_err(|error| unreadable(&source.full(), error.into()))?;
             hasher.update(&chunk.data);
             found += chunk.data.len() as u64;
             let mut writer = self.writer(Vec::new())?;
@@ -241,79 +247,31 @@ where
             }
         }
         match found == size || self.stop.load(Ordering::Relaxed) {
-            true => Ok(hasher.finish()),
-            false => Err(changed(path, "it became shorter")),
+            true => Ok(hand.digests.add(index, &hasher.finish())?),
+            false => Err(source.shorter()),
         }
     }
 
-    fn size(&self, index: u32) -> u64 {
-        match self.tree.entries[index as usize].kind {
-            EntryKind::File { size, .. } => size,
-            _ => 0,
-        }
+    fn open<'a, 'b>(&self, record: &'b Record, hand: &mut Hand<'a>) -> Result<Source<'b>, PackError>
+    where
+        'a: 'b,
+    {
+        self.tell(&record.entry)?;
+        hand.opener.open(record)
     }
 
-    /// Opens a file, which must be the one that was found. Whether it still is afterwards, the second scan tells.
-    fn open(&self, index: u32) -> Result<Source<'_>, PackError> {
-        let entry = &self.tree.entries[index as usize];
-        let path = entry.path.as_str();
-        self.tell(path, self.size(index))?;
-        let full = self.root.join(path);
-        // What was put in its place meanwhile is not waited for, and a link is not followed.
-        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
-        let opened = OpenOptions::new()
-            .read(true)
-            .custom_flags(flags.cast_signed())
-            .open(&full);
-        let file = opened.map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => changed(path, "it is gone"),
-            io::ErrorKind::PermissionDenied => unreadable(&full, error),
-            _ if full.symlink_metadata().is_ok_and(|found| !found.is_file()) => {
-                changed(path, "it is not what it was")
-            }
-            _ => unreadable(&full, error),
-        })?;
-        let metadata = file.metadata().map_err(|error| unreadable(&full, error))?;
-        if !self.tree.stamps[index as usize].is(&entry.kind, &metadata) {
-            return Err(changed(path, "it is not what it was"));
-        }
-        Ok(Source {
-            path,
-            root: self.root,
-            file,
-        })
-    }
-
-    fn tell(&self, path: &str, size: u64) -> Result<(), PackError> {
+    fn tell(&self, entry: &ArtifactEntry) -> Result<(), PackError> {
         let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
         let Watch { call, done, total } = &mut *watch;
         let progress = Progress {
-            path,
+            path: &entry.path,
             done: *done,
             total: *total,
         };
         if call(progress).is_break() {
             return Err(PackError::Stopped);
         }
-        *done = done.saturating_add(size);
+        *done = done.saturating_add(file_size(entry).unwrap_or(0));
         Ok(())
-    }
-}
-
-struct Source<'a> {
-    path: &'a str,
-    root: &'a Path,
-    file: File,
-}
-
-impl Source<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, PackError> {
-        loop {
-            match self.file.read(buffer) {
-                Ok(read) => return Ok(read),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(unreadable(&self.root.join(self.path), error)),
-            }
-        }
     }
 }

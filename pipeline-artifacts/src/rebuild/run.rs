@@ -82,8 +82,8 @@ pub async fn rebuild(
     };
     Ok(RebuildReport {
         rebuilt: after.reference().digest,
-        trees: (before.tree(), after.tree()),
-        comparison: Comparison::of(&before, &after),
+        trees: (before.tree()?, after.tree()?),
+        comparison: Comparison::of(&before, &after)?,
         recorded,
     })
 }

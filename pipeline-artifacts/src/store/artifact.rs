@@ -3,14 +3,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use pipeline_core::digest::DigestBuilder;
 use pipeline_core::{Artifact, ArtifactEntry, ArtifactRef, Digest, EntryKind, StoreError};
 
 use super::checkout::Checkout;
 use super::disk::{failed, is_same};
-use super::layer::Layer;
-use super::{BlobId, LocalStore, Locked, blocking};
-use crate::form::{Descriptor, Manifest, Part, Toc};
+use super::reader::Reader;
+use super::{BlobId, Entries, LocalStore, Locked, blocking};
+use crate::form::{Descriptor, Manifest, Part, Placed, Toc, TocFault};
 use crate::limits;
 
 /// An artifact of a [`LocalStore`], opened. Cloning is cheap.
@@ -20,6 +19,8 @@ use crate::limits;
 ///
 /// | [`Artifact`], async | here, blocking |
 /// |---|---|
+/// | `entries` | [`entries`](Self::entries) |
+/// | `entry` | [`entry`](Self::entry) |
 /// | `read` | [`file`](Self::file) |
 /// | `materialise` | [`write_to`](Self::write_to) |
 #[derive(Debug, Clone)]
@@ -66,9 +67,8 @@ impl LocalStore {
         let Some((toc_layer, layers)) = manifest.parts() else {
             return Err(fault(digest, "manifest", "it has no layers".to_owned()));
         };
-        let bytes = self.read_blob_up_to(&toc_layer.digest, limits::MAX_TOC)?;
-        let toc = Toc::parse(&bytes).and_then(|toc| fits(&toc, layers).map(|()| toc));
-        let toc = toc.map_err(|reason| fault(&toc_layer.digest, "table of contents", reason))?;
+        let toc = self.read_toc(&toc_layer.digest)?;
+        fits(&toc, layers).map_err(|reason| fault(&toc_layer.digest, "table of contents", reason))?;
         Ok(StoredArtifact(Arc::new(Inner {
             store: self.clone(),
             reference: reference.clone(),
@@ -77,6 +77,34 @@ impl LocalStore {
             toc_layer: toc_layer.clone(),
             _held: held,
         })))
+    }
+
+    /// Reads and checks a table of contents.
+    fn read_toc(&self, digest: &Digest) -> Result<Toc, StoreError> {
+        let (held, (file, size)) = (self.tocs(), self.open_blob(digest)?);
+        let toc = match usize::try_from(size) {
+            Ok(length) if size > held.whole && size <= limits::MAX_TOC => {
+                let read = Toc::read(file, length, held.window);
+                let (found, toc) = read.map_err(|fault| self.toc_fault(digest, fault))?;
+                if found != *digest {
+                    return Err(self.damaged(digest, format!("its bytes have digest {found}")));
+                }
+                toc
+            }
+            _ => Toc::parse(self.read_opened(digest, file, size, limits::MAX_TOC)?),
+        };
+        toc.map_err(|fault| self.toc_fault(digest, fault))
+    }
+
+    fn toc_fault(&self, digest: &Digest, fault: TocFault) -> StoreError {
+        match fault {
+            TocFault::Wrong(reason) => {
+                let reason = format!("it is no table of contents of an artifact: {reason}");
+                self.damaged(digest, reason)
+            }
+            TocFault::Changed => self.damaged(digest, fault.to_string()),
+            TocFault::Io(error) => failed("cannot read", &self.blob_path(digest))(error),
+        }
     }
 
     /// Opens a manifest and locks it, together with other readers.
@@ -104,7 +132,7 @@ impl LocalStore {
 
 /// Whether the layers that a table of contents describes are those of the manifest, as far as sizes tell.
 fn fits(toc: &Toc, layers: &[Descriptor]) -> Result<(), String> {
-    let described = toc.layout().layers();
+    let described = toc.cuts().layers();
     if described.len() != layers.len() {
         return Err(format!(
             "it describes {} layers; the manifest names {}",
@@ -129,15 +157,62 @@ impl StoredArtifact {
         &self.0.reference
     }
 
-    /// Everything that is in it, sorted by the bytes of the path.
-    pub fn entries(&self) -> &[ArtifactEntry] {
-        self.0.toc.entries()
+    /// Everything that is in it, sorted by the bytes of the path. Of a long list, a small part is in memory at a time; the
+    /// rest is read when it is its turn, and verified again.
+    ///
+    /// ```
+    /// use pipeline_artifacts::{LocalStore, Packer};
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// # let tree = dir.path().join("dist");
+    /// # std::fs::create_dir(&tree)?;
+    /// # std::fs::write(tree.join("app"), "bytes")?;
+    /// # std::fs::write(tree.join("notes"), "")?;
+    /// # let store = LocalStore::open(dir.path().join("store"))?;
+    /// # let digest = Packer::new(&tree).pack(&store)?.digest;
+    /// # let shop = store.publish(&"shop".parse()?, &"1.4.0".parse()?, &digest)?;
+    /// let artifact = store.artifact(&shop)?;
+    /// assert_eq!(artifact.entries().len(), 2);
+    /// for entry in artifact.entries() {
+    ///     println!("{}", entry?.path);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn entries(&self) -> Entries<'_> {
+        Entries::new(self, 0)
+    }
+
+    /// The same, only what comes after a path.
+    fn entries_after(&self, path: Option<&str>) -> Result<Entries<'_>, StoreError> {
+        let Some(path) = path else {
+            return Ok(self.entries());
+        };
+        let next = self
+            .0
+            .toc
+            .lower_bound(path)
+            .map_err(|fault| self.toc_fault(fault))?;
+        let is_it = self.find(path)?.is_some();
+        Ok(Entries::new(self, next + usize::from(is_it)))
+    }
+
+    /// What is at a path; `None` when nothing is.
+    ///
+    /// # Errors
+    ///
+    /// When the table of contents cannot be read again.
+    pub fn entry(&self, path: &str) -> Result<Option<ArtifactEntry>, StoreError> {
+        Ok(self.find(path)?.map(|found| found.entry))
     }
 
     /// The digest of the entries alone, without their places in the tar: what is equal for equal trees, however they
     /// were cut into layers or compressed.
-    pub fn tree(&self) -> Digest {
-        self.0.toc.tree()
+    ///
+    /// # Errors
+    ///
+    /// When the table of contents cannot be read again.
+    pub fn tree(&self) -> Result<Digest, StoreError> {
+        self.0.toc.tree().map_err(|fault| self.toc_fault(fault))
     }
 
     /// The blobs that it needs besides its manifest and the empty configuration: the table of contents, then the layers
@@ -174,8 +249,8 @@ impl StoredArtifact {
         let not_found = || StoreError::NotFound {
             what: format!("file `{path}` of {}", self.reference()),
         };
-        let index = self.0.toc.find(path).ok_or_else(not_found)?;
-        let EntryKind::File { size, .. } = self.entries()[index].kind else {
+        let found = self.find(path)?.ok_or_else(not_found)?;
+        let EntryKind::File { size, .. } = found.entry.kind else {
             return Err(not_found());
         };
         let write = |bytes: &[u8]| {
@@ -184,7 +259,7 @@ impl StoredArtifact {
                 source,
             })
         };
-        self.reader().content(index, write)?;
+        self.reader().content(&found, write)?;
         Ok(size)
     }
 
@@ -196,8 +271,8 @@ impl StoredArtifact {
     /// [`StoreError::Damaged`] when a layer is; when it cannot be written.
     pub fn export_tar(&self, out: &mut impl Write) -> Result<u64, StoreError> {
         let mut reader = self.reader();
-        for (number, size) in self.0.toc.layout().layers().enumerate() {
-            super::verify_layer::check_layer(&self.0.store, &self.0.toc, &self.0.layers[number], number)?;
+        for (number, size) in self.0.toc.cuts().layers().enumerate() {
+            super::verify_layer::check_layer(self, number, |_| {})?;
             let part = Part {
                 layer: number,
                 offset: 0,
@@ -210,7 +285,7 @@ impl StoredArtifact {
                 })
             })?;
         }
-        Ok(self.0.toc.layout().size())
+        Ok(self.0.toc.cuts().size())
     }
 
     /// Writes everything into a directory that is empty or does not exist yet. Files get mode 644 or 755,
@@ -251,83 +326,17 @@ impl StoredArtifact {
         &self.0.store
     }
 
-    pub(super) fn reader(&self) -> Reader<'_> {
-        Reader {
-            artifact: self,
-            open: None,
-            buffer: Vec::new(),
-        }
-    }
-}
-
-/// Reads the contents of an artifact's files, one after another; holds one layer open.
-#[derive(Debug)]
-pub(super) struct Reader<'a> {
-    artifact: &'a StoredArtifact,
-    open: Option<(usize, Layer)>,
-    buffer: Vec<u8>,
-}
-
-impl Reader<'_> {
-    /// Gives the content of a file piece by piece, and verifies it at the end.
-    pub(super) fn content(
-        &mut self,
-        index: usize,
-        mut give: impl FnMut(&[u8]) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
-        let toc = self.artifact.toc();
-        let entry = &toc.entries()[index];
-        let EntryKind::File { size, digest, .. } = &entry.kind else {
-            return Ok(());
-        };
-        let mut hasher = DigestBuilder::new();
-        let mut first = None;
-        for part in toc.layout().parts(index, *size) {
-            first.get_or_insert(part.layer);
-            self.part(part, &mut |bytes| {
-                hasher.update(bytes);
-                give(bytes)
-            })?;
-        }
-        match hasher.finish() {
-            found if found == *digest => Ok(()),
-            _ => {
-                let layer = &self.artifact.tar()[first.unwrap_or(0)];
-                let reason = format!("the bytes of `{}` do not have digest {digest}", entry.path);
-                Err(self.artifact.store().damaged(&layer.digest, reason))
-            }
-        }
+    pub(crate) fn reader(&self) -> Reader<'_> {
+        Reader::new(self)
     }
 
-    /// Gives a part of a layer, not verified.
-    fn part(
-        &mut self,
-        part: Part,
-        give: &mut impl FnMut(&[u8]) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
-        let layer = self.layer(part.layer)?;
-        let (mut at, end) = (part.offset, part.offset + part.len);
-        while at < end {
-            let bytes = layer.bytes(at, end - at)?;
-            give(bytes)?;
-            at += bytes.len() as u64;
-        }
-        Ok(())
+    fn find(&self, path: &str) -> Result<Option<Placed>, StoreError> {
+        self.0.toc.find(path).map_err(|fault| self.toc_fault(fault))
     }
 
-    /// A layer, opened.
-    pub(super) fn layer(&mut self, number: usize) -> Result<&mut Layer, StoreError> {
-        let open = match self.open.take() {
-            Some((open, layer)) if open == number => layer,
-            other => {
-                if let Some((_, layer)) = other {
-                    self.buffer = layer.into_buffer();
-                }
-                let buffer = std::mem::take(&mut self.buffer);
-                Layer::open(self.artifact.store(), &self.artifact.tar()[number], buffer)?
-            }
-        };
-        Ok(&mut self.open.insert((number, open)).1)
+    /// Says which blob it is that is wrong.
+    pub(super) fn toc_fault(&self, fault: TocFault) -> StoreError {
+        self.0.store.toc_fault(&self.0.toc_layer.digest, fault)
     }
 }
 
@@ -337,8 +346,14 @@ impl Artifact for StoredArtifact {
         self.reference()
     }
 
-    fn entries(&self) -> &[ArtifactEntry] {
-        self.entries()
+    async fn entries(&self, after: Option<&str>, most: usize) -> Result<Vec<ArtifactEntry>, StoreError> {
+        let (artifact, after) = (self.clone(), after.map(str::to_owned));
+        blocking(move || artifact.entries_after(after.as_deref())?.take(most).collect()).await?
+    }
+
+    async fn entry(&self, path: &str) -> Result<Option<ArtifactEntry>, StoreError> {
+        let (artifact, path) = (self.clone(), path.to_owned());
+        blocking(move || artifact.entry(&path)).await?
     }
 
     async fn read(&self, path: &str) -> Result<Vec<u8>, StoreError> {

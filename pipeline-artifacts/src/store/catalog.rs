@@ -46,7 +46,7 @@ impl LocalStore {
     pub fn publish_with(&self, mut publication: Publication) -> Result<Publication, StoreError> {
         let digest = publication.artifact.digest;
         let _lease = self.lease()?;
-        publication.tree = Some(self.artifact(&publication.artifact)?.tree());
+        publication.tree = Some(self.artifact(&publication.artifact)?.tree()?);
         let needed = self.needed(&digest)?;
         publication.bytes = Some(needed.iter().map(|blob| blob.size).sum());
         publication.manifest_bytes = self.blob_size(&digest)?;

@@ -13,10 +13,10 @@ use rustix::io::Errno;
 use tempfile::{Builder, TempDir};
 
 use super::StoredArtifact;
-use super::artifact::Reader;
 use super::disk::failed;
+use super::reader::Reader;
 use crate::crew::{crew, default_threads};
-use crate::form::parent;
+use crate::form::{Placed, parent};
 
 /// From this size on it is worth asking the file system to share a blob's blocks.
 const SHARED_FROM: u64 = 1024 * 1024;
@@ -121,11 +121,12 @@ impl<'a> Checkout<'a> {
     fn fill(&self, into: &Path) -> Result<(), StoreError> {
         let root = open(into, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
             .map_err(|error| failed("cannot open", into)(error.into()))?;
-        let entries = self.artifact.entries();
-        for entry in entries.iter().filter(|entry| entry.kind == EntryKind::Directory) {
-            directory(&root, &entry.path).map_err(|error| {
-                failed("cannot create the directory", &into.join(&entry.path))(error.into())
-            })?;
+        let toc = self.artifact.toc();
+        let mut reader = self.artifact.reader();
+        for index in toc.directories() {
+            let path = reader.entry(*index as usize)?.entry.path;
+            directory(&root, &path)
+                .map_err(|error| failed("cannot create the directory", &into.join(&path))(error.into()))?;
         }
         let groups = self.groups();
         let next = AtomicUsize::new(0);
@@ -144,7 +145,8 @@ impl<'a> Checkout<'a> {
             }
             Ok(())
         })?;
-        for entry in entries {
+        for index in toc.links() {
+            let entry = reader.entry(*index as usize)?.entry;
             if let EntryKind::Symlink { target } = &entry.kind {
                 symlinkat(target.as_str(), &root, entry.path.as_str()).map_err(|error| {
                     failed("cannot create the link", &into.join(&entry.path))(error.into())
@@ -156,20 +158,14 @@ impl<'a> Checkout<'a> {
     }
 
     /// The files of each layer, in the order of the tar: each group is for one thread.
-    fn groups(&self) -> Vec<&[u32]> {
+    fn groups(&self) -> Vec<&'a [u32]> {
         let toc = self.artifact.toc();
-        let (entries, layout) = (toc.entries(), toc.layout());
-        let is_file = |index: &&u32| matches!(entries[**index as usize].kind, EntryKind::File { .. });
-        let order = layout.order();
-        let first = order.iter().take_while(|index| !is_file(index)).count();
-        let count = order[first..].iter().take_while(is_file).count();
-        let layer = |index: &u32| layout.place(*index as usize).0;
-        let mut groups: Vec<_> = order[first..first + count]
-            .chunk_by(|a, b| layer(a) == layer(b))
-            .collect();
         // Large ones last in the tar take longest.
-        groups.reverse();
-        groups
+        let layers = (0..toc.cuts().layers().len()).rev();
+        layers
+            .map(|layer| toc.files_of(layer))
+            .filter(|files| !files.is_empty())
+            .collect()
     }
 }
 
@@ -211,8 +207,8 @@ struct FileWriter<'a> {
     artifact: &'a StoredArtifact,
     root: &'a OwnedFd,
     into: &'a Path,
-    /// The directory of the file before, which is the one of the next mostly.
-    parent: Option<(&'a str, OwnedFd)>,
+    /// The path and the directory of the file before, which is the one of the next mostly.
+    parent: Option<(String, OwnedFd)>,
 }
 
 impl<'a> FileWriter<'a> {
@@ -227,7 +223,8 @@ impl<'a> FileWriter<'a> {
     }
 
     fn write(&mut self, index: usize) -> Result<(), StoreError> {
-        let entry = &self.artifact.entries()[index];
+        let placed = self.reader.entry(index)?;
+        let entry = &placed.entry;
         let EntryKind::File { size, executable, .. } = entry.kind else {
             return Ok(());
         };
@@ -238,10 +235,10 @@ impl<'a> FileWriter<'a> {
         let file = file.map_err(|error| failed("cannot create", &path())(error.into()))?;
         let mut file = File::from(file);
         let into = path;
-        if size >= SHARED_FROM && self.share(index, size, &file)? {
+        if size >= SHARED_FROM && self.share(&placed, &file)? {
             return Ok(());
         }
-        self.reader.content(index, |bytes| {
+        self.reader.content(&placed, |bytes| {
             file.write_all(bytes)
                 .map_err(|error| failed("cannot write", &into())(error))
         })
@@ -249,8 +246,8 @@ impl<'a> FileWriter<'a> {
 
     /// Shares the blocks of a blob that is the file, where the file system can; whether it did. What is shared is
     /// verified after it was.
-    fn share(&mut self, index: usize, size: u64, file: &File) -> Result<bool, StoreError> {
-        let mut parts = self.artifact.toc().layout().parts(index, size);
+    fn share(&mut self, placed: &Placed, file: &File) -> Result<bool, StoreError> {
+        let mut parts = self.artifact.toc().parts(placed);
         let (Some(part), None) = (parts.next(), parts.next()) else {
             return Ok(false);
         };
@@ -264,15 +261,15 @@ impl<'a> FileWriter<'a> {
         if rustix::fs::ioctl_ficlone(file, blob).is_err() {
             return Ok(false);
         }
-        self.reader.content(index, |_| Ok(()))?;
+        self.reader.content(placed, |_| Ok(()))?;
         Ok(true)
     }
 }
 
-fn create<'a>(
+fn create(
     root: &OwnedFd,
-    held: &mut Option<(&'a str, OwnedFd)>,
-    path: &'a str,
+    held: &mut Option<(String, OwnedFd)>,
+    path: &str,
     mode: u32,
 ) -> Result<OwnedFd, Errno> {
     let above = parent(path).unwrap_or_default();
@@ -290,7 +287,7 @@ fn create<'a>(
             _ => {
                 let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 let directory = openat(root, above, flags, Mode::empty())?;
-                &held.insert((above, directory)).1
+                &held.insert((above.to_owned(), directory)).1
             }
         };
         openat(directory, name, flags, Mode::from(mode))?

@@ -34,7 +34,9 @@ impl StoredArtifact {
         let unwritten = || self.unwritten("zip");
         let mut zip = ZipWriter::new(out, Compression::new(LEVEL));
         let mut reader = self.reader();
-        for (index, entry) in self.entries().iter().enumerate() {
+        for index in 0..self.toc().len() {
+            let placed = reader.entry(index)?;
+            let entry = &placed.entry;
             match &entry.kind {
                 EntryKind::Directory => {
                     zip.small(&format!("{}/", entry.path), 0o040_755, b"")
@@ -47,7 +49,7 @@ impl StoredArtifact {
                 EntryKind::File { size, executable, .. } => {
                     let mode = if *executable { 0o100_755 } else { 0o100_644 };
                     let mut file = zip.begin(&entry.path, mode, *size).map_err(unwritten())?;
-                    reader.content(index, |bytes| file.write(bytes).map_err(unwritten()))?;
+                    reader.content(&placed, |bytes| file.write(bytes).map_err(unwritten()))?;
                     file.finish().map_err(unwritten())?;
                 }
             }

@@ -10,6 +10,7 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use super::disk::failed;
 use super::{BlobId, Lease, LocalStore, Unplaced};
+use crate::crew::join;
 
 /// How many bytes go from one thread to another at once.
 const CHUNK: usize = 1024 * 1024;
@@ -78,13 +79,6 @@ impl LocalStore {
             file: (!known).then_some(file),
             lease: lease.clone(),
         })
-    }
-}
-
-fn join<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
-    match thread.join() {
-        Ok(made) => made,
-        Err(panic) => std::panic::resume_unwind(panic),
     }
 }
 

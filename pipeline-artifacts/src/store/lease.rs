@@ -9,7 +9,7 @@ use tempfile::NamedTempFile;
 use super::disk::failed;
 use super::gate::Gate;
 use super::temp::{LOCK, Session};
-use super::{LocalStore, Locked};
+use super::{LocalStore, Locked, Scratch};
 
 /// Keeps what a writer puts into a store from being collected until somebody refers to it. Whatever is stored, or
 /// found to be there already, while a lease lives, is safe as long as it lives.
@@ -35,6 +35,17 @@ pub struct Lease(Arc<Session>);
 impl Lease {
     pub(super) fn file(&self) -> Result<NamedTempFile, StoreError> {
         self.0.file()
+    }
+
+    /// A file without a name.
+    pub(crate) fn scratch(&self) -> Result<Scratch, StoreError> {
+        self.0.scratch()
+    }
+
+    /// Where unfinished files lie.
+    #[cfg(test)]
+    pub(crate) fn dir(&self) -> &std::path::Path {
+        self.0.dir()
     }
 
     fn downgrade(&self) -> Weak<Session> {

@@ -44,6 +44,7 @@ pub struct LocalStore(Arc<Inner>);
 struct Inner {
     root: PathBuf,
     recheck: Recheck,
+    tocs: HeldTocs,
     /// The directory for what this store writes, while a [`Lease`] on it lives; begun by the first write, so that
     /// reading needs no right to write.
     session: Arc<Mutex<Weak<Session>>>,
@@ -61,6 +62,25 @@ pub enum Recheck {
     /// Its size alone. Storing again heals what is missing or has another size; the rest is for
     /// [`verify`](LocalStore::verify).
     Size,
+}
+
+/// How tables of contents are held while artifacts are open.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct HeldTocs {
+    /// One of up to so many bytes stays in memory.
+    pub(super) whole: u64,
+    /// Of a larger one, each reader holds about so many bytes.
+    pub(super) window: usize,
+}
+
+impl Default for HeldTocs {
+    /// That of 50,000 files stays in memory.
+    fn default() -> Self {
+        Self {
+            whole: 16 * 1024 * 1024,
+            window: 64 * 1024,
+        }
+    }
 }
 
 /// Names the form of the tree on disk.
@@ -101,6 +121,7 @@ impl LocalStore {
         let store = Self(Arc::new(Inner {
             root: root.to_owned(),
             recheck: Recheck::default(),
+            tocs: HeldTocs::default(),
             session: Arc::default(),
             view: Arc::new(View::open(root.join("catalog"), root.join("cache"))),
         }));
@@ -122,9 +143,20 @@ impl LocalStore {
     /// The same store, with another policy for blobs that are there already.
     #[must_use]
     pub fn rechecking(&self, recheck: Recheck) -> Self {
+        self.with(recheck, self.0.tocs)
+    }
+
+    /// The same store, holding tables of contents in another way.
+    #[cfg(test)]
+    pub(super) fn holding(&self, tocs: HeldTocs) -> Self {
+        self.with(self.0.recheck, tocs)
+    }
+
+    fn with(&self, recheck: Recheck, tocs: HeldTocs) -> Self {
         Self(Arc::new(Inner {
             root: self.root().to_owned(),
             recheck,
+            tocs,
             session: Arc::clone(&self.0.session),
             view: Arc::clone(&self.0.view),
         }))
@@ -161,6 +193,10 @@ impl LocalStore {
     /// What is asked of a blob that is there already.
     pub fn recheck(&self) -> Recheck {
         self.0.recheck
+    }
+
+    pub(super) fn tocs(&self) -> HeldTocs {
+        self.0.tocs
     }
 
     /// Whether a directory is this store, whatever it is called.

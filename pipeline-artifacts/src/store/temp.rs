@@ -7,7 +7,7 @@ use pipeline_core::StoreError;
 use tempfile::{Builder, NamedTempFile};
 
 use super::disk::{failed, is_same};
-use super::{LocalStore, Locked};
+use super::{LocalStore, Locked, Scratch};
 
 /// A writer's own directory for what is not finished: `tmp/<id>/`, beside `tmp/<id>.lock`, which the writer
 /// keeps locked. The system drops the lock of a process that dies, so what is locked is in use and everything
@@ -54,12 +54,24 @@ impl Session {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// A new file; removed when it is dropped.
     pub(super) fn file(&self) -> Result<NamedTempFile, StoreError> {
         Builder::new()
             .rand_bytes(16)
             .tempfile_in(&self.dir)
             .map_err(failed("cannot create a file in", &self.dir))
+    }
+
+    /// A new file without a name.
+    pub(super) fn scratch(&self) -> Result<Scratch, StoreError> {
+        let file = tempfile::tempfile_in(&self.dir);
+        let file = file.map_err(failed("cannot create a file in", &self.dir))?;
+        Ok(Scratch::new(file, self.dir.clone()))
     }
 }
 

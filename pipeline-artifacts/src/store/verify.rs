@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::{self, DirEntry};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -33,6 +33,7 @@ impl LocalStore {
             },
             problems: BTreeMap::new(),
             blobs: BTreeMap::new(),
+            seen: HashSet::new(),
             layers: HashMap::new(),
             manifests: BTreeMap::new(),
         };
@@ -57,6 +58,8 @@ pub(super) struct Check<'a> {
     problems: BTreeMap<PathBuf, Problem>,
     /// Every blob that is there.
     pub(super) blobs: BTreeMap<Digest, Blob>,
+    /// The layers of the artifacts that were checked.
+    pub(super) seen: HashSet<Digest>,
     /// What is wrong with a layer that is whole, by what is expected of it.
     pub(super) layers: HashMap<Digest, Option<String>>,
     /// Every manifest, and what is published under it.

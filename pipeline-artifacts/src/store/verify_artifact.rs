@@ -9,7 +9,7 @@ use super::verify_blobs::Blob;
 use super::verify_layer::check_layer;
 use super::{ProblemKind, StoredArtifact};
 use crate::crew::in_parallel;
-use crate::form::{Descriptor, Manifest, Piece, Toc};
+use crate::form::{Descriptor, Manifest, Piece, Toc, TocFault};
 use crate::limits;
 
 impl Check<'_> {
@@ -46,17 +46,19 @@ impl Check<'_> {
         let Some((toc, layers)) = manifest.parts() else {
             return;
         };
-        self.one(&toc.digest);
         self.one(&manifest.config.digest);
         let opened = nobody(digest)
             .ok_or(None)
             .and_then(|reference| self.store.artifact(&reference).map_err(Some));
         // Layer by layer, because reading one tells both whether it is whole and whether it is what it should be.
         if let Ok(artifact) = &opened {
+            // It was hashed.
+            self.read(toc.digest, Ok(toc.size));
             self.layers(artifact, layers, &path, published);
         } else {
-            let layers: Vec<_> = layers.iter().map(|layer| layer.digest).collect();
-            self.hash(&layers);
+            let blobs = std::iter::once(toc).chain(layers);
+            let blobs: Vec<_> = blobs.map(|blob| blob.digest).collect();
+            self.hash(&blobs);
         }
         let why = format!("the manifest {digest} names it");
         let mut complete = true;
@@ -81,24 +83,47 @@ impl Check<'_> {
     /// again.
     fn layers(&mut self, artifact: &StoredArtifact, layers: &[Descriptor], path: &Path, published: &Broken) {
         let toc = artifact.toc();
-        let mut tasks = Vec::new();
-        let numbered: Vec<_> = layers.iter().enumerate().collect();
-        let expected = in_parallel(&numbered, |(number, layer)| expectation(toc, layer, *number));
-        for ((number, layer), expected) in numbered.into_iter().zip(expected) {
+        let seen = |(_, layer): &(usize, &Descriptor)| self.seen.contains(&layer.digest);
+        let (seen, new): (Vec<_>, Vec<_>) = layers.iter().enumerate().partition(seen);
+        let mut tasks: Vec<_> = new
+            .into_iter()
+            .map(|(number, layer)| (number, layer, None))
+            .collect();
+        let expected = in_parallel(&seen, |(number, layer)| expectation(toc, layer, *number));
+        for ((number, layer), expected) in seen.into_iter().zip(expected) {
+            let expected = match expected {
+                Ok(expected) => expected,
+                Err(fault) => return self.unlisted(artifact, fault, path, published),
+            };
             match self.layers.get(&expected) {
                 Some(None) => {}
                 Some(Some(reason)) => {
                     let reason = reason.clone();
                     self.problem(path, ProblemKind::Damaged, reason, published);
                 }
-                None => tasks.push((number, layer, expected)),
+                None => tasks.push((number, layer, Some(expected))),
             }
         }
-        let store = self.store;
-        let checked = in_parallel(&tasks, |(number, layer, _)| {
-            check_layer(store, toc, layer, *number)
+        self.seen.extend(layers.iter().map(|layer| layer.digest));
+        let checked = in_parallel(&tasks, |(number, layer, expected)| {
+            let mut found = Expectation::of(layer);
+            let result = check_layer(artifact, *number, |piece| {
+                if expected.is_none() {
+                    found.add(piece);
+                }
+            });
+            let expected = match expected {
+                Some(expected) => Ok(*expected),
+                None if result.is_ok() => Ok(found.finish()),
+                None => expectation(toc, layer, *number),
+            };
+            (expected, result)
         });
-        for ((_, layer, expected), result) in tasks.iter().zip(checked) {
+        for ((_, layer, _), (expected, result)) in tasks.iter().zip(checked) {
+            let expected = match expected {
+                Ok(expected) => expected,
+                Err(fault) => return self.unlisted(artifact, fault, path, published),
+            };
             let fault = match result {
                 Ok(size) => {
                     self.read(layer.digest, Ok(size));
@@ -116,19 +141,17 @@ impl Check<'_> {
             if let Some(reason) = &fault {
                 self.problem(path, ProblemKind::Damaged, reason.clone(), published);
             }
-            self.layers.insert(*expected, fault);
+            self.layers.insert(expected, fault);
         }
     }
 
     /// Checks the files that go through several layers.
     fn spanning(&mut self, artifact: &StoredArtifact, path: &Path, published: &Broken) {
-        let toc = artifact.toc();
-        let spans = |index: &usize| match toc.entries()[*index].kind {
-            EntryKind::File { size, .. } => toc.layout().parts(*index, size).nth(1).is_some(),
-            _ => false,
+        let files = match artifact.toc().spanning() {
+            Ok(files) => files,
+            Err(fault) => return self.unlisted(artifact, fault, path, published),
         };
-        let files: Vec<_> = (0..toc.entries().len()).filter(spans).collect();
-        let checked = in_parallel(&files, |index| artifact.reader().content(*index, |_| Ok(())));
+        let checked = in_parallel(&files, |placed| artifact.reader().content(placed, |_| Ok(())));
         for error in checked.into_iter().filter_map(Result::err) {
             self.problem(
                 path,
@@ -138,21 +161,40 @@ impl Check<'_> {
             );
         }
     }
+
+    /// Notes that a table of contents cannot be read any more.
+    fn unlisted(&mut self, artifact: &StoredArtifact, fault: TocFault, path: &Path, published: &Broken) {
+        let what = ChainDisplay(&artifact.toc_fault(fault)).to_string();
+        self.problem(path, ProblemKind::Damaged, what, published);
+    }
 }
 
 /// Tells a layer from the same bytes with other expectations of them.
-fn expectation(toc: &Toc, layer: &Descriptor, number: usize) -> Digest {
-    let mut digest = DigestBuilder::new();
-    digest.field(layer.digest.as_bytes());
-    for piece in toc.layout().pieces(toc.entries(), number) {
-        let (index, from, len) = match piece {
-            Piece::Zeros { len } => {
-                digest.update(len.to_be_bytes());
-                continue;
-            }
-            Piece::Header { index, from, len } => {
+fn expectation(toc: &Toc, layer: &Descriptor, number: usize) -> Result<Digest, TocFault> {
+    let mut expectation = Expectation::of(layer);
+    toc.pieces(number, |piece| {
+        expectation.add(&piece);
+        Ok::<_, TocFault>(())
+    })?;
+    Ok(expectation.finish())
+}
+
+/// What is expected of a layer, piece by piece.
+struct Expectation(DigestBuilder);
+
+impl Expectation {
+    fn of(layer: &Descriptor) -> Self {
+        let mut digest = DigestBuilder::new();
+        digest.field(layer.digest.as_bytes());
+        Self(digest)
+    }
+
+    fn add(&mut self, piece: &Piece<'_>) {
+        let Self(digest) = self;
+        let (entry, from, len) = match piece {
+            Piece::Zeros { len } => return digest.update(len.to_be_bytes()),
+            Piece::Header { entry, from, len } => {
                 // A header is made of this and the size of the content.
-                let entry = &toc.entries()[index];
                 digest.field(&entry.path);
                 match &entry.kind {
                     EntryKind::Directory => digest.update("d"),
@@ -162,17 +204,20 @@ fn expectation(toc: &Toc, layer: &Descriptor, number: usize) -> Digest {
                         digest.update(size.to_be_bytes());
                     }
                 }
-                (index, from, len)
+                (entry, from, len)
             }
-            Piece::Content { index, from, len } => (index, from, len),
+            Piece::Content { entry, from, len } => (entry, from, len),
         };
         digest.update(from.to_be_bytes());
         digest.update(len.to_be_bytes());
-        if let EntryKind::File { digest: found, .. } = &toc.entries()[index].kind {
+        if let EntryKind::File { digest: found, .. } = &entry.kind {
             digest.update(found.as_bytes());
         }
     }
-    digest.finish()
+
+    fn finish(self) -> Digest {
+        self.0.finish()
+    }
 }
 
 /// The reference to an artifact of which only the digest is known.

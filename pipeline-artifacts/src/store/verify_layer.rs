@@ -4,9 +4,9 @@ use std::io::{self, Read};
 use pipeline_core::digest::DigestBuilder;
 use pipeline_core::{Digest, EntryKind, StoreError};
 
-use super::LocalStore;
+use super::StoredArtifact;
 use super::disk::failed;
-use crate::form::{Descriptor, Piece, Toc, header, media};
+use crate::form::{Piece, Toc, TocFault, header, media};
 
 /// How many bytes are read at once.
 const CHUNK: usize = 256 * 1024;
@@ -15,13 +15,14 @@ const CHUNK: usize = 256 * 1024;
 /// headers, contents, padding. Nothing in the tar is interpreted, so there is no header to be fooled by. How many bytes
 /// the blob has.
 ///
-/// The content of a file that goes through several layers is not compared with its digest here.
+/// The content of a file that goes through several layers is not compared with its digest here. `show` is called with
+/// what is expected, all of it when this returns well.
 pub(super) fn check_layer(
-    store: &LocalStore,
-    toc: &Toc,
-    layer: &Descriptor,
+    artifact: &StoredArtifact,
     number: usize,
+    mut show: impl FnMut(&Piece<'_>),
 ) -> Result<u64, StoreError> {
+    let (store, toc, layer) = (artifact.store(), artifact.toc(), &artifact.tar()[number]);
     let (file, _) = store.open_blob(&layer.digest)?;
     let mut blob = Hashing {
         file,
@@ -33,11 +34,11 @@ pub(super) fn check_layer(
         media::TAR_ZSTD => {
             let mut reader = zstd::stream::read::Decoder::new(&mut blob)
                 .map_err(failed("cannot read", &store.blob_path(&layer.digest)))?;
-            compare(toc, number, &mut reader)
+            compare(toc, number, &mut reader, &mut show)
         }
         _ => {
             debug_assert_eq!(layer.media_type, media::TAR, "the manifest was checked");
-            compare(toc, number, &mut blob)
+            compare(toc, number, &mut blob, &mut show)
         }
     };
     // The rest, so that a damaged blob is told from one that was made wrong.
@@ -50,12 +51,20 @@ pub(super) fn check_layer(
         Ok(()) => Ok(size),
         Err(Fault::Wrong(reason)) => Err(store.damaged(&layer.digest, reason)),
         Err(Fault::Io(error)) => Err(failed("cannot read", &store.blob_path(&layer.digest))(error)),
+        Err(Fault::Toc(fault)) => Err(artifact.toc_fault(fault)),
     }
 }
 
 enum Fault {
     Wrong(String),
     Io(io::Error),
+    Toc(TocFault),
+}
+
+impl From<TocFault> for Fault {
+    fn from(fault: TocFault) -> Self {
+        Self::Toc(fault)
+    }
 }
 
 struct Hashing {
@@ -73,60 +82,22 @@ impl Read for Hashing {
     }
 }
 
-fn compare(toc: &Toc, number: usize, reader: &mut impl Read) -> Result<(), Fault> {
+fn compare(
+    toc: &Toc,
+    number: usize,
+    reader: &mut impl Read,
+    show: &mut impl FnMut(&Piece<'_>),
+) -> Result<(), Fault> {
     let mut bytes = Bytes {
         reader,
         buffer: vec![0; CHUNK],
         from: 0,
         to: 0,
     };
-    for piece in toc.layout().pieces(toc.entries(), number) {
-        match piece {
-            Piece::Header { index, from, len } => {
-                let entry = &toc.entries()[index];
-                let header = header(entry);
-                let wanted = usize::try_from(from).ok().and_then(|from| header.get(from..));
-                let wanted = wanted.unwrap_or_default();
-                let mut at = 0;
-                bytes.take(len, |found| {
-                    let same = wanted.get(at..at + found.len()) == Some(found);
-                    at += found.len();
-                    same.then_some(()).ok_or_else(|| {
-                        format!(
-                            "the header of `{}` is not what the table of contents says",
-                            entry.path
-                        )
-                    })
-                })?;
-            }
-            Piece::Content { index, from, len } => {
-                let entry = &toc.entries()[index];
-                let EntryKind::File { size, digest, .. } = &entry.kind else {
-                    continue;
-                };
-                let whole = (from, len) == (0, *size);
-                let mut hasher = DigestBuilder::new();
-                bytes.take(len, |found| {
-                    if whole {
-                        hasher.update(found);
-                    }
-                    Ok(())
-                })?;
-                let found: Digest = hasher.finish();
-                if whole && found != *digest {
-                    let path = &entry.path;
-                    return Err(Fault::Wrong(format!(
-                        "`{path}` has digest {found} instead of {digest}"
-                    )));
-                }
-            }
-            Piece::Zeros { len } => bytes.take(len, |found| {
-                let zero = found.iter().all(|byte| *byte == 0);
-                zero.then_some(())
-                    .ok_or_else(|| "the padding of the tar is not zero".to_owned())
-            })?,
-        }
-    }
+    toc.pieces(number, |piece| {
+        show(&piece);
+        bytes.piece(piece)
+    })?;
     match bytes.next(1)? {
         [] => Ok(()),
         _ => Err(Fault::Wrong("something follows its end".to_owned())),
@@ -141,6 +112,52 @@ struct Bytes<'a, R> {
 }
 
 impl<R: Read> Bytes<'_, R> {
+    /// Holds the next bytes against what they must be.
+    fn piece(&mut self, piece: Piece<'_>) -> Result<(), Fault> {
+        match piece {
+            Piece::Header { entry, from, len } => {
+                let header = header(entry);
+                let wanted = usize::try_from(from).ok().and_then(|from| header.get(from..));
+                let wanted = wanted.unwrap_or_default();
+                let mut at = 0;
+                self.take(len, |found| {
+                    let same = wanted.get(at..at + found.len()) == Some(found);
+                    at += found.len();
+                    let path = &entry.path;
+                    same.then_some(()).ok_or_else(|| {
+                        format!("the header of `{path}` is not what the table of contents says")
+                    })
+                })
+            }
+            Piece::Content { entry, from, len } => {
+                let EntryKind::File { size, digest, .. } = &entry.kind else {
+                    return Ok(());
+                };
+                let whole = (from, len) == (0, *size);
+                let mut hasher = DigestBuilder::new();
+                self.take(len, |found| {
+                    if whole {
+                        hasher.update(found);
+                    }
+                    Ok(())
+                })?;
+                let found: Digest = hasher.finish();
+                if whole && found != *digest {
+                    let path = &entry.path;
+                    return Err(Fault::Wrong(format!(
+                        "`{path}` has digest {found} instead of {digest}"
+                    )));
+                }
+                Ok(())
+            }
+            Piece::Zeros { len } => self.take(len, |found| {
+                let zero = found.iter().all(|byte| *byte == 0);
+                zero.then_some(())
+                    .ok_or_else(|| "the padding of the tar is not zero".to_owned())
+            }),
+        }
+    }
+
     /// Exactly so many bytes, in pieces.
     fn take(
         &mut self,

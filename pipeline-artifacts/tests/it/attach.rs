@@ -81,7 +81,7 @@ fn published(bench: &Bench) -> ArtifactRef {
 fn what_is_attached_is_listed_and_read_as_it_is() {
     let bench = Bench::new();
     let artifact = published(&bench);
-    let before = bench.store.artifact(&artifact).unwrap().tree();
+    let before = bench.store.artifact(&artifact).unwrap().tree().unwrap();
     assert_eq!(bench.store.attachments(&artifact.digest).unwrap(), []);
 
     let cyclone = "{ \"bomFormat\" : \"CycloneDX\",\n \"specVersion\": \"1.6\" }\n";
@@ -150,7 +150,7 @@ fn what_is_attached_is_listed_and_read_as_it_is() {
         reopened.find(&shop(), &artifact.version).unwrap().as_ref(),
         Some(&artifact)
     );
-    assert_eq!(reopened.artifact(&artifact).unwrap().tree(), before);
+    assert_eq!(reopened.artifact(&artifact).unwrap().tree().unwrap(), before);
     let report = reopened.verify().unwrap();
     assert!(report.is_good(), "{report}");
 }

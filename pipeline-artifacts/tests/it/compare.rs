@@ -35,7 +35,7 @@ fn two_artifacts_are_compared_without_reading_their_files() {
     let open = |artifact| bench.store.artifact(artifact).unwrap();
     let (old, new) = (open(&before), open(&after));
 
-    let found = Comparison::of(&old, &new);
+    let found = Comparison::of(&old, &new).unwrap();
     // How artifacts are packed is not what is tested here.
     let short = |text: String| {
         text.replace(&before.digest.short(), "<old>")
@@ -47,7 +47,7 @@ fn two_artifacts_are_compared_without_reading_their_files() {
     assert_eq!(json["changes"][0]["path"], "bin/app");
     assert_eq!(json["changes"][0]["change"], "mode");
 
-    let same = Comparison::of(&old, &old);
+    let same = Comparison::of(&old, &old).unwrap();
     assert!(same.is_same() && same.same == old.entries().len());
     assert!(same.to_string().ends_with("no difference in 8 paths"), "{same}");
 }

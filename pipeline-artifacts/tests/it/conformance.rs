@@ -95,7 +95,7 @@ fn published(store: &LocalStore) -> String {
     format!(
         "{artifact}, whole: {}, {:?}",
         store.verify().unwrap().is_good(),
-        opened.entries()
+        opened.entries().collect::<Result<Vec<_>, _>>().unwrap()
     )
 }
 

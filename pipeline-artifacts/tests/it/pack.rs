@@ -95,7 +95,7 @@ fn another_tar_reads_ours() {
 
     let mut archive = tar::Archive::new(&bytes[..]);
     // Directories, files, links; each by path.
-    let mut listed: Vec<_> = artifact.entries().iter().collect();
+    let mut listed: Vec<_> = artifact.entries().map(Result::unwrap).collect();
     listed.sort_by_key(|entry| match entry.kind {
         EntryKind::Directory => 0,
         EntryKind::File { .. } => 1,
@@ -394,7 +394,7 @@ fn an_empty_tree_is_an_artifact() {
     let bench = Bench::new();
     let shop = bench.publish(&bench.tree("tree"), "1.0.0");
     let artifact = bench.store.artifact(&shop).unwrap();
-    assert!(artifact.entries().is_empty());
+    assert!(artifact.entries().len() == 0);
     artifact.write_to(&bench.path("live")).unwrap();
     assert!(bench.path("live").is_dir());
 }

@@ -348,7 +348,7 @@ fn through_the_traits(runtime: impl Fn(std::pin::Pin<Box<dyn Future<Output = ()>
         let found = store.resolve(&shop.name, &shop.version).await.unwrap().unwrap();
         let artifact: Box<dyn Artifact> = store.open(&found).await.unwrap();
         assert_eq!(artifact.reference(), &found);
-        assert_eq!(artifact.entries().len(), 7);
+        assert_eq!(artifact.entries(None, 10).await.unwrap().len(), 7);
         assert_eq!(artifact.read("etc/app.conf").await.unwrap(), b"threads = 4\n");
         artifact.materialise(&live).await.unwrap();
         let missing = ArtifactRef {

@@ -184,8 +184,19 @@ impl Artifact for MemoryArtifact {
         &self.reference
     }
 
-    fn entries(&self) -> &[ArtifactEntry] {
-        &self.entries
+    async fn entries(&self, after: Option<&str>, most: usize) -> Result<Vec<ArtifactEntry>, StoreError> {
+        let comes_after = |entry: &&ArtifactEntry| after.is_none_or(|after| entry.path.as_str() > after);
+        Ok(self
+            .entries
+            .iter()
+            .filter(comes_after)
+            .take(most)
+            .cloned()
+            .collect())
+    }
+
+    async fn entry(&self, path: &str) -> Result<Option<ArtifactEntry>, StoreError> {
+        Ok(self.entries.iter().find(|entry| entry.path == path).cloned())
     }
 
     async fn read(&self, path: &str) -> Result<Vec<u8>, StoreError> {

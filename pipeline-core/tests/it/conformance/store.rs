@@ -24,6 +24,8 @@ enum Flaw {
     Heals,
     Resolves,
     Opens,
+    OpensInParts,
+    OpensEach,
     OpensByDigest,
     Materialises,
     WritesNoDamage,
@@ -83,7 +85,7 @@ impl ArtifactStore for Flawed {
         if self.has(Flaw::OpensByDigest) && artifact.name.as_str() != "app" {
             return Err(io("another name"));
         }
-        let mut entries = opened.entries().to_vec();
+        let mut entries = opened.entries(None, usize::MAX).await?;
         if self.has(Flaw::Opens) {
             entries.reverse();
         }
@@ -163,8 +165,31 @@ impl Artifact for Opened {
         self.opened.reference()
     }
 
-    fn entries(&self) -> &[ArtifactEntry] {
-        &self.entries
+    async fn entries(&self, after: Option<&str>, most: usize) -> Result<Vec<ArtifactEntry>, StoreError> {
+        let passed = |entry: &&ArtifactEntry| match self.flaw {
+            // The one after which the next come is among them.
+            Flaw::OpensInParts => after.is_some_and(|after| entry.path.as_str() < after),
+            Flaw::Opens => false,
+            _ => after.is_some_and(|after| entry.path.as_str() <= after),
+        };
+        Ok(self
+            .entries
+            .iter()
+            .skip_while(passed)
+            .take(most)
+            .cloned()
+            .collect())
+    }
+
+    async fn entry(&self, path: &str) -> Result<Option<ArtifactEntry>, StoreError> {
+        match self.flaw {
+            Flaw::OpensEach => Ok(self
+                .entries
+                .iter()
+                .find(|entry| entry.path.as_str() >= path)
+                .cloned()),
+            _ => self.opened.entry(path).await,
+        }
     }
 
     async fn read(&self, path: &str) -> Result<Vec<u8>, StoreError> {
@@ -248,6 +273,8 @@ fn each_flaw_is_found_under_its_name_and_no_other() {
         (Flaw::Heals, "heals"),
         (Flaw::Resolves, "resolves"),
         (Flaw::Opens, "opens"),
+        (Flaw::OpensInParts, "opens"),
+        (Flaw::OpensEach, "opens"),
         (Flaw::OpensByDigest, "opens-by-digest"),
         (Flaw::Materialises, "materialises"),
         (Flaw::WritesNoDamage, "writes-no-damage"),

@@ -133,9 +133,11 @@ fn check(opened: &StoredArtifact, dir: &Path) {
     let out = jail.join("out");
     fs::create_dir(&jail).expect("a directory");
     fs::write(jail.join("x"), "beside").expect("a file");
-    let paths: Vec<&str> = opened.entries().iter().map(|entry| &*entry.path).collect();
+    let entries = opened.entries().collect::<Result<Vec<_>, _>>();
+    let entries = entries.expect("what was opened is listed");
+    let paths: Vec<&str> = entries.iter().map(|entry| &*entry.path).collect();
     assert!(paths.is_sorted_by(|one, two| one < two), "{paths:?}");
-    for entry in opened.entries() {
+    for entry in &entries {
         if let EntryKind::File { size, .. } = &entry.kind {
             // A size that nobody can hold must be found out, not allocated.
             if let Ok(bytes) = opened.file(&entry.path) {
@@ -157,7 +159,7 @@ fn check(opened: &StoredArtifact, dir: &Path) {
         return;
     }
     let root = out.canonicalize().expect("it is there");
-    for entry in opened.entries() {
+    for entry in &entries {
         let path = out.join(&entry.path);
         let metadata = fs::symlink_metadata(&path).expect("every entry is written");
         match &entry.kind {

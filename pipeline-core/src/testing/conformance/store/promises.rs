@@ -10,7 +10,7 @@ promises! {
     VERIFIES_READS = "verifies-reads": "bytes that are not what was stored are an error and never data";
     HEALS = "heals": "storing the same bytes again heals a damaged copy";
     RESOLVES = "resolves": "a name and a version stand for their artifact";
-    OPENS = "opens": "an artifact tells its reference and its entries, sorted, each path once, and reads each file as its entry says";
+    OPENS = "opens": "an artifact tells its reference and its entries, sorted, each path once, at once as in parts, and reads each file as its entry says";
     OPENS_BY_DIGEST = "opens-by-digest": "the digest alone decides what is opened";
     MATERIALISES = "materialises": "an artifact is written as its entries say, and only where nothing is";
     WRITES_NO_DAMAGE = "writes-no-damage": "an artifact with spoilt bytes is not written as if it were whole, and no file of it has wrong bytes";

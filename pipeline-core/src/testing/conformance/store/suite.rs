@@ -259,8 +259,9 @@ async fn damaged(report: &mut Report, world: StoreWorld) {
     let Ok(opened) = world.store.open(artifact).await else {
         return;
     };
-    let file = opened.entries().iter().find_map(|entry| match &entry.kind {
-        EntryKind::File { digest, .. } => Some((entry.path.clone(), *digest)),
+    let entries = artifacts::entries(&*opened).await.unwrap_or_default();
+    let file = entries.into_iter().find_map(|entry| match entry.kind {
+        EntryKind::File { digest, .. } => Some((entry.path, digest)),
         _ => None,
     });
     let Some((path, digest)) = file else { return };
