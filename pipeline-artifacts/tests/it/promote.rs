@@ -440,6 +440,27 @@ fn a_limit_holds_for_many_at_once() {
 }
 
 #[test]
+fn what_is_there_already_counts_however_much_it_is() {
+    let memory = MemoryBlobs::new();
+    // More than are listed at once.
+    for number in 0..2100_u32 {
+        put(&memory, &number.to_le_bytes()).unwrap();
+    }
+    let open = |blobs: u64, bytes: u64| {
+        let limits = BlobLimits::default().blobs(blobs).bytes(bytes);
+        wait(Limited::open(memory.clone(), limits)).unwrap()
+    };
+    for (full, what) in [
+        (open(2100, u64::MAX), "blobs"),
+        (open(u64::MAX, 4 * 2100), "bytes"),
+    ] {
+        let error = put(&full, b"one more").unwrap_err();
+        assert!(matches!(error, StoreError::Refused { .. }), "{what}: {error}");
+    }
+    put(&open(2101, 4 * 2100 + 8), b"one more").unwrap();
+}
+
+#[test]
 fn memory_is_a_store() {
     let memory = MemoryBlobs::new();
     let mut blobs: Vec<_> = (0..10_u8).map(|at| put(&memory, &[at]).unwrap()).collect();

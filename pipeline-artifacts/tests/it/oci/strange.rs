@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use pipeline_artifacts::limits::MAX_PULLED_ATTACHMENTS;
+use pipeline_artifacts::limits::{MAX_ATTACHMENT, MAX_PULLED_ATTACHMENTS};
 use pipeline_artifacts::oci::{Credentials, OciError, Remote, RemoteOptions};
 use pipeline_artifacts::{CollectError, Collection, LocalStore};
 use pipeline_core::{Digest, SignedDuration};
@@ -72,6 +72,15 @@ impl Strange {
             ),
         }
     }
+}
+
+/// Asks for one blob when the one before is here.
+fn one_by_one(port: u16) -> Remote {
+    let mut options = RemoteOptions::default();
+    options.plain_http = true;
+    options.parallel = 1;
+    let name = format!("127.0.0.1:{port}/infra/shop").parse().unwrap();
+    Remote::new(name, options).unwrap()
 }
 
 fn body(bytes: &[u8]) -> Vec<u8> {
@@ -140,18 +149,15 @@ async fn what_a_registry_gives_is_what_was_asked_for() {
 async fn a_blob_that_breaks_off_goes_on_where_nothing_but_the_whole_is_given() {
     let bench = Bench::new();
     let artifact = published(&bench, "1.4.0", "first");
-    let cut = AtomicUsize::new(0);
+    let answered = AtomicUsize::new(0);
     let port = Strange {
-        // Two thirds of every second answer.
-        blob: Box::new(move |size| match cut.fetch_add(1, Ordering::Relaxed) % 2 {
-            0 => size * 2 / 3,
-            _ => size,
-        }),
+        // More and more of it, so that each goes on further than the one before: more often than is tried in vain.
+        blob: Box::new(move |size| size * (answered.fetch_add(1, Ordering::Relaxed) % 6 + 1) / 6),
         ..Strange::new(&bench)
     }
     .serve();
     let store = LocalStore::open(bench.path("other")).unwrap();
-    let pulled = remote(port, Credentials::Anonymous)
+    let pulled = one_by_one(port)
         .pull(&store, &shop(), &v("1.4.0"), Some(&artifact.digest))
         .await
         .unwrap();
@@ -191,13 +197,7 @@ async fn what_was_pulled_is_not_collected_before_it_has_a_name() {
     }
     .serve();
     let store = LocalStore::open(&path).unwrap();
-    let mut options = RemoteOptions::default();
-    options.plain_http = true;
-    // So that some are here when the next one is asked for.
-    options.parallel = 1;
-    let name = format!("127.0.0.1:{port}/infra/shop").parse().unwrap();
-    let pulled = Remote::new(name, options)
-        .unwrap()
+    let pulled = one_by_one(port)
         .pull(&store, &shop(), &v("1.4.0"), Some(&artifact.digest))
         .await
         .unwrap();
@@ -209,13 +209,26 @@ async fn what_was_pulled_is_not_collected_before_it_has_a_name() {
 async fn no_more_attachments_are_pulled_than_are_allowed() {
     let bench = Bench::new();
     let artifact = published(&bench, "1.4.0", "first");
-    let listed: Vec<_> = (0..=MAX_PULLED_ATTACHMENTS)
-        .map(|number| json!({ "mediaType": MANIFEST, "digest": Digest::of(number.to_string()), "size": 1 }))
+    let empty =
+        json!({ "mediaType": "application/vnd.oci.empty.v1+json", "digest": Digest::of("{}"), "size": 2 });
+    let large = json!({
+        "schemaVersion": 2, "mediaType": MANIFEST, "artifactType": "text/plain", "config": empty,
+        "layers": [{ "mediaType": "text/plain", "digest": Digest::of("large"), "size": MAX_ATTACHMENT + 1 }],
+        "subject": { "mediaType": MANIFEST, "digest": artifact.digest, "size": 1 },
+    });
+    let large = large.to_string().into_bytes();
+    let digests = (1..=MAX_PULLED_ATTACHMENTS).map(|number| Digest::of(number.to_string()));
+    let listed: Vec<_> = digests
+        .chain([Digest::of(&large)])
+        .map(|digest| json!({ "mediaType": MANIFEST, "digest": digest, "size": 1 }))
         .collect();
     let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": listed });
     let list = format!("/manifests/{}", artifact.digest.to_string().replace(':', "-"));
     let port = Strange {
-        answers: BTreeMap::from([(list, index.to_string().into_bytes())]),
+        answers: BTreeMap::from([
+            (list, index.to_string().into_bytes()),
+            (format!("/manifests/{}", Digest::of(&large)), large),
+        ]),
         ..Strange::new(&bench)
     }
     .serve();
@@ -232,8 +245,11 @@ async fn no_more_attachments_are_pulled_than_are_allowed() {
             .filter(|skipped| skipped.reason.contains(reason))
             .count()
     };
+    assert_eq!(pulled.skipped.len(), MAX_PULLED_ATTACHMENTS + 1);
     assert_eq!(
-        (because("not there"), because("too many")),
-        (MAX_PULLED_ATTACHMENTS, 1)
+        (because("too many"), because("it is larger than")),
+        (1, 1),
+        "{:?}",
+        pulled.skipped.last()
     );
 }
