@@ -73,7 +73,7 @@ fn artifacts_are_listed_shown_and_compared() {
     assert_eq!(files.document["artifact"]["name"], "app");
     let paths = files.document["entries"].as_array().unwrap().iter();
     let paths: Vec<_> = paths.map(|entry| entry["path"].as_str().unwrap()).collect();
-    assert_eq!(paths, ["VERSION", "health", "up"], "{files}");
+    assert_eq!(paths, ["VERSION", "greeting.template", "health"], "{files}");
     let cat = space
         .release(&["artifact", "cat", "app@1.0.0", "health"])
         .expect(0);
