@@ -13,7 +13,7 @@ use crate::{Failure, bare, ensure, ours, scratch};
 
 const ROUNDS: Rounds = Rounds {
     at_least: 5,
-    at_most: 11,
+    at_most: 61,
     budget: Duration::from_secs(15),
 };
 

@@ -1,5 +1,7 @@
 use std::collections::VecDeque;
+use std::panic::resume_unwind;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 use serde::de::IgnoredAny;
 
@@ -32,23 +34,42 @@ impl Prepared {
     }
 }
 
+/// From so many events on, two threads encode a batch: one more costs less than the half of it then.
+const SHARED_FROM: usize = 512;
+
 fn encode(batch: &Batch, entropy: &dyn Entropy) -> Result<Vec<EncodedPayload>, AppendError> {
     let mut seed = [0; 16];
     seed[..8].copy_from_slice(&entropy.next_u64().to_be_bytes());
     seed[8..].copy_from_slice(&entropy.next_u64().to_be_bytes());
-    let mut payloads = Vec::with_capacity(batch.len());
-    for append in &batch.appends {
-        for event in &append.events {
-            let text = text(&append.stream, event)?;
-            let salt = salt(&seed, payloads.len() as u64);
-            payloads.push(EncodedPayload {
-                digest: payload_digest(&salt, text.as_bytes()),
-                text,
-                salt,
-            });
-        }
+    let numbered = || {
+        let events = batch
+            .appends
+            .iter()
+            .flat_map(|append| append.events.iter().map(|event| (&append.stream, event)));
+        (0_u64..).zip(events)
+    };
+    let encoded = |(number, (stream, event))| {
+        let text = text(stream, event)?;
+        let salt = salt(&seed, number);
+        let digest = payload_digest(&salt, text.as_bytes());
+        Ok(EncodedPayload { text, salt, digest })
+    };
+    if batch.len() < SHARED_FROM {
+        return numbered().map(encoded).collect();
     }
-    Ok(payloads)
+    let half = batch.len() / 2;
+    thread::scope(|scope| {
+        let rest = scope.spawn(|| {
+            let rest = numbered().skip(half).map(encoded);
+            rest.collect::<Result<Vec<_>, _>>()
+        });
+        let first: Result<Vec<_>, _> = numbered().take(half).map(encoded).collect();
+        let rest = rest.join().unwrap_or_else(|panic| resume_unwind(panic));
+        // The first that is wrong counts.
+        let mut all = first?;
+        all.append(&mut rest?);
+        Ok(all)
+    })
 }
 
 /// The payload as JSON text on one line.
@@ -177,4 +198,70 @@ impl Ticket {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Each change is one step, so a panic elsewhere leaves it good.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Timestamp;
+    use crate::event::Payload;
+    use crate::journal::Expected;
+
+    #[derive(Debug)]
+    struct Fixed;
+
+    impl Entropy for Fixed {
+        fn next_u64(&self) -> u64 {
+            7
+        }
+    }
+
+    /// Events in three streams; those with these numbers are no JSON.
+    fn batch(count: usize, wrong: &[usize]) -> Batch {
+        let mut batch = Batch::new(Timestamp::UNIX_EPOCH);
+        for number in 0..count {
+            let stream = format!("test/{}", number * 3 / count).parse().unwrap();
+            let payload = match wrong.contains(&number) {
+                true => "{".to_owned(),
+                false => number.to_string(),
+            };
+            batch.push(
+                &stream,
+                Expected::Any,
+                NewEvent::raw("test.said", 1, Payload::json(payload)),
+            );
+        }
+        batch
+    }
+
+    #[test]
+    fn two_threads_encode_what_one_does() {
+        let seed: Vec<u8> = [7_u64.to_be_bytes(), 7_u64.to_be_bytes()].concat();
+        let seed = seed.try_into().unwrap();
+        for count in [1, SHARED_FROM - 1, SHARED_FROM, SHARED_FROM + 1, 3 * SHARED_FROM] {
+            let encoded = encode(&batch(count, &[]), &Fixed).unwrap();
+            assert_eq!(encoded.len(), count);
+            for (number, payload) in encoded.iter().enumerate() {
+                assert_eq!(payload.text, number.to_string());
+                assert_eq!(payload.salt, salt(&seed, number as u64));
+                assert_eq!(
+                    payload.digest,
+                    payload_digest(&payload.salt, payload.text.as_bytes())
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn of_many_that_are_wrong_the_first_is_named() {
+        let named = |count: usize, wrong: &[usize]| match encode(&batch(count, wrong), &Fixed) {
+            Err(error) => error.to_string(),
+            Ok(_) => "nothing".to_owned(),
+        };
+        for count in [30, 3 * SHARED_FROM] {
+            assert!(named(count, &[0, count - 1]).contains("`test/0`"));
+            assert!(named(count, &[count - 1]).contains("`test/2`"));
+            assert_eq!(named(count, &[]), "nothing");
+        }
+    }
 }
