@@ -14,7 +14,7 @@ use crate::threads::Stopwatch;
 use crate::{Failure, scratch};
 
 /// How large the file is that the file system lies in.
-const GIB: u64 = 8;
+const GIB: u64 = 12;
 
 /// A directory on the file system, and how to flush it.
 #[derive(Debug)]
