@@ -85,7 +85,7 @@ impl Samples {
 }
 
 /// The middle value, or the mean of the two in the middle; not a number when there is none.
-fn median(mut values: Vec<f64>) -> f64 {
+pub fn median(mut values: Vec<f64>) -> f64 {
     values.retain(|value| !value.is_nan());
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;

@@ -91,6 +91,7 @@ mod promote;
 mod rebuild;
 mod retention;
 mod store;
+mod varint;
 
 pub use attach::{
     Attachment, AttachmentKind, AttachmentPart, NewAttachment, OriginReport, SbomForm, Unreadable,

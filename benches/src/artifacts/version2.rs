@@ -9,6 +9,7 @@ use super::{ours, trees};
 use crate::Failure;
 use crate::measure::Settings;
 use crate::report::{Figure, Sink};
+use crate::rounds::median;
 
 /// Three and a half times as fast.
 const OVER_PEER: f64 = 1.0 / 3.5;
@@ -32,7 +33,7 @@ pub(super) fn measure(settings: &Settings<'_>, sink: &mut dyn Sink) -> Result<()
     let versions = trees::versions(ground, if settings.quick { 10 } else { 1 })?;
     let (one, two) = (&versions.one.path, &versions.two.path);
     let stored = |place: &str| trees::size(&ground.path(place));
-    let new: BTreeMap<&str, RefCell<Vec<u64>>> = STORES
+    let new: BTreeMap<&str, RefCell<Vec<f64>>> = STORES
         .iter()
         .map(|program| program.name)
         .chain([ours::NAME, FINE, CHUNKED])
@@ -53,7 +54,8 @@ pub(super) fn measure(settings: &Settings<'_>, sink: &mut dyn Sink) -> Result<()
                 ours::store_as(&store, how(Packer::new(one)), 0)?;
                 let before = stored(&ours::place(WORK))?;
                 let (time, _) = ground.time(|| ours::store_as(&store, how(Packer::new(two)), 1))?;
-                new.borrow_mut().push(stored(&ours::place(WORK))? - before);
+                new.borrow_mut()
+                    .push((stored(&ours::place(WORK))? - before) as f64);
                 Ok(time)
             }),
         );
@@ -72,7 +74,7 @@ pub(super) fn measure(settings: &Settings<'_>, sink: &mut dyn Sink) -> Result<()
                     let before = stored(&program.place(WORK))?;
                     let (time, ()) = ground.time(|| program.ingest(ground, WORK, "two", two))?;
                     let after = stored(&program.place(WORK))?;
-                    new.borrow_mut().push(after.saturating_sub(before));
+                    new.borrow_mut().push(after.saturating_sub(before) as f64);
                     ground.gone(&program.place(WORK))?;
                     Ok(time)
                 }),
@@ -90,14 +92,15 @@ pub(super) fn measure(settings: &Settings<'_>, sink: &mut dyn Sink) -> Result<()
             .then_some(OVER_PEER);
         finish.ratio(sink, Counts::Durable, (ours::NAME, program.name), limit)?;
     }
-    let megabytes = |bytes: u64| bytes as f64 / 1e6;
-    let new: BTreeMap<&str, u64> = new
+    let megabytes = |bytes: f64| bytes / 1e6;
+    let new: BTreeMap<&str, f64> = new
         .into_iter()
-        .filter_map(|(name, bytes)| Some((name, middle(bytes.into_inner())?)))
+        .map(|(name, bytes)| (name, median(bytes.into_inner())))
+        .filter(|(_, bytes)| !bytes.is_nan())
         .collect();
     sink.figure(Figure::told(
         "version2: bytes of files that changed",
-        megabytes(versions.changed),
+        megabytes(versions.changed as f64),
         "MB",
     ))?;
     for (name, bytes) in &new {
@@ -107,16 +110,16 @@ pub(super) fn measure(settings: &Settings<'_>, sink: &mut dyn Sink) -> Result<()
             "MB",
         ))?;
     }
-    let over = |name: &str, other: u64| new[name] as f64 / other as f64;
+    let over = |name: &str, other: f64| new[name] / other;
     sink.figure(Figure::at_most(
         OVER_FILES,
         "version2, new bytes: ours / files that changed",
-        over(ours::NAME, versions.changed),
+        over(ours::NAME, versions.changed as f64),
         "x",
     ))?;
     sink.figure(Figure::told(
         "version2, new bytes: ours, fine / files that changed",
-        over(FINE, versions.changed),
+        over(FINE, versions.changed as f64),
         "x",
     ))?;
     let chunked = "version2, new bytes: ours, chunked / restic";
@@ -125,10 +128,4 @@ pub(super) fn measure(settings: &Settings<'_>, sink: &mut dyn Sink) -> Result<()
         Some(restic) => Figure::at_most(OVER_CHUNKS, chunked, over(CHUNKED, *restic), "x"),
     })?;
     Ok(())
-}
-
-/// The median, of two the lower.
-fn middle(mut bytes: Vec<u64>) -> Option<u64> {
-    bytes.sort_unstable();
-    bytes.get(bytes.len().saturating_sub(1) / 2).copied()
 }

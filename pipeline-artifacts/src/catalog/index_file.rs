@@ -4,7 +4,8 @@
 //! magic | stamp of the catalog | count | { name, stamp or none, length of its block }… | blocks | SHA-256 of all that
 //! ```
 //!
-//! Numbers are LEB128, texts and blocks have their length before them, digests are 32 bytes. Nobody else reads it.
+//! Numbers and texts are as in [`varint`], blocks have their length before them, digests are 32 bytes. Nobody else
+//! reads it.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use semver::{BuildMetadata, Prerelease, Version};
 
 use super::stamp::Stamp;
 use super::{CatalogEntry, Versions};
+use crate::varint;
 
 const MAGIC: &[u8; 16] = b"pipe-catalog-002";
 
@@ -187,17 +189,12 @@ fn entry(input: &mut Input<'_>) -> Option<CatalogEntry> {
 struct Output(Vec<u8>);
 
 impl Output {
-    fn number(&mut self, mut number: u64) {
-        while number >= 0x80 {
-            self.0.push(number as u8 | 0x80);
-            number >>= 7;
-        }
-        self.0.push(number as u8);
+    fn number(&mut self, number: u64) {
+        varint::put(&mut self.0, number);
     }
 
     fn text(&mut self, text: &str) {
-        self.number(text.len() as u64);
-        self.0.extend_from_slice(text.as_bytes());
+        varint::put_text(&mut self.0, text);
     }
 
     fn stamp(&mut self, stamp: Option<Stamp>) {
@@ -224,20 +221,11 @@ impl<'a> Input<'a> {
     }
 
     fn number(&mut self) -> Option<u64> {
-        let mut number = 0;
-        for shift in (0..64).step_by(7) {
-            let [byte] = self.array()?;
-            number |= u64::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                return Some(number);
-            }
-        }
-        None
+        varint::number(&mut self.0)
     }
 
     fn text(&mut self) -> Option<&'a str> {
-        let length = usize::try_from(self.number()?).ok()?;
-        std::str::from_utf8(self.take(length)?).ok()
+        varint::text(&mut self.0)
     }
 
     fn digest(&mut self) -> Option<Digest> {

@@ -94,8 +94,9 @@ pub(super) fn read_entry(bytes: &[u8]) -> Result<(Placed, usize), String> {
     let mut json = Json { bytes, at: 0 };
     let mut place = None;
     let path = |json: &mut Json<'_>| json.text("path", limits::MAX_PATH);
-    let entry = if json.skip("{\"digest\":\"sha256:") {
-        let digest = json.hex()?;
+    let entry = if json.rest().starts_with(b"{\"digest\":\"sha256:") {
+        json.expect("{\"digest\":\"")?;
+        let digest = json.digest()?;
         json.expect("\",\"executable\":")?;
         let executable = json.skip("true");
         if !executable {
@@ -192,23 +193,16 @@ impl Json<'_> {
         }
     }
 
-    fn hex(&mut self) -> Result<Digest, String> {
-        let nibble = |byte: u8| match byte {
-            b'0'..=b'9' => Some(byte - b'0'),
-            b'a'..=b'f' => Some(byte - b'a' + 10),
-            _ => None,
-        };
-        let mut bytes = [0; 32];
-        let digits = self.rest().get(..64).unwrap_or_default();
-        let mut pairs = digits.chunks_exact(2);
-        for byte in &mut bytes {
-            let pair = pairs
-                .next()
-                .and_then(|pair| Some(nibble(pair[0])? << 4 | nibble(pair[1])?));
-            *byte = pair.ok_or("expected a digest: `sha256:` and 64 lower-case hexadecimal digits")?;
-        }
-        self.at += 64;
-        Ok(Digest::from(bytes))
+    fn digest(&mut self) -> Result<Digest, String> {
+        const LEN: usize = "sha256:".len() + 64;
+        let text = self
+            .rest()
+            .get(..LEN)
+            .and_then(|text| std::str::from_utf8(text).ok());
+        let digest = text.and_then(|text| text.parse().ok());
+        let digest = digest.ok_or("expected a digest: `sha256:` and 64 lower-case hexadecimal digits")?;
+        self.at += LEN;
+        Ok(digest)
     }
 
     /// A text of a path or target. Only `"` and `\` are written with a `\` before them; what else JSON escapes is a control

@@ -1,5 +1,7 @@
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
+use pipeline_core::{ArtifactEntry, EntryKind};
+
 use super::parent;
 use crate::limits;
 
@@ -73,8 +75,25 @@ impl LinkIndex {
         self.0.is_empty()
     }
 
+    /// The target of the link at a path, if there is one; `entry` reads the entry with an index.
+    pub(crate) fn target<E>(
+        &self,
+        path: &str,
+        mut entry: impl FnMut(u32) -> Result<ArtifactEntry, E>,
+    ) -> Result<Option<String>, E> {
+        for index in self.at(path) {
+            let found = entry(index)?;
+            if let EntryKind::Symlink { target } = found.kind
+                && found.path == path
+            {
+                return Ok(Some(target));
+            }
+        }
+        Ok(None)
+    }
+
     /// The indices of the links that may lie at a path; whether one does, its entry tells. Mostly none or one.
-    pub(crate) fn at(&self, path: &str) -> impl Iterator<Item = u32> {
+    fn at(&self, path: &str) -> impl Iterator<Item = u32> {
         let hash = hash(path);
         let first = self.0.partition_point(|number| *number < hash);
         let same = self.0[first..]

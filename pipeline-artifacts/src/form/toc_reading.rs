@@ -296,15 +296,9 @@ fn check_links(list: &EntryList, items: &[Item], mut links: LinkIndex) -> Result
     links.sort();
     let (mut reader, mut others) = (list.reader(), list.reader());
     let mut target_of = |path: &str| {
-        for index in links.at(path) {
-            let entry = others.entry(index as usize)?.entry;
-            if let EntryKind::Symlink { target } = entry.kind
-                && entry.path == path
-            {
-                return Ok(Some(target));
-            }
-        }
-        Ok::<_, TocFault>(None)
+        links.target(path, |index| {
+            Ok::<_, TocFault>(others.entry(index as usize)?.entry)
+        })
     };
     for item in items.iter().filter(|item| item.key >= LINK) {
         let entry = reader.entry(item.index as usize)?.entry;

@@ -90,17 +90,7 @@ pub(super) fn refuse_links_out(listing: &Listing, mut links: LinkIndex) -> Resul
         return Ok(());
     }
     links.sort();
-    let target_of = |path: &str| {
-        for index in links.at(path) {
-            let entry = listing.get(index)?.entry;
-            if let EntryKind::Symlink { target } = entry.kind
-                && entry.path == path
-            {
-                return Ok(Some(target));
-            }
-        }
-        Ok::<_, StoreError>(None)
-    };
+    let target_of = |path: &str| links.target(path, |index| Ok::<_, StoreError>(listing.get(index)?.entry));
     let mut cursor = listing.all()?;
     while let Some((_, record)) = cursor.next()? {
         if let EntryKind::Symlink { target } = &record.entry.kind

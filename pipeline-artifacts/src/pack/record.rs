@@ -1,7 +1,7 @@
 //! An entry as it is held before its bytes are read: as few bytes as a list of a million bears.
 //!
 //! How much of the path is that of the record before, the length of the rest, the rest; what it is, with the size or the
-//! target; its stamp. Numbers in groups of seven bits, the lowest first, the highest bit set on all but the last.
+//! target; its stamp. Numbers and texts as in [`varint`](crate::varint).
 
 use std::io;
 
@@ -9,6 +9,7 @@ use pipeline_core::{ArtifactEntry, Digest, EntryKind};
 
 use super::stamp::Stamp;
 use crate::limits;
+use crate::varint::{number, put, put_text, text};
 
 /// No record is longer: four numbers for the path and the target, four for the stamp, two bytes.
 pub(super) const MOST: usize = limits::MAX_PATH + limits::MAX_TARGET + 8 * 10 + 2;
@@ -96,39 +97,6 @@ pub(super) fn write_rest(bytes: &mut Vec<u8>, kind: &EntryKind, stamp: &Stamp) {
     for number in stamp.numbers() {
         put(bytes, number);
     }
-}
-
-fn put(bytes: &mut Vec<u8>, mut number: u64) {
-    while number > 0x7f {
-        bytes.push(0x80 | (number & 0x7f) as u8);
-        number >>= 7;
-    }
-    bytes.push(number as u8);
-}
-
-fn put_text(bytes: &mut Vec<u8>, text: &str) {
-    put(bytes, text.len() as u64);
-    bytes.extend_from_slice(text.as_bytes());
-}
-
-fn number(bytes: &mut &[u8]) -> Option<u64> {
-    let mut number = 0;
-    for shift in (0..u64::BITS).step_by(7) {
-        let (byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        number |= u64::from(byte & 0x7f) << shift;
-        if *byte < 0x80 {
-            return Some(number);
-        }
-    }
-    None
-}
-
-fn text<'a>(bytes: &mut &'a [u8]) -> Option<&'a str> {
-    let length = usize::try_from(number(bytes)?).ok()?;
-    let (text, rest) = bytes.split_at_checked(length)?;
-    *bytes = rest;
-    std::str::from_utf8(text).ok()
 }
 
 #[cfg(test)]

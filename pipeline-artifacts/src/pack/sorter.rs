@@ -1,3 +1,6 @@
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 use std::sync::Arc;
 
 use pipeline_core::{EntryKind, StoreError};
@@ -128,41 +131,47 @@ pub(super) fn merge(
     mut show: impl FnMut(&Record) -> Result<(), PackError>,
 ) -> Result<(), PackError> {
     let window = (room / runs.len().max(1)).min(MOST_WINDOW);
-    // A heap, the least on top.
-    let mut heap = Vec::with_capacity(runs.len());
+    let mut next = BinaryHeap::with_capacity(runs.len());
     for run in runs {
         let mut reader = SeriesReader::new(run, 0, window);
         if reader.advance()? {
-            heap.push(reader);
+            next.push(Next(reader));
         }
     }
-    for at in (0..heap.len() / 2).rev() {
-        sift(&mut heap, at);
-    }
-    while let Some(first) = heap.first_mut() {
-        show(first.record())?;
-        if !first.advance()? {
-            heap.swap_remove(0);
+    while let Some(mut first) = next.peek_mut() {
+        show(first.0.record())?;
+        if !first.0.advance()? {
+            PeekMut::pop(first);
         }
-        sift(&mut heap, 0);
     }
     Ok(())
 }
 
-/// Lets a reader sink until none below it comes earlier.
-fn sift(heap: &mut [SeriesReader<'_>], mut at: usize) {
-    loop {
-        let path = |at: usize| &heap[at].record().entry.path;
-        let mut least = at;
-        for child in [2 * at + 1, 2 * at + 2] {
-            if child < heap.len() && path(child) < path(least) {
-                least = child;
-            }
-        }
-        if least == at {
-            return;
-        }
-        heap.swap(at, least);
-        at = least;
+/// A run at one of its records: the one whose path comes first is the greatest, as [`BinaryHeap`] wants it.
+struct Next<'a>(SeriesReader<'a>);
+
+impl Next<'_> {
+    fn path(&self) -> &str {
+        &self.0.record().entry.path
     }
 }
+
+impl Ord for Next<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.path().cmp(self.path())
+    }
+}
+
+impl PartialOrd for Next<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Next<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Next<'_> {}

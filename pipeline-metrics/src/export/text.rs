@@ -203,13 +203,10 @@ fn problems(text: &mut String, report: &Report<'_>) {
         return;
     }
     let _ = writeln!(text, "\nnot read: {}", problems.len());
-    for problem in problems.iter().take(PROBLEMS) {
+    listed(text, problems, |problem| {
         let source = plain(&problem.source.to_string());
-        let _ = writeln!(text, "  {source}: {}", plain(problem.reason));
-    }
-    if problems.len() > PROBLEMS {
-        let _ = writeln!(text, "  and {} more", problems.len() - PROBLEMS);
-    }
+        format!("{source}: {}", plain(problem.reason))
+    });
 }
 
 fn retold(text: &mut String, report: &Report<'_>) {
@@ -222,11 +219,16 @@ fn retold(text: &mut String, report: &Report<'_>) {
         "\ntold in different ways under one id: {}; counted once, as the one that ended first",
         several(retold.len(), "deployment")
     );
-    for fact in retold.iter().take(PROBLEMS) {
-        let _ = writeln!(text, "  {}", plain(&fact.to_string()));
+    listed(text, retold, |fact| plain(&fact.to_string()).to_string());
+}
+
+/// The first few, and how many more there are.
+fn listed<T>(text: &mut String, all: &[T], line: impl Fn(&T) -> String) {
+    for one in all.iter().take(PROBLEMS) {
+        let _ = writeln!(text, "  {}", line(one));
     }
-    if retold.len() > PROBLEMS {
-        let _ = writeln!(text, "  and {} more", retold.len() - PROBLEMS);
+    if all.len() > PROBLEMS {
+        let _ = writeln!(text, "  and {} more", all.len() - PROBLEMS);
     }
 }
 

@@ -2,12 +2,12 @@
 
 use jiff::SignedDuration;
 use pipeline_metrics::{
-    Block, Deployment, DeploymentKind, DeploymentResult, EnvironmentChange, EnvironmentFact, Fact, Facts,
-    FigureOptions, Flow, FlowFact, Hold, Incident, LagBy, ManualWork, ObservedStream, Recovery, Rollback,
-    StageTime, ValueStream, Wait, WaitCause, Window,
+    Block, Deployment, DeploymentKind, DeploymentResult, EnvironmentChange, Fact, Facts, FigureOptions, Flow,
+    FlowFact, Incident, LagBy, ManualWork, ObservedStream, Recovery, Rollback, StageTime, ValueStream, Wait,
+    WaitCause, Window,
 };
 
-use crate::figures::{deployment, facts, figure, hours, origin, releases, rows, time, week};
+use crate::figures::{deployment, facts, figure, happened, hold, hours, origin, releases, rows, time, week};
 
 fn until(hour: i64) -> FigureOptions {
     week().as_of(time(hour))
@@ -201,35 +201,19 @@ fn sizes_are_told_to_their_last() {
 
 #[test]
 fn an_environment_is_used_while_it_is_there() {
-    let hold = |id: &str, environment: &str, by: &str, from: i64, until: i64| {
-        FlowFact::Hold(Hold {
-            by: Some(by.into()),
-            from: Some(time(from)),
-            until: Some(time(until)),
-            ..Hold::new(id, environment, origin(1))
-        })
-    };
-    let happened = |environment: &str, hour: i64, change| {
-        FlowFact::Environment(EnvironmentFact {
-            environment: environment.into(),
-            at: time(hour),
-            change,
-            origin: origin(1),
-        })
-    };
     let flow: Flow = [
         // There from 20 to 60: nobody can have used more of it than that.
         happened("lab", 20, EnvironmentChange::Created),
         happened("lab", 60, EnvironmentChange::Deleted),
-        hold("1", "lab", "ann", 0, 40),
-        hold("2", "lab", "ben", 50, 90),
-        hold("3", "lab", "ben", 70, 90),
+        hold("1", "lab", "ann", 0, Some(40)),
+        hold("2", "lab", "ben", 50, Some(90)),
+        hold("3", "lab", "ben", 70, Some(90)),
         // Gone, and there again: 80 of 100 hours at least.
         happened("dev", 0, EnvironmentChange::Created),
         happened("dev", 20, EnvironmentChange::Deleted),
         happened("dev", 40, EnvironmentChange::Created),
-        hold("4", "dev", "ann", 50, 75),
-        hold("5", "dev", "ann", 30, 29),
+        hold("4", "dev", "ann", 50, Some(75)),
+        hold("5", "dev", "ann", 30, Some(29)),
     ]
     .into_iter()
     .collect();

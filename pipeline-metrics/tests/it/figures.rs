@@ -347,24 +347,28 @@ fn toil_by_hand() {
     insta::assert_snapshot!(toil.notes.join("\n"), @"Of 1 of 4 nobody wrote down how long they took; they are in no time here.");
 }
 
+/// A hold of an environment, in hours; one without an end is not over.
+pub(crate) fn hold(id: &str, environment: &str, by: &str, from: i64, until: Option<i64>) -> FlowFact {
+    FlowFact::Hold(Hold {
+        by: Some(by.into()),
+        from: Some(time(from)),
+        until: until.map(time),
+        ..Hold::new(id, environment, origin(1))
+    })
+}
+
+/// What happened to an environment at an hour.
+pub(crate) fn happened(environment: &str, hour: i64, change: EnvironmentChange) -> FlowFact {
+    FlowFact::Environment(EnvironmentFact {
+        environment: environment.into(),
+        at: time(hour),
+        change,
+        origin: origin(1),
+    })
+}
+
 #[test]
 fn use_of_environments_by_hand() {
-    let hold = |id: &str, environment: &str, by: &str, from: i64, until: Option<i64>| {
-        FlowFact::Hold(Hold {
-            by: Some(by.into()),
-            from: Some(time(from)),
-            until: until.map(time),
-            ..Hold::new(id, environment, origin(1))
-        })
-    };
-    let happened = |environment: &str, hour: i64, change| {
-        FlowFact::Environment(EnvironmentFact {
-            environment: environment.into(),
-            at: time(hour),
-            change,
-            origin: origin(1),
-        })
-    };
     let flow: Flow = [
         // 10 before the window begins, then 10 to 20, and the last 20 hours.
         hold("1", "eu", "shop", -10, Some(20)),
