@@ -37,8 +37,17 @@ pub(crate) fn join<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
 
 /// Does the same with each item, with several threads; the results in the order of the items.
 pub(crate) fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    in_parallel_on(default_threads(), items, work)
+}
+
+/// The same, with so many threads at most.
+pub(crate) fn in_parallel_on<T: Sync, R: Send>(
+    threads: usize,
+    items: &[T],
+    work: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
     let next = AtomicUsize::new(0);
-    let threads = default_threads().min(items.len()).max(1);
+    let threads = threads.min(items.len()).max(1);
     let made = crew(threads, || {
         let mut made = Vec::new();
         loop {

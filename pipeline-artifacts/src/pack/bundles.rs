@@ -1,8 +1,7 @@
-use std::collections::VecDeque;
-
 use pipeline_core::Digest;
 
 use super::Fineness;
+use super::cuts::{Cut, Cuts, Spacing};
 use super::plan::{KIB, MIB};
 
 /// A tar of fewer bytes is one bundle.
@@ -19,103 +18,41 @@ const LEAST: u64 = 128 * KIB;
 /// The same for [`Fineness::Fine`].
 const FINE_LEAST: u64 = 64 * KIB;
 
-/// How many bytes lie between two cuts at least; about twice as many do on average.
-///
-/// It follows from the size of the whole, in steps of a sixteenth to an eighth, so that it is the same for two versions
-/// of nearly the same size. Most cuts of one step are cuts of the next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Spacing(u64);
-
-impl Spacing {
-    /// For so many bytes of the tar in bundles, and so many in all files.
-    pub(super) fn of(bundled: u64, content: u64, fineness: Fineness) -> Self {
-        let count = (content / PER_BUNDLE).clamp(1, BUNDLES);
-        match fineness {
-            Fineness::Coarse if bundled < ONE_BUNDLE => Self(u64::MAX),
-            Fineness::Coarse => Self::at_least((bundled / count / 2).max(LEAST)),
-            Fineness::Fine => Self::at_least((bundled / FINE_BUNDLES / 2).max(FINE_LEAST)),
-        }
-    }
-
-    /// The next step.
-    pub(super) fn wider(self) -> Self {
-        Self::at_least(self.0.saturating_add(1))
-    }
-
-    /// Rounded up to a number of four binary digits and zeros.
-    fn at_least(bytes: u64) -> Self {
-        let digits = u64::BITS - bytes.leading_zeros();
-        let unit = 1 << digits.saturating_sub(4);
-        Self(bytes.checked_next_multiple_of(unit).unwrap_or(u64::MAX))
+/// The spacing for so many bytes of the tar in bundles, and so many in all files.
+pub(super) fn spacing(bundled: u64, content: u64, fineness: Fineness) -> Spacing {
+    let count = (content / PER_BUNDLE).clamp(1, BUNDLES);
+    match fineness {
+        Fineness::Coarse if bundled < ONE_BUNDLE => Spacing::NO_CUTS,
+        Fineness::Coarse => Spacing::at_least((bundled / count / 2).max(LEAST)),
+        Fineness::Fine => Spacing::at_least((bundled / FINE_BUNDLES / 2).max(FINE_LEAST)),
     }
 }
 
-/// Where bundles end: before each entry that comes first among all that begin less than the spacing before or behind it.
+/// Where bundles end.
 ///
 /// First is an entry with which another directory begins, the nearer to the root the earlier: what changes together lies
-/// together. Among equals a hash of the path decides. So what is cut depends on the neighbourhood alone; a file that is
-/// edited, comes or goes changes one bundle, seldom two.
+/// together. Among equals a hash of the path decides. A file that is edited, comes or goes changes one bundle, seldom two.
 #[derive(Debug)]
-pub(super) struct Cuts {
-    spacing: u64,
-    cuts: Vec<Cut>,
-    /// Of those that begin less than the spacing before the present one, the ones that nothing behind them comes before:
-    /// their keys grow from the front to the back.
-    near: VecDeque<Candidate>,
-    at: u64,
+pub(super) struct BundleCuts {
+    cuts: Cuts<Key>,
     before: Option<String>,
-}
-
-/// A bundle ends before this entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Cut {
-    pub(super) index: u32,
-    /// Where the entry begins, in the tar without what is in no bundle.
-    pub(super) at: u64,
 }
 
 /// The least comes first.
 type Key = (usize, u64);
 
-/// An entry that may be a cut, or keeps others from being one.
-#[derive(Debug)]
-struct Candidate {
-    cut: Cut,
-    key: Key,
-    /// Nothing shortly before it comes first.
-    leads: bool,
-}
-
-impl Cuts {
-    pub(super) fn new(Spacing(spacing): Spacing) -> Self {
+impl BundleCuts {
+    pub(super) fn new(spacing: Spacing) -> Self {
         Self {
-            spacing,
-            cuts: Vec::new(),
-            near: VecDeque::new(),
-            at: 0,
+            cuts: Cuts::new(spacing),
             before: None,
         }
     }
 
     /// Adds the next entry in the order of the tar: its index, its path, its bytes in the tar.
     pub(super) fn add(&mut self, index: u32, path: &str, size: u64) {
-        while let Some(first) = self.near.front()
-            && self.at - first.cut.at >= self.spacing
-        {
-            self.cuts.extend(first.leads.then_some(first.cut));
-            self.near.pop_front();
-        }
         let key = self.before.as_deref().map_or((0, 0), |before| key(before, path));
-        while self.near.back().is_some_and(|last| last.key > key) {
-            self.near.pop_back();
-        }
-        self.near.push_back(Candidate {
-            cut: Cut { index, at: self.at },
-            key,
-            // The beginning is no cut, and none is close to it.
-            leads: self.before.is_some() && self.near.is_empty(),
-        });
-        self.at = self.at.saturating_add(size);
+        self.cuts.add(index, key, size);
         match &mut self.before {
             Some(before) => path.clone_into(before),
             None => self.before = Some(path.to_owned()),
@@ -124,14 +61,12 @@ impl Cuts {
 
     /// Where the last entry ends.
     pub(super) fn end(&self) -> u64 {
-        self.at
+        self.cuts.end()
     }
 
-    /// All cuts, in the order of the tar.
-    pub(super) fn finish(mut self) -> Vec<Cut> {
-        let last = self.near.into_iter().filter(|last| last.leads);
-        self.cuts.extend(last.map(|last| last.cut));
-        self.cuts
+    /// All cuts, in the order of the tar. They count the bytes without what is in no bundle.
+    pub(super) fn finish(self) -> Vec<Cut> {
+        self.cuts.finish()
     }
 }
 
@@ -176,10 +111,10 @@ mod tests {
     type File = (String, u64);
 
     fn cut(spacing: u64, files: &[File]) -> Vec<u32> {
-        let mut cuts = Cuts::new(Spacing(spacing));
+        let mut cuts = BundleCuts::new(Spacing(spacing));
         let mut begins = Vec::new();
         for (index, (path, size)) in (0..).zip(files) {
-            begins.push(cuts.at);
+            begins.push(cuts.end());
             cuts.add(index, path, *size);
         }
         let cuts = cuts.finish();
@@ -236,7 +171,7 @@ mod tests {
     /// The bytes of all bundles of the second that are none of the first, when the default cuts both.
     fn new_bytes(one: &[File], two: &[File]) -> u64 {
         let bundles = |files: &[File]| -> HashSet<Vec<File>> {
-            let Spacing(spacing) = Spacing::of(total(files), 1 << 40, Fineness::Coarse);
+            let Spacing(spacing) = spacing(total(files), 1 << 40, Fineness::Coarse);
             let cuts = cut(spacing, files);
             let begins = std::iter::once(0).chain(cuts.iter().copied());
             let ends = cuts.iter().copied().chain([files.len() as u32]);
@@ -259,34 +194,18 @@ mod tests {
     }
 
     #[test]
-    fn spacing_grows_by_a_sixteenth_to_an_eighth() {
-        let mut last = Spacing::of(0, 0, Fineness::Fine);
-        assert_eq!(last, Spacing(64 * KIB));
-        for bytes in (FINE_LEAST..100 * MIB).step_by(4096) {
-            let spacing = Spacing::at_least(bytes);
-            assert!(
-                spacing.0 >= bytes && spacing.0 <= bytes + bytes / 8,
-                "{bytes}: {spacing:?}"
-            );
-            assert!(spacing == last || spacing == last.wider(), "{bytes}: {spacing:?}");
-            last = spacing;
-        }
-        assert_eq!(Spacing(u64::MAX).wider(), Spacing(u64::MAX));
-        assert_eq!(
-            Spacing::of(ONE_BUNDLE - 1, 1 << 40, Fineness::Coarse),
-            Spacing(u64::MAX)
-        );
-        assert_eq!(
-            Spacing::of(ONE_BUNDLE, 1 << 40, Fineness::Coarse),
-            Spacing(128 * KIB)
-        );
+    fn the_spacing_is_never_too_small() {
+        assert_eq!(spacing(0, 0, Fineness::Fine), Spacing(FINE_LEAST));
+        let coarse = |bundled| spacing(bundled, 1 << 40, Fineness::Coarse);
+        assert_eq!(coarse(ONE_BUNDLE - 1), Spacing::NO_CUTS);
+        assert_eq!(coarse(ONE_BUNDLE), Spacing(LEAST));
     }
 
     #[test]
     fn there_are_some_hundred_and_thirty_bundles() {
         for files in [1_500, 3_000, 10_000] {
             let files = tree(files);
-            let Spacing(spacing) = Spacing::of(total(&files), 1 << 40, Fineness::Coarse);
+            let Spacing(spacing) = spacing(total(&files), 1 << 40, Fineness::Coarse);
             let count = cut(spacing, &files).len() + 1;
             assert!((100..=165).contains(&count), "{count} of {}", files.len());
         }
@@ -295,7 +214,7 @@ mod tests {
     #[test]
     fn a_bundle_is_as_large_as_a_push_can_bear() {
         let bundles = |bundled: u64, content: u64| {
-            let Spacing(spacing) = Spacing::of(bundled, content, Fineness::Coarse);
+            let Spacing(spacing) = spacing(bundled, content, Fineness::Coarse);
             bundled / spacing / 2
         };
         assert_eq!(bundles(24_000_000, 20_000_000), 8);
@@ -339,7 +258,7 @@ mod tests {
         let (mut steps, mut kept) = (0, 0);
         for files in (1_500..3_000).step_by(60) {
             let (one, two) = (tree(files), tree(files + files / 33));
-            let spacing = |files: &[File]| Spacing::of(total(files), 1 << 40, Fineness::Coarse);
+            let spacing = |files: &[File]| spacing(total(files), 1 << 40, Fineness::Coarse);
             let (all, grown) = (total(&two), total(&two) - total(&one));
             let new = new_bytes(&one, &two);
             if spacing(&one) == spacing(&two) {
@@ -358,7 +277,7 @@ mod tests {
     fn the_cuts_are_a_form_that_does_not_change_by_accident() {
         // Whoever changes them gives every artifact another digest: say so in docs/format.md and in the list of changes.
         let files = tree(3_000);
-        let Spacing(spacing) = Spacing::of(total(&files), 1 << 40, Fineness::Coarse);
+        let Spacing(spacing) = spacing(total(&files), 1 << 40, Fineness::Coarse);
         let cuts = cut(spacing, &files);
         insta::assert_debug_snapshot!((spacing, cuts.len(), &cuts[..8]), @r"
         (

@@ -2,7 +2,10 @@
 
 mod bundles;
 mod checks;
+#[cfg(feature = "chunking")]
+mod chunks;
 mod contents;
+mod cuts;
 mod digests;
 mod error;
 mod fingerprint;

@@ -105,9 +105,11 @@ impl Packer {
         }
     }
 
-    /// Cuts files of 4 MiB or more where their content says (`FastCDC`, 2020), so that a small change in one makes few new
-    /// bytes; but only when they have no more than about 250 MiB together, because the layers would be too many. Worth it
-    /// for data that is edited, hardly for programs that are compiled anew. It decides the digest, not the tree digest.
+    /// Cuts files of 4 MiB or more where their content says, so that a small change in one makes few new bytes: mostly one
+    /// piece for each place that changed. The pieces are as small as the layers allow that are left of
+    /// [400](crate::limits::MAX_LAYERS), but 128 KiB on average at least: some 600 KiB when these files have 150 MB together,
+    /// some 4 MB at 1 GB. They are read twice. Worth it for data that is edited, hardly for programs that are compiled anew. It
+    /// decides the digest, not the tree digest.
     #[cfg(feature = "chunking")]
     #[must_use]
     pub fn chunking(mut self, chunking: bool) -> Self {
@@ -192,7 +194,7 @@ impl Packer {
             store,
             lease: &lease,
             #[cfg(any(feature = "chunking", feature = "zstd"))]
-            form: self.form(&plan),
+            form: self.form(&tree, &plan)?,
             watch: Mutex::new(Watch {
                 call: watch,
                 done: 0,
@@ -239,15 +241,22 @@ impl Packer {
     #[cfg(any(feature = "chunking", feature = "zstd"))]
     #[cfg_attr(
         not(feature = "chunking"),
-        expect(unused_variables, reason = "only how large files are cut depends on the plan")
+        expect(
+            unused_variables,
+            clippy::unnecessary_wraps,
+            reason = "only cuts by content ask the files"
+        )
     )]
-    fn form(&self, plan: &Plan) -> super::work::Form {
-        super::work::Form {
+    fn form(&self, tree: &super::scan::Tree, plan: &Plan) -> Result<super::work::Form, PackError> {
+        Ok(super::work::Form {
             #[cfg(feature = "chunking")]
-            chunks: if self.chunking { plan.chunks() } else { None },
+            chunks: match self.chunking {
+                true => Some(super::chunks::Chunks::find(&self.tree, tree, plan, self.threads)?),
+                false => None,
+            },
             #[cfg(feature = "zstd")]
             level: self.level,
-        }
+        })
     }
 
     /// What the layers are.

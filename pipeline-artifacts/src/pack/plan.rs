@@ -4,7 +4,8 @@ use std::vec::IntoIter;
 
 use pipeline_core::{EntryKind, StoreError};
 
-use super::bundles::{Cut, Cuts, Spacing};
+use super::bundles::{self, BundleCuts};
+use super::cuts::{Cut, Spacing};
 use super::record::Record;
 use super::scan::Tree;
 use super::totals::{Sum, Totals, file_size, tar_size};
@@ -25,7 +26,7 @@ pub(super) const MIB: u64 = 1024 * KIB;
 /// Which bytes go into which layer. It follows from the paths and sizes alone, not from the bytes: so layers can be made
 /// at the same time, and a change in one file changes one of them.
 ///
-/// Where bundles end, [`Cuts`] says.
+/// Where bundles end, [`BundleCuts`] says.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Plan {
     pub(super) layers: Vec<LayerPlan>,
@@ -67,46 +68,6 @@ pub(super) enum Group {
     Links,
 }
 
-/// How large files are cut by their content: the least, the average and the most bytes of a piece.
-#[cfg(feature = "chunking")]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Chunks {
-    pub(super) least: usize,
-    pub(super) average: usize,
-    pub(super) most: usize,
-}
-
-#[cfg(feature = "chunking")]
-impl Plan {
-    /// The smallest pieces with which the layers are not too many, whatever the content; `None` when the large files are
-    /// too large for that, about 250 MiB together.
-    pub(super) fn chunks(&self) -> Option<Chunks> {
-        let large = self.layers.iter().filter_map(|layer| match layer {
-            LayerPlan::Large { size, .. } => Some(*size),
-            LayerPlan::Bundle(_) => None,
-        });
-        let sizes: Vec<u64> = large.collect();
-        let fits = |chunks: &Chunks| {
-            let most = |size: &u64| usize::try_from(size.div_ceil(chunks.least as u64)).unwrap_or(usize::MAX);
-            let pieces = sizes.iter().map(most).fold(0, usize::saturating_add);
-            self.layers.len().saturating_add(pieces) <= limits::MAX_LAYERS
-        };
-        let averages = (16..=20).map(|power| 1_usize << power);
-        let mut chunks = averages.map(|average| Chunks {
-            // Close to the average, so that few pieces are the worst case.
-            least: average / 4 * 3,
-            average,
-            most: average * 2,
-        });
-        let last = Chunks {
-            least: 1 << 20,
-            average: 1 << 21,
-            most: 1 << 22,
-        };
-        chunks.find(fits).or(Some(last).filter(fits))
-    }
-}
-
 /// How finely small files are cut into bundles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -126,7 +87,7 @@ impl Plan {
         let groups = [Group::Directories, Group::SmallFiles, Group::Links];
         let bundled = groups.map(|group| group.sum(totals, large).tar);
         let bundled = bundled.into_iter().fold(0, u64::saturating_add);
-        let mut spacing = Spacing::of(bundled, totals.content, fineness);
+        let mut spacing = bundles::spacing(bundled, totals.content, fineness);
         loop {
             let plan = Self::cut(tree, large, spacing)?;
             if plan.layers.len() <= limits::MAX_LAYERS {
@@ -137,7 +98,7 @@ impl Plan {
     }
 
     fn cut(tree: &Tree, large: u64, spacing: Spacing) -> Result<Self, StoreError> {
-        let mut cuts = Cuts::new(spacing);
+        let mut cuts = BundleCuts::new(spacing);
         let directories = Members::of(Group::Directories, tree, large, &mut cuts)?;
         let files = Members::of(Group::SmallFiles, tree, large, &mut cuts)?;
         let links = Members::of(Group::Links, tree, large, &mut cuts)?;
@@ -202,7 +163,7 @@ struct Members {
 
 impl Members {
     /// Finds them, and adds them to the cuts.
-    fn of(group: Group, tree: &Tree, large: u64, cuts: &mut Cuts) -> Result<Self, StoreError> {
+    fn of(group: Group, tree: &Tree, large: u64, cuts: &mut BundleCuts) -> Result<Self, StoreError> {
         let mut ends = None;
         if group.sum(&tree.totals, large).count > 0 {
             let mut cursor = tree.listing.all()?;
@@ -266,7 +227,7 @@ mod tests {
 
     use super::*;
     use crate::LocalStore;
-    use crate::form::{Cuts as LayerCuts, END, TarLength, header_len};
+    use crate::form::{Cuts, END, TarLength, header_len};
     use crate::pack::room::Room;
 
     fn entries() -> impl Strategy<Value = Vec<ArtifactEntry>> {
@@ -335,9 +296,9 @@ mod tests {
         let tar = |index: u32| tar_size(&entries[index as usize]);
         let bundled = || directories.iter().chain(&files).chain(&links).copied();
         let content = entries.iter().filter_map(file_size).sum();
-        let mut spacing = Spacing::of(bundled().map(tar).sum(), content, fineness);
+        let mut spacing = bundles::spacing(bundled().map(tar).sum(), content, fineness);
         loop {
-            let mut cuts = Cuts::new(spacing);
+            let mut cuts = BundleCuts::new(spacing);
             bundled().for_each(|index| cuts.add(index, &entries[index as usize].path, tar(index)));
             let cuts: Vec<u32> = cuts.finish().iter().map(|cut| cut.index).collect();
             let (mut layers, mut bundle, mut held) = (Vec::new(), Vec::new(), 0);
@@ -452,7 +413,7 @@ mod tests {
                 let entry = &entries[index as usize];
                 contents[index as usize] = tar.add(header_len(entry), file_size(entry).unwrap_or(0)).unwrap();
             }
-            let cuts = LayerCuts::new(sizes.iter().copied(), tar.close().unwrap());
+            let cuts = Cuts::new(sizes.iter().copied(), tar.close().unwrap());
             prop_assert!(cuts.is_ok(), "{cuts:?}");
             let cuts = cuts.unwrap();
             for (number, layer) in layers.iter().enumerate() {

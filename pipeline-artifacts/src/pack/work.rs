@@ -1,5 +1,3 @@
-#[cfg(feature = "chunking")]
-use std::io::Read;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -13,8 +11,6 @@ use super::digests::{DigestWriter, Digests};
 use super::plan::{LayerPlan, Piece, Plan};
 use super::record::Record;
 use super::scan::Tree;
-#[cfg(feature = "chunking")]
-use super::scan::unreadable;
 use super::source::{Opener, Source};
 use super::totals::file_size;
 use super::{PackError, Progress};
@@ -39,11 +35,11 @@ pub(super) struct Work<'a, W> {
 
 /// How the bytes of layers are stored.
 #[cfg(any(feature = "chunking", feature = "zstd"))]
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Form {
-    /// How large files are cut, if they are.
+    /// Where large files are cut, if they are.
     #[cfg(feature = "chunking")]
-    pub(super) chunks: Option<super::plan::Chunks>,
+    pub(super) chunks: Option<super::chunks::Chunks>,
     /// The level of compression, if there is one.
     #[cfg(feature = "zstd")]
     pub(super) level: Option<i32>,
@@ -120,8 +116,7 @@ where
                 LayerPlan::Bundle(pieces) => give(self.bundle(pieces, &mut hand)?),
                 #[cfg(feature = "chunking")]
                 LayerPlan::Large { index, .. } if self.form.chunks.is_some() => {
-                    self.chunked(*index, &mut hand, give)?;
-                    true
+                    self.chunked(*index, &mut hand, give)?
                 }
                 #[cfg(feature = "zstd")]
                 LayerPlan::Large { index, .. } if self.form.level.is_some() => {
@@ -182,7 +177,7 @@ where
         Ok(writer)
     }
 
-    /// Copies a file into a bundle, straight from the system into its buffer.
+    /// Copies a file into a bundle.
     fn file(
         &self,
         index: u32,
@@ -192,15 +187,12 @@ where
     ) -> Result<(), PackError> {
         let mut source = self.open(record, hand)?;
         let mut hasher = DigestBuilder::new();
-        let mut left = file_size(&record.entry).unwrap_or(0);
-        while left > 0 {
-            let spare = writer.spare()?;
-            let most = spare.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-            let read = source.read(&mut spare[..most])?;
-            hasher.update(&spare[..read]);
-            writer.advance(read);
-            left -= read as u64;
-        }
+        copy(
+            &mut source,
+            file_size(&record.entry).unwrap_or(0),
+            writer,
+            &mut hasher,
+        )?;
         Ok(hand.digests.add(index, &hasher.finish())?)
     }
 
@@ -219,37 +211,30 @@ where
         })
     }
 
-    /// Makes a layer of each piece of a large file.
+    /// Makes a layer of each piece of a large file; whether all were taken.
     #[cfg(feature = "chunking")]
     fn chunked(
         &self,
         index: u32,
         hand: &mut Hand<'_>,
         mut give: impl FnMut(Unplaced) -> bool,
-    ) -> Result<(), PackError> {
-        let Some(chunks) = self.form.chunks else {
-            return Err(PackError::Stopped);
-        };
+    ) -> Result<bool, PackError> {
+        let chunks = self.form.chunks.as_ref();
+        let pieces = chunks.map(|chunks| chunks.of(index)).unwrap_or_default();
         let record = self.tree.listing.get(index)?;
-        let size = file_size(&record.entry).unwrap_or(0);
-        let source = self.open(&record, hand)?;
+        let mut source = self.open(&record, hand)?;
         let mut hasher = DigestBuilder::new();
-        let mut found = 0;
-        let file = (&source.file).take(size);
-        for chunk in fastcdc::v2020::StreamCDC::new(file, chunks.least, chunks.average, chunks.most) {
-            let chunk = chunk.map_err(|error| unreadable(&source.full(), error.into()))?;
-            hasher.update(&chunk.data);
-            found += chunk.data.len() as u64;
-            let mut writer = self.writer(Vec::new())?;
-            writer.write_all(&chunk.data)?;
-            if !give(writer.finish()?.0) {
-                break;
+        for size in pieces {
+            let mut writer = self.writer(std::mem::take(&mut hand.buffer))?;
+            copy(&mut source, *size, &mut writer, &mut hasher)?;
+            let (unplaced, buffer) = writer.finish()?;
+            hand.buffer = buffer;
+            if !give(unplaced) {
+                return Ok(false);
             }
         }
-        match found == size || self.stop.load(Ordering::Relaxed) {
-            true => Ok(hand.digests.add(index, &hasher.finish())?),
-            false => Err(source.shorter()),
-        }
+        hand.digests.add(index, &hasher.finish())?;
+        Ok(true)
     }
 
     fn open<'a, 'b>(&self, record: &'b Record, hand: &mut Hand<'a>) -> Result<Source<'b>, PackError>
@@ -274,4 +259,22 @@ where
         *done = done.saturating_add(file_size(entry).unwrap_or(0));
         Ok(())
     }
+}
+
+/// Copies bytes of a file into a layer, straight from the system into its buffer.
+fn copy(
+    source: &mut Source<'_>,
+    mut left: u64,
+    writer: &mut BlobWriter,
+    hasher: &mut DigestBuilder,
+) -> Result<(), PackError> {
+    while left > 0 {
+        let spare = writer.spare()?;
+        let most = spare.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let read = source.read(&mut spare[..most])?;
+        hasher.update(&spare[..read]);
+        writer.advance(read);
+        left -= read as u64;
+    }
+    Ok(())
 }
