@@ -11,7 +11,8 @@ use tokio::runtime::{Builder, Runtime};
 use super::ground::{Ground, Timed};
 use super::race::{Counts, Race};
 use super::registry::Registry;
-use super::{many, ours, trees};
+use super::trees::{self, Edits};
+use super::{many, ours};
 use crate::measure::Settings;
 use crate::report::{Figure, Sink};
 use crate::{Failure, ensure};
@@ -100,7 +101,7 @@ pub(super) fn measure(settings: &Settings<'_>, sink: &mut dyn Sink) -> Result<()
 /// The next version, where the one before it is there already.
 fn version2(settings: &Settings<'_>, runtime: &Runtime, sink: &mut dyn Sink) -> Result<(), Failure> {
     let ground = settings.ground()?;
-    let versions = trees::versions(ground, if settings.quick { 10 } else { 1 })?;
+    let versions = trees::versions(ground, settings.quick, Edits::Together)?;
     let store = ours::fresh(ground, WORK)?;
     let (_, first) = ours::ingest(&store, &versions.one.path, 0)?;
     let (_, second) = ours::ingest(&store, &versions.two.path, 1)?;

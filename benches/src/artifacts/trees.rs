@@ -165,6 +165,15 @@ fn yaml(chance: &mut Chance, size: usize) -> Vec<u8> {
     text
 }
 
+/// Where the files lie that are edited.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Edits {
+    /// In a tenth of the directories, which are edited whole.
+    Together,
+    /// In all directories.
+    Scattered,
+}
+
 /// Two versions of a tree, and what changed.
 #[derive(Debug)]
 pub(super) struct Versions {
@@ -175,8 +184,15 @@ pub(super) struct Versions {
 }
 
 /// A tree of 295 MB with one large file, and the next version of it: 1,000 bytes inserted early in the large file and
-/// 24 pieces of 128 KiB of it overwritten, a tenth of the others edited, 10 removed, 10 added.
-pub(super) fn versions(ground: &Ground, share: u32) -> Result<Versions, Failure> {
+/// 24 pieces of 128 KiB of it overwritten, a tenth of the others edited (an eleventh, when they are scattered), 10 removed, 10
+/// added. When it should be quick, a tenth of it.
+pub(super) fn versions(ground: &Ground, quick: bool, edits: Edits) -> Result<Versions, Failure> {
+    let share = if quick { 10 } else { 1 };
+    // There are 40 directories, and the files go round.
+    let every = match edits {
+        Edits::Together => 10,
+        Edits::Scattered => 11,
+    };
     let (one, two) = (ground.empty("one")?, ground.empty("two")?);
     let mut chance = Chance(3);
     let (mut before, mut after, mut changed) = ((0, 0), (0, 0), 0);
@@ -209,7 +225,7 @@ pub(super) fn versions(ground: &Ground, share: u32) -> Result<Versions, Failure>
         if removed {
             continue;
         }
-        if number % 10 == 3 {
+        if number % every == 3 {
             let at = chance.below(bytes.len());
             bytes.splice(at..at, *b"edited");
             changed += bytes.len() as u64;
@@ -256,7 +272,7 @@ mod tests {
             let ground = Ground::open(Some(dir.path()), true).unwrap();
             let many = many(&ground, 300).unwrap();
             assert_eq!(size(&many.path).unwrap(), many.bytes);
-            let versions = versions(&ground, 20).unwrap();
+            let versions = versions(&ground, true, Edits::Together).unwrap();
             assert_eq!(size(&versions.one.path).unwrap(), versions.one.bytes);
             assert_eq!(size(&versions.two.path).unwrap(), versions.two.bytes);
             assert!(versions.changed < versions.two.bytes);

@@ -3,9 +3,12 @@ use std::collections::BTreeMap;
 
 use pipeline_artifacts::{Fineness, Packer};
 
+use super::ground::{Ground, Timed};
+use super::ours;
 use super::programs::{OSTREE, RESTIC, STORES};
 use super::race::{Counts, Race};
-use super::{ours, trees};
+use super::trees::{self, Edits, Versions};
+
 use crate::Failure;
 use crate::measure::Settings;
 use crate::report::{Figure, Sink};
@@ -27,10 +30,16 @@ const WORK: &str = "versions";
 
 /// A way to pack.
 type Way = fn(Packer) -> Packer;
+const WAYS: [(&str, Way); 3] = [
+    (ours::NAME, |packer| packer),
+    (FINE, |packer| packer.fineness(Fineness::Fine)),
+    (CHUNKED, |packer| packer.chunking(true)),
+];
 
 pub(super) fn measure(settings: &Settings<'_>, sink: &mut dyn Sink) -> Result<(), Failure> {
     let ground = settings.ground()?;
-    let versions = trees::versions(ground, if settings.quick { 10 } else { 1 })?;
+    let versions = trees::versions(ground, settings.quick, Edits::Together)?;
+    let versions = &versions;
     let (one, two) = (&versions.one.path, &versions.two.path);
     let stored = |place: &str| trees::size(&ground.path(place));
     let new: BTreeMap<&str, RefCell<Vec<f64>>> = STORES
@@ -40,22 +49,13 @@ pub(super) fn measure(settings: &Settings<'_>, sink: &mut dyn Sink) -> Result<()
         .map(|name| (name, RefCell::default()))
         .collect();
     let mut race = Race::new("version2", 5);
-    let packers: [(_, Way); 3] = [
-        (ours::NAME, |packer| packer),
-        (FINE, |packer| packer.fineness(Fineness::Fine)),
-        (CHUNKED, |packer| packer.chunking(true)),
-    ];
-    for (name, how) in packers {
+    for (name, how) in WAYS {
         let new = &new[name];
         race.all(
             name,
             Box::new(move || {
-                let store = ours::fresh(ground, WORK)?;
-                ours::store_as(&store, how(Packer::new(one)), 0)?;
-                let before = stored(&ours::place(WORK))?;
-                let (time, _) = ground.time(|| ours::store_as(&store, how(Packer::new(two)), 1))?;
-                new.borrow_mut()
-                    .push((stored(&ours::place(WORK))? - before) as f64);
+                let (time, bytes) = both(ground, versions, how)?;
+                new.borrow_mut().push(bytes);
                 Ok(time)
             }),
         );
@@ -82,6 +82,7 @@ pub(super) fn measure(settings: &Settings<'_>, sink: &mut dyn Sink) -> Result<()
         }
     }
     let finish = race.run()?;
+    scattered(settings, sink)?;
     for name in [&*ours::place(WORK), "one", "two"] {
         ground.gone(name)?;
     }
@@ -127,5 +128,30 @@ pub(super) fn measure(settings: &Settings<'_>, sink: &mut dyn Sink) -> Result<()
         None => Figure::none(OVER_CHUNKS, chunked, "x"),
         Some(restic) => Figure::at_most(OVER_CHUNKS, chunked, over(CHUNKED, *restic), "x"),
     })?;
+    Ok(())
+}
+
+/// Packs the second version behind the first; how long it took, and how many bytes it added.
+fn both(ground: &Ground, versions: &Versions, how: Way) -> Result<(Timed, f64), Failure> {
+    let store = ours::fresh(ground, WORK)?;
+    let stored = || trees::size(&ground.path(&ours::place(WORK)));
+    ours::store_as(&store, how(Packer::new(&versions.one.path)), 0)?;
+    let before = stored()?;
+    let (time, _) = ground.time(|| ours::store_as(&store, how(Packer::new(&versions.two.path)), 1))?;
+    Ok((time, (stored()? - before) as f64))
+}
+
+/// The new bytes when the edited files lie in all directories.
+fn scattered(settings: &Settings<'_>, sink: &mut dyn Sink) -> Result<(), Failure> {
+    let ground = settings.ground()?;
+    let versions = trees::versions(ground, settings.quick, Edits::Scattered)?;
+    for (name, how) in WAYS {
+        let (_, bytes) = both(ground, &versions, how)?;
+        sink.figure(Figure::told(
+            format!("version2, new bytes, edits scattered: {name} / files that changed"),
+            bytes / versions.changed as f64,
+            "x",
+        ))?;
+    }
     Ok(())
 }
