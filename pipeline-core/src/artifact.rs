@@ -51,6 +51,16 @@ pub enum EntryKind {
     },
 }
 
+impl EntryKind {
+    /// How many bytes a file has; `None` when it is none.
+    pub fn size(&self) -> Option<u64> {
+        match self {
+            Self::File { size, .. } => Some(*size),
+            Self::Directory | Self::Symlink { .. } => None,
+        }
+    }
+}
+
 /// One path of an artifact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArtifactEntry {

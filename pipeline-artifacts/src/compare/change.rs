@@ -77,11 +77,3 @@ impl Change {
         }
     }
 }
-
-/// How many bytes a file has; nothing else has any.
-pub(super) fn size(kind: Option<&EntryKind>) -> u64 {
-    match kind {
-        Some(EntryKind::File { size, .. }) => *size,
-        _ => 0,
-    }
-}

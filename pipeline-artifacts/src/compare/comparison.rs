@@ -1,9 +1,8 @@
 use std::cmp::Ordering;
 
-use pipeline_core::{ArtifactEntry, ArtifactRef, StoreError};
+use pipeline_core::{ArtifactEntry, ArtifactRef, EntryKind, StoreError};
 use serde::Serialize;
 
-use super::change::size;
 use super::{Change, ChangeKind};
 use crate::StoredArtifact;
 
@@ -69,7 +68,8 @@ impl Comparison {
 
     /// How many bytes the files that differ had before, and have after.
     pub fn bytes(&self) -> (u64, u64) {
-        let sides = |change: &Change| (size(change.before.as_ref()), size(change.after.as_ref()));
+        let size = |side: &Option<EntryKind>| side.as_ref().and_then(EntryKind::size).unwrap_or(0);
+        let sides = |change: &Change| (size(&change.before), size(&change.after));
         let add = |(a, b): (u64, u64), (c, d): (u64, u64)| (a.saturating_add(c), b.saturating_add(d));
         self.changes.iter().map(sides).fold((0, 0), add)
     }

@@ -1,6 +1,6 @@
 use std::cmp::Ordering;
 
-use pipeline_core::{ArtifactEntry, Digest};
+use pipeline_core::Digest;
 
 use super::entry_json::read_entry;
 use super::source::{Held, Source};
@@ -146,14 +146,6 @@ impl Toc {
 impl Placed {
     /// How many bytes its content has; none, unless it is a file.
     pub(crate) fn size(&self) -> u64 {
-        size(&self.entry)
-    }
-}
-
-/// How many bytes the content of an entry has.
-pub(super) fn size(entry: &ArtifactEntry) -> u64 {
-    match entry.kind {
-        pipeline_core::EntryKind::File { size, .. } => size,
-        _ => 0,
+        self.entry.kind.size().unwrap_or(0)
     }
 }

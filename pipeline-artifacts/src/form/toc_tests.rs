@@ -8,7 +8,6 @@ use pipeline_core::{ArtifactEntry, Digest, EntryKind, canonical_json};
 use proptest::prelude::*;
 
 use super::tar::END;
-use super::toc::size;
 use super::{Cuts, Piece, Placed, Toc, TocFault, TocWriter, header, padding};
 
 /// What a table of contents is of, all in memory.
@@ -36,8 +35,11 @@ impl Model {
             let entry = &entries[index];
             tar.extend(header(entry));
             contents[index] = tar.len() as u64;
-            tar.resize(tar.len() + size(entry) as usize, Self::content(index));
-            tar.resize(tar.len() + padding(size(entry)), 0);
+            tar.resize(
+                tar.len() + entry.kind.size().unwrap_or(0) as usize,
+                Self::content(index),
+            );
+            tar.resize(tar.len() + padding(entry.kind.size().unwrap_or(0)), 0);
         }
         tar.extend(END);
         let mut ends = [vec![0, tar.len()], cut(tar.len())].concat();
@@ -144,7 +146,7 @@ fn layer(toc: &Toc, number: usize, model: &Model) -> Vec<u8> {
                 bytes.extend(&header(entry)[from as usize..][..len as usize]);
             }
             Piece::Content { entry, from, len } => {
-                assert!(from + len <= size(entry));
+                assert!(from + len <= entry.kind.size().unwrap_or(0));
                 let index = model.entries.iter().position(|other| other == entry).unwrap();
                 bytes.resize(bytes.len() + len as usize, Model::content(index));
             }

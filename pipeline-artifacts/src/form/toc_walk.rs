@@ -1,7 +1,6 @@
 use pipeline_core::ArtifactEntry;
 
 use super::tar::END;
-use super::toc::size;
 use super::{Placed, Toc, TocFault, header_len, padding};
 
 /// Where a layer begins in the tar.
@@ -49,16 +48,17 @@ impl Toc {
             if tar.at >= end {
                 return Ok(());
             }
-            let Placed { entry, .. } = &reader.entry(*index as usize)?;
+            let placed = reader.entry(*index as usize)?;
+            let (entry, size) = (&placed.entry, placed.size());
             let (from, len) = tar.next(header_len(entry));
             if len > 0 {
                 give(Piece::Header { entry, from, len })?;
             }
-            let (from, len) = tar.next(size(entry));
+            let (from, len) = tar.next(size);
             if len > 0 {
                 give(Piece::Content { entry, from, len })?;
             }
-            let (_, len) = tar.next(padding(size(entry)) as u64);
+            let (_, len) = tar.next(padding(size) as u64);
             if len > 0 {
                 give(Piece::Zeros { len })?;
             }

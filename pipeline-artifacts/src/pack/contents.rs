@@ -6,7 +6,6 @@ use super::PackError;
 use super::digests::{DigestReader, Digests};
 use super::plan::Group;
 use super::scan::Tree;
-use super::totals::file_size;
 use super::work::MadeLayer;
 use crate::form::{Cuts, TarLength, TocFault, TocWriter, header_len};
 
@@ -41,7 +40,7 @@ impl Contents<'_> {
         let mut cursor = self.tree.listing.all()?;
         while let Some((number, record)) = cursor.next_mut()? {
             let mut content = 0;
-            if let Some(size) = file_size(&record.entry) {
+            if let Some(size) = record.entry.kind.size() {
                 let header = header_len(&record.entry);
                 let is_small = Group::SmallFiles.has(&record.entry.kind, self.large);
                 let tar = if is_small { &mut small } else { &mut large };

@@ -8,7 +8,7 @@ use super::bundles::{self, BundleCuts};
 use super::cuts::{Cut, Spacing};
 use super::record::Record;
 use super::scan::Tree;
-use super::totals::{Sum, Totals, file_size, tar_size};
+use super::totals::{Sum, Totals, tar_size};
 use crate::form::padding;
 use crate::limits;
 
@@ -117,7 +117,7 @@ impl Plan {
             }
             let mut cursor = tree.listing.all()?;
             while let Some((index, record)) = cursor.next()? {
-                if let Some(size) = file_size(&record.entry).filter(|size| *size >= large) {
+                if let Some(size) = record.entry.kind.size().filter(|size| *size >= large) {
                     cutter.large(index, size);
                 }
             }
@@ -280,7 +280,7 @@ mod tests {
 
     fn large_files(entries: &[ArtifactEntry], large: u64) -> Vec<u32> {
         let numbered = (0_u32..).zip(entries);
-        let files = numbered.filter(|(_, entry)| file_size(entry).is_some_and(|size| size >= large));
+        let files = numbered.filter(|(_, entry)| entry.kind.size().is_some_and(|size| size >= large));
         files.map(|(index, _)| index).collect()
     }
 
@@ -292,10 +292,10 @@ mod tests {
         }
         let [directories, files, links] = [Group::Directories, Group::SmallFiles, Group::Links]
             .map(|group| of_group(group, entries, large));
-        let size = |index: u32| file_size(&entries[index as usize]).unwrap_or(0);
+        let size = |index: u32| entries[index as usize].kind.size().unwrap_or(0);
         let tar = |index: u32| tar_size(&entries[index as usize]);
         let bundled = || directories.iter().chain(&files).chain(&links).copied();
-        let content = entries.iter().filter_map(file_size).sum();
+        let content = entries.iter().filter_map(|entry| entry.kind.size()).sum();
         let mut spacing = bundles::spacing(bundled().map(tar).sum(), content, fineness);
         loop {
             let mut cuts = BundleCuts::new(spacing);
@@ -342,7 +342,7 @@ mod tests {
     fn spelt_out(plan: &Plan, entries: &[ArtifactEntry]) -> Vec<Layer> {
         let layer = |(number, layer): (usize, &LayerPlan)| match layer {
             LayerPlan::Large { index, size } => {
-                assert_eq!(file_size(&entries[*index as usize]), Some(*size));
+                assert_eq!(entries[*index as usize].kind.size(), Some(*size));
                 Layer::Large(*index)
             }
             LayerPlan::Bundle(pieces) => {
@@ -375,7 +375,7 @@ mod tests {
         match part {
             Part::Whole(index) => tar_size(entry(index)),
             Part::Header(index) => header_len(entry(index)),
-            Part::Padding(index) => padding(file_size(entry(index)).unwrap_or(0)) as u64,
+            Part::Padding(index) => padding(entry(index).kind.size().unwrap_or(0)) as u64,
             Part::End => END.len() as u64,
         }
     }
@@ -397,7 +397,7 @@ mod tests {
             prop_assert_eq!(&layers, &plainly(&entries, fineness));
             let sizes: Vec<u64> = layers.iter().map(|layer| match layer {
                 Layer::Bundle(parts) => parts.iter().map(|part| len(&entries, *part)).sum(),
-                Layer::Large(index) => file_size(&entries[*index as usize]).unwrap(),
+                Layer::Large(index) => entries[*index as usize].kind.size().unwrap(),
             }).collect();
 
             // Each content lies where the plan puts it.
@@ -411,7 +411,7 @@ mod tests {
             ];
             for index in groups.into_iter().flatten() {
                 let entry = &entries[index as usize];
-                contents[index as usize] = tar.add(header_len(entry), file_size(entry).unwrap_or(0)).unwrap();
+                contents[index as usize] = tar.add(header_len(entry), entry.kind.size().unwrap_or(0)).unwrap();
             }
             let cuts = Cuts::new(sizes.iter().copied(), tar.close().unwrap());
             prop_assert!(cuts.is_ok(), "{cuts:?}");
@@ -423,7 +423,7 @@ mod tests {
                         let mut at = 0;
                         for part in parts {
                             if let Part::Whole(index) = part
-                                && file_size(&entries[*index as usize]).is_some_and(|size| size > 0)
+                                && entries[*index as usize].kind.size().is_some_and(|size| size > 0)
                             {
                                 let head = header_len(&entries[*index as usize]);
                                 prop_assert_eq!(cuts.place(contents[*index as usize]), (number, at + head));

@@ -98,17 +98,10 @@ fn class(size: u64) -> usize {
 
 /// The bytes that an entry takes in a tar.
 pub(super) fn tar_size(entry: &ArtifactEntry) -> u64 {
-    let size = file_size(entry).unwrap_or(0);
+    let size = entry.kind.size().unwrap_or(0);
     header_len(entry)
         .saturating_add(size)
         .saturating_add(padding(size) as u64)
-}
-
-pub(super) fn file_size(entry: &ArtifactEntry) -> Option<u64> {
-    match entry.kind {
-        EntryKind::File { size, .. } => Some(size),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,6 @@ use super::plan::{LayerPlan, Piece, Plan};
 use super::record::Record;
 use super::scan::Tree;
 use super::source::{Opener, Source};
-use super::totals::file_size;
 use super::{PackError, Progress};
 use crate::LocalStore;
 use crate::form::{END, header, padding};
@@ -150,7 +149,7 @@ where
                             continue;
                         }
                         writer.write_all(&header(&record.entry))?;
-                        if let Some(size) = file_size(&record.entry) {
+                        if let Some(size) = record.entry.kind.size() {
                             self.file(index, record, &mut writer, hand)?;
                             writer.write_all(&END[..padding(size)])?;
                         }
@@ -189,7 +188,7 @@ where
         let mut hasher = DigestBuilder::new();
         copy(
             &mut source,
-            file_size(&record.entry).unwrap_or(0),
+            record.entry.kind.size().unwrap_or(0),
             writer,
             &mut hasher,
         )?;
@@ -199,7 +198,7 @@ where
     fn large(&self, index: u32, hand: &mut Hand<'_>) -> Result<Unplaced, PackError> {
         let record = self.tree.listing.get(index)?;
         let mut source = self.open(&record, hand)?;
-        let mut left = file_size(&record.entry).unwrap_or(0);
+        let mut left = record.entry.kind.size().unwrap_or(0);
         self.store.write_large(self.lease, |buffer| {
             let most = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
             let mut filled = 0;
@@ -256,7 +255,7 @@ where
         if call(progress).is_break() {
             return Err(PackError::Stopped);
         }
-        *done = done.saturating_add(file_size(entry).unwrap_or(0));
+        *done = done.saturating_add(entry.kind.size().unwrap_or(0));
         Ok(())
     }
 }
