@@ -264,6 +264,29 @@ fn artifacts_go_only_into_empty_directories() {
 }
 
 #[test]
+fn two_that_fill_one_directory_lose_nothing() {
+    let bench = Bench::new();
+    let tree = bench.tree("tree").filled();
+    let artifact = bench.store.artifact(&bench.publish(&tree, "1.0.0")).unwrap();
+    let whole = files(&tree.0).len();
+    for round in 0..40 {
+        let live = bench.path(&format!("live-{round}"));
+        fs::create_dir(&live).unwrap();
+        let done: Vec<_> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| artifact.write_to(&live))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(done.iter().filter(|done| done.is_ok()).count(), 1, "{done:?}");
+        let refused = |error: &StoreError| matches!(error, StoreError::Refused { .. });
+        assert!(
+            done.iter().filter_map(|done| done.as_ref().err()).all(refused),
+            "{done:?}"
+        );
+        assert_eq!(files(&live).len(), whole, "round {round}");
+    }
+}
+
+#[test]
 fn publishers_in_threads_agree() {
     let bench = Bench::new();
     let trees: Vec<_> = (0..8)
