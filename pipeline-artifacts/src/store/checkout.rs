@@ -73,6 +73,12 @@ impl<'a> Checkout<'a> {
         let Some(real) = exists else {
             return self.write_to(directory);
         };
+        if !real.is_dir() {
+            return Err(StoreError::Refused {
+                what: format!("an artifact in the place of {}", directory.display()),
+                reason: "it is not a directory; name one, or a path where nothing is".to_owned(),
+            });
+        }
         let stage = self.stage(&real, false)?;
         renameat_with(CWD, stage.path(), CWD, &real, RenameFlags::EXCHANGE)
             .map_err(|error| failed("cannot exchange the directory", &real)(error.into()))?;

@@ -264,6 +264,23 @@ fn artifacts_go_only_into_empty_directories() {
 }
 
 #[test]
+fn a_file_is_not_replaced() {
+    let bench = Bench::new();
+    let artifact = bench
+        .store
+        .artifact(&bench.publish(&bench.tree("tree").filled(), "1.0.0"))
+        .unwrap();
+    let mine = bench.tree("mine").file("data", "mine").0;
+    let error = artifact.replace(&mine.join("data")).unwrap_err();
+    insta::assert_snapshot!(
+        text(&error, bench.dir.path()),
+        @"an artifact in the place of <dir>/mine/data cannot be stored: it is not a directory; name one, or a path where nothing is"
+    );
+    assert_eq!(fs::read(mine.join("data")).unwrap(), b"mine");
+    assert_eq!(fs::read_dir(&mine).unwrap().count(), 1);
+}
+
+#[test]
 fn two_that_fill_one_directory_lose_nothing() {
     let bench = Bench::new();
     let tree = bench.tree("tree").filled();
