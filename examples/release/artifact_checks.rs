@@ -22,21 +22,16 @@ pub async fn verify(
 ) -> Result<Answer, Problem> {
     let store = &host.artifacts;
     let policy = policy.map(read_policy).transpose()?;
-    let artifacts = match query {
-        Some(query) => vec![find(store, query)?],
-        None => all(store)?,
-    };
+    let asked = query.map(|query| find(store, query)).transpose()?;
     let (mut good, mut text, mut data) = (true, String::new(), json!({}));
-    if let (Some(_), None) = (query, heal_from) {
-        for artifact in &artifacts {
-            let read = read_all(store, artifact);
-            good &= read.is_ok();
-            text.push_str(&match &read {
-                Ok(()) => format!("{artifact}: every byte is right\n"),
-                Err(error) => format!("{artifact}: {}\n", ChainDisplay(error)),
-            });
-            data["content"] = json!(read.map_err(|error| ChainDisplay(&error).to_string()).err());
-        }
+    if let (Some(artifact), None) = (&asked, heal_from) {
+        let read = read_all(store, artifact);
+        good &= read.is_ok();
+        text.push_str(&match &read {
+            Ok(()) => format!("{artifact}: every byte is right\n"),
+            Err(error) => format!("{artifact}: {}\n", ChainDisplay(error)),
+        });
+        data["content"] = json!(read.map_err(|error| ChainDisplay(&error).to_string()).err());
     } else {
         let report = match heal_from {
             None => store.verify()?,
@@ -66,7 +61,14 @@ pub async fn verify(
     }
     if let Some(policy) = policy {
         let mut reports: Vec<Value> = Vec::new();
-        for artifact in &artifacts {
+        // A record that is damaged is in the report above.
+        let artifacts = asked.map_or_else(|| all(store), |artifact| Ok(vec![artifact]));
+        if let Err(problem) = &artifacts {
+            good = false;
+            text.push_str(&format!("it is not known what must be proven: {problem}\n"));
+            data["unknown"] = json!(problem.to_string());
+        }
+        for artifact in &artifacts.unwrap_or_default() {
             let report = store.check_origin(artifact, &policy, SystemClock.now());
             good &= report.allowed();
             text.push_str(&format!("{report}\n\n"));

@@ -378,6 +378,44 @@ fn what_is_damaged_is_found_and_healed_from_another_store() {
 }
 
 #[test]
+fn a_damaged_record_hides_no_other_damage() {
+    let space = released(PACKAGE);
+    let main = policy(&space, "main");
+    let copy = space.root().join("copy");
+    let artifacts = space.store().join("artifacts");
+    let copied = Command::new("cp")
+        .arg("-a")
+        .args([&artifacts, &copy])
+        .status()
+        .unwrap();
+    assert!(copied.success());
+    let shown = space.json(&["artifact", "show", "app"]).expect(0);
+    let digest = text(&shown.document["artifact"]["digest"]).replace("sha256:", "");
+    let blobs = artifacts.join("blobs/sha256");
+    let manifest: serde_json::Value =
+        serde_json::from_slice(&fs::read(blobs.join(&digest)).unwrap()).unwrap();
+    let layer = text(&manifest["layers"][1]["digest"]).replace("sha256:", "");
+    fs::remove_file(blobs.join(&layer)).unwrap();
+    let record = artifacts.join("catalog/app/1.0.0.json");
+    fs::remove_file(&record).unwrap();
+    fs::write(&record, "damage").unwrap();
+
+    let found = space
+        .release(&["artifact", "verify", "--policy", &main])
+        .expect(1);
+    assert!(
+        found.stdout.contains("damaged catalog/app/1.0.0.json")
+            && found.stdout.contains(&format!("missing blobs/sha256/{layer}"))
+            && found.stdout.contains("it is not known what must be proven: "),
+        "{found}"
+    );
+    let healed = space
+        .json(&["artifact", "verify", "--heal-from", &copy.display().to_string()])
+        .expect(1);
+    assert_eq!(healed.document["healed"].as_array().unwrap().len(), 1, "{healed}");
+}
+
+#[test]
 fn a_collection_is_shown_first_and_takes_nothing_that_is_needed() {
     let space = TestSpace::with_app(PACKAGE);
     for version in ["1.0.0", "1.1.0", "1.2.0"] {

@@ -55,11 +55,20 @@ impl LocalStore {
             .try_for_each(|name| Layout::of(self, name).write())
     }
 
-    /// Writes the layouts anew of the names that have a version with this manifest.
+    /// Writes the layouts anew of the names that have a version with this manifest. That a record is damaged is for `verify`
+    /// to tell of: the view of that name stays as it was.
     pub(crate) fn write_layouts_of(&self, manifest: &Digest) -> Result<(), StoreError> {
-        for versions in self.catalog().all()? {
-            if versions.kept().any(|entry| entry.digest == *manifest) {
-                Layout::of(self, versions.name()).write()?;
+        let write = |name: &ArtifactName| {
+            let versions = self.catalog().versions(name)?;
+            match versions.kept().any(|entry| entry.digest == *manifest) {
+                true => Layout::of(self, name).write(),
+                false => Ok(()),
+            }
+        };
+        for name in self.view().names()? {
+            match write(&name) {
+                Ok(()) | Err(StoreError::Damaged { .. }) => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(())

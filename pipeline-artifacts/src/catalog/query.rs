@@ -123,7 +123,7 @@ impl FromStr for ArtifactQuery {
         }
         // Only digests and revisions come without a name.
         let name = name.ok_or_else(|| wrong(&"expected a name"))?;
-        if let Ok(version) = what.parse() {
+        if let Ok(version) = what.trim().parse() {
             return Ok(Self::Exact(name, version));
         }
         if what.trim().is_empty() {
@@ -194,6 +194,9 @@ mod tests {
             assert_eq!(query.to_string(), text);
         }
         assert_eq!("shop".parse::<ArtifactQuery>().unwrap().to_string(), "shop@*");
+        // Three numbers are one version, however they were copied.
+        let query: ArtifactQuery = "shop@ 1.4.0 ".parse().unwrap();
+        assert!(matches!(query, ArtifactQuery::Exact(..)), "{query:?}");
     }
 
     #[test]

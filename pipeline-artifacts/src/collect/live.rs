@@ -70,6 +70,11 @@ impl Live {
         Ok(once)
     }
 
+    /// Adds what a manifest needs that stays without being needed itself: so that no manifest stays which misses a blob.
+    pub(super) fn with(&mut self, store: &LocalStore, manifest: Digest) -> Result<(), StoreError> {
+        self.used(store, manifest, Damage::Ignore)
+    }
+
     pub(crate) fn has(&self, digest: &Digest) -> bool {
         self.blobs.contains(digest)
     }

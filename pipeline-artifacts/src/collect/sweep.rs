@@ -1,7 +1,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use pipeline_core::{Digest, SignedDuration, StoreError, Timestamp};
@@ -58,23 +58,48 @@ impl<'a> Sweep<'a> {
 
     /// Moves to the trash what may be taken, and tells of each what became of it.
     ///
-    /// Manifests go first, and that is on disk before the rest follows: whenever this ends, by whatever, no manifest
-    /// stays that misses a blob.
+    /// Manifests go first, and that is on disk before the rest follows; what those need that stay, stays as well. So
+    /// whenever this ends, by whatever, no manifest stays that misses a blob.
     pub(super) fn take(&self, candidates: &[BlobId], once: &Live) -> Result<Vec<(BlobId, Fate)>, StoreError> {
-        let mut fates = Vec::with_capacity(candidates.len());
         let (manifests, others): (Vec<BlobId>, Vec<BlobId>) = candidates
             .iter()
             .partition(|blob| begins_as_manifest(&self.store.blob_path(&blob.digest)));
-        for part in [manifests, others] {
-            for batch in part.chunks(BATCH) {
-                let _gate = self.store.sweep_lock()?;
-                for blob in batch {
-                    fates.push((*blob, self.take_one(blob, once.has(&blob.digest))?));
-                }
+        let mut fates = self.take_part(&manifests, once, |_| None)?;
+        let (mut young, mut orphans) = (Live::default(), Live::default());
+        for (manifest, fate) in &fates {
+            match fate {
+                Fate::Young => young.with(self.store, manifest.digest)?,
+                Fate::Orphan => orphans.with(self.store, manifest.digest)?,
+                Fate::Moved | Fate::Gone => {}
             }
-            if !self.how.dry_run && !part.is_empty() {
-                sync_dir(&self.store.blobs_dir())?;
+        }
+        let stays = |digest: &Digest| {
+            let young = young.has(digest).then_some(Fate::Young);
+            young.or_else(|| orphans.has(digest).then_some(Fate::Orphan))
+        };
+        fates.extend(self.take_part(&others, once, stays)?);
+        Ok(fates)
+    }
+
+    fn take_part(
+        &self,
+        part: &[BlobId],
+        once: &Live,
+        stays: impl Fn(&Digest) -> Option<Fate>,
+    ) -> Result<Vec<(BlobId, Fate)>, StoreError> {
+        let mut fates = Vec::with_capacity(part.len());
+        for batch in part.chunks(BATCH) {
+            let _gate = self.store.sweep_lock()?;
+            for blob in batch {
+                let fate = match stays(&blob.digest) {
+                    Some(fate) => fate,
+                    None => self.take_one(blob, once.has(&blob.digest))?,
+                };
+                fates.push((*blob, fate));
             }
+        }
+        if !self.how.dry_run && !part.is_empty() {
+            sync_dir(&self.store.blobs_dir())?;
         }
         Ok(fates)
     }
@@ -106,46 +131,62 @@ impl<'a> Sweep<'a> {
 
     /// Deletes what lies in the trash for longer than the grace period; how many blobs, and how many bytes.
     ///
-    /// Manifests go first, each while nobody reads its artifact; what one is read of stays. When no manifest is left,
-    /// nobody can read the rest either.
+    /// Manifests go first, each while nobody reads its artifact. What those need that stay, because one is read or lies
+    /// there for less long, stays as well, whenever it was moved. Nobody can read the rest any more.
     pub(super) fn delete(&self) -> Result<(u64, u64), StoreError> {
         let before = self.epoch(self.how.grace);
-        let (mut blobs, mut bytes) = (0, 0);
+        let mut deleted = (0, 0);
+        let mut staying = Live::default();
+        let mut past = Vec::new();
         for (epoch, dir) in self.store.epochs()? {
-            if epoch >= before {
-                continue;
-            }
             let _gate = self.store.sweep_lock()?;
             let (manifests, others): (Vec<_>, Vec<_>) = trashed(&dir)?
                 .into_iter()
                 .partition(|(digest, _)| begins_as_manifest(&dir.join(digest.hex())));
-            let mut read = false;
-            let mut delete = |digest: &Digest, size: u64| {
-                blobs += 1;
-                bytes += size;
-                if self.how.dry_run {
-                    return Ok(());
-                }
-                let path = dir.join(digest.hex());
-                fs::remove_file(&path).map_err(failed("cannot delete", &path))
-            };
-            for (digest, size) in manifests {
-                match self.store.claim_manifest(&digest)? {
-                    Some(_claim) => delete(&digest, size)?,
-                    None => read = true,
+            for manifest in manifests {
+                if epoch < before
+                    && let Some(_claim) = self.store.claim_manifest(&manifest.0)?
+                {
+                    self.delete_one(&dir, manifest, &mut deleted)?;
+                } else {
+                    staying.with(self.store, manifest.0)?;
                 }
             }
-            if read {
-                continue;
+            if epoch < before {
+                past.push((dir, others));
             }
-            for (digest, size) in others {
-                delete(&digest, size)?;
+        }
+        for (dir, others) in past {
+            let _gate = self.store.sweep_lock()?;
+            let (stay, go): (Vec<_>, Vec<_>) =
+                others.into_iter().partition(|(digest, _)| staying.has(digest));
+            for blob in go {
+                self.delete_one(&dir, blob, &mut deleted)?;
             }
-            if !self.how.dry_run {
+            if !self.how.dry_run && stay.is_empty() && trashed(&dir)?.is_empty() {
                 fs::remove_dir(&dir).map_err(failed("cannot delete", &dir))?;
             }
         }
-        Ok((blobs, bytes))
+        Ok(deleted)
+    }
+
+    fn delete_one(
+        &self,
+        dir: &Path,
+        (digest, size): (Digest, u64),
+        deleted: &mut (u64, u64),
+    ) -> Result<(), StoreError> {
+        let path = dir.join(digest.hex());
+        if !self.how.dry_run {
+            match fs::remove_file(&path) {
+                // Somebody needed it, and brought it back.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                gone => gone.map_err(failed("cannot delete", &path))?,
+            }
+        }
+        deleted.0 += 1;
+        deleted.1 += size;
+        Ok(())
     }
 
     /// Whether something happened at least so long ago.

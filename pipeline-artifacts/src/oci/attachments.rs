@@ -104,7 +104,13 @@ impl Remote {
             match pulled {
                 Ok(attachment) => taken.push(attachment),
                 // What a stranger attached does not keep us from the artifact.
-                Err(OciError::Refused { reason, .. }) => skipped.push(SkippedAttachment { digest, reason }),
+                Err(error @ (OciError::Refused { .. } | OciError::NotFound { .. })) => {
+                    let reason = match error {
+                        OciError::Refused { reason, .. } => reason,
+                        error => error.to_string(),
+                    };
+                    skipped.push(SkippedAttachment { digest, reason });
+                }
                 Err(error) => return Err(error),
             }
         }

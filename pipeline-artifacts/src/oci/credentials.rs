@@ -69,6 +69,8 @@ impl Credentials {
     /// | `auths.REGISTRY.username`, `.password` | the same as they stand |
     /// | `credsStore` | the program for all others |
     ///
+    /// Docker's own hub, `docker.io`, is `https://index.docker.io/v1/` there.
+    ///
     /// Blocks: a helper may ask a person, and has 60 seconds.
     ///
     /// # Errors

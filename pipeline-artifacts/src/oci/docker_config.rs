@@ -32,7 +32,9 @@ impl DockerConfig {
 
     /// The program that is asked for this registry.
     pub(super) fn helper(&self, registry: &str) -> Option<&str> {
-        self.cred_helpers.get(registry).map(String::as_str)
+        let keys = [registry, server(registry)];
+        let mut helpers = keys.iter().filter_map(|key| self.cred_helpers.get(*key));
+        helpers.next().map(String::as_str)
     }
 
     /// The program that is asked for all registries that have no other.
@@ -42,10 +44,13 @@ impl DockerConfig {
 
     /// What the file says itself.
     pub(super) fn auth(&self, registry: &str, repository: &str) -> Result<Option<Credentials>, String> {
-        let whole = format!("{registry}/{repository}");
+        let whole = format!("{}/{repository}", canonical(registry));
         let fits = |key: &str| {
-            let rest = whole.strip_prefix(key.trim_end_matches('/'))?;
-            (rest.is_empty() || rest.starts_with('/')).then_some(key.len())
+            let (host, path) = key.split_at(key.find('/').unwrap_or(key.len()));
+            let rest = whole.strip_prefix(canonical(host))?;
+            let path = path.trim_end_matches('/');
+            let rest = rest.strip_prefix(path)?;
+            (rest.is_empty() || rest.starts_with('/')).then_some(path.len())
         };
         let keys = self
             .auths
@@ -56,6 +61,25 @@ impl DockerConfig {
         };
         auth.credentials()
             .map_err(|reason| format!("`auths.{key}`: {reason}"))
+    }
+}
+
+/// The registry that docker calls by three names.
+const HUB: [&str; 3] = ["docker.io", "index.docker.io", "registry-1.docker.io"];
+
+/// One name for each registry.
+fn canonical(registry: &str) -> &str {
+    match HUB.contains(&registry) {
+        true => HUB[0],
+        false => registry,
+    }
+}
+
+/// What docker calls a registry when it asks or tells a helper.
+pub(super) fn server(registry: &str) -> &str {
+    match HUB.contains(&registry) {
+        true => "https://index.docker.io/v1/",
+        false => registry,
     }
 }
 
@@ -136,10 +160,22 @@ mod tests {
         );
         assert_eq!(auth("registry.example.com", "teams").unwrap(), basic("a", "p:q"));
         assert_eq!(auth("index.docker.io", "library/x").unwrap(), basic("c", "d"));
+        assert_eq!(auth("docker.io", "library/x").unwrap(), basic("c", "d"));
         assert_eq!(auth("old.example.com:5000", "x").unwrap(), None);
         assert_eq!(auth("registry.example.community", "x").unwrap(), None);
         assert_eq!(config.helper("gcr.example.com"), Some("gcloud"));
         assert_eq!(config.store(), None);
+        // Docker's own hub by docker, and by podman.
+        let hub = DockerConfig::parse(
+            br#"{"auths": {"docker.io/team": {"auth": "YTpwOnE="}},
+                "credHelpers": {"https://index.docker.io/v1/": "pass"}}"#,
+        )
+        .unwrap();
+        assert_eq!(hub.helper("docker.io"), Some("pass"));
+        assert_eq!(hub.helper("quay.io"), None);
+        assert_eq!(hub.auth("docker.io", "team/x").unwrap(), basic("a", "p:q"));
+        assert_eq!(server("docker.io"), "https://index.docker.io/v1/");
+        assert_eq!(server("quay.io"), "quay.io");
         for registry in ["token.example.com", "bad.example.com"] {
             let reason = auth(registry, "x").unwrap_err();
             assert!(reason.starts_with(&format!("`auths.{registry}`: ")), "{reason}");

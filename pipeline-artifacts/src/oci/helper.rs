@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::docker_config::server;
 use super::{Credentials, CredentialsError};
 
 /// How long a helper may take.
@@ -46,7 +47,7 @@ pub(super) fn ask(name: &str, registry: &str) -> Result<Credentials, Credentials
         .stderr(Stdio::null())
         .spawn()
         .map_err(|error| wrong(format!("it cannot be run: {error}")))?;
-    let (good, output) = talk(child, registry).map_err(wrong)?;
+    let (good, output) = talk(child, server(registry)).map_err(wrong)?;
     if !good {
         return match output.trim() {
             said if said.starts_with(NOTHING) => Ok(Credentials::Anonymous),

@@ -9,7 +9,8 @@ use oci_client::client::BlobResponse;
 use oci_client::errors::OciDistributionError;
 use pipeline_core::StoreError;
 
-use super::Remote;
+use super::error::is_missing;
+use super::{OciError, Remote};
 use crate::{BlobId, BlobSource, MAX_PIECE};
 
 type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, std::io::Error>> + Send>>;
@@ -17,8 +18,16 @@ type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, std::io::Error>> + Send>>;
 /// How often a blob is asked for again that broke off without a single new byte.
 const TRIES: u32 = 3;
 
+/// What went wrong on one side, for whoever hears only from the other side that it broke.
+pub(super) type Fault<E> = Arc<Mutex<Option<E>>>;
+
+/// The error that was noted, if one was.
+pub(super) fn noted<E>(fault: &Fault<E>) -> Option<E> {
+    fault.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
 /// A blob of a registry, piece by piece. When the connection breaks, it goes on where it was. It is verified by whoever
-/// stores it.
+/// stores it. What the registry does wrong goes into `fault`.
 pub(super) struct RemoteSource {
     remote: Remote,
     blob: BlobId,
@@ -28,6 +37,7 @@ pub(super) struct RemoteSource {
     tries: u32,
     /// What came and is too much for one piece.
     rest: Vec<u8>,
+    fault: Fault<OciError>,
 }
 
 impl fmt::Debug for RemoteSource {
@@ -37,7 +47,7 @@ impl fmt::Debug for RemoteSource {
 }
 
 impl RemoteSource {
-    pub(super) fn new(remote: Remote, blob: BlobId) -> Self {
+    pub(super) fn new(remote: Remote, blob: BlobId, fault: Fault<OciError>) -> Self {
         Self {
             remote,
             blob,
@@ -45,6 +55,7 @@ impl RemoteSource {
             at: 0,
             tries: 0,
             rest: Vec::new(),
+            fault,
         }
     }
 
@@ -66,15 +77,20 @@ impl RemoteSource {
         }
     }
 
-    fn broken(&self, source: impl std::error::Error + Send + Sync + 'static) -> StoreError {
-        StoreError::Io {
-            what: format!(
-                "cannot pull blob {} from {}",
-                self.blob.digest,
-                self.remote.name()
-            ),
-            source: std::io::Error::other(source),
-        }
+    /// Notes what is wrong, and says it to whoever stores the blob.
+    fn broken(&self, error: OciDistributionError) -> StoreError {
+        let blob = format!("blob {} in {}", self.blob.digest, self.remote.name());
+        self.note(match is_missing(&error) {
+            true => OciError::NotFound { what: blob },
+            false => OciError::registry(format!("pull {blob}"))(error),
+        })
+    }
+
+    fn note(&self, error: OciError) -> StoreError {
+        let what = error.to_string();
+        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        let source = std::io::Error::other("the registry does not give it");
+        StoreError::Io { what, source }
     }
 }
 
@@ -110,21 +126,26 @@ impl BlobSource for RemoteSource {
             match stream.next().await {
                 Some(Ok(bytes)) if bytes.len() as u64 <= self.blob.size - self.at => {
                     self.at += bytes.len() as u64;
-                    self.tries = 0;
+                    // What is skipped is nothing new.
+                    if !bytes.is_empty() {
+                        self.tries = 0;
+                    }
                     piece.extend_from_slice(&bytes);
                     self.stream = Some(stream);
                 }
                 Some(Ok(_)) => {
-                    return Err(StoreError::Damaged {
-                        what: format!("blob {} of {}", self.blob.digest, self.remote.name()),
-                        reason: format!("it has more than {} bytes", self.blob.size),
-                    });
+                    let what = format!("blob {} of {}", self.blob.digest, self.remote.name());
+                    let reason = format!("it has more than {} bytes", self.blob.size);
+                    return Err(self.note(OciError::refused(what, reason)));
                 }
                 // It ended too early, or broke.
                 None if self.tries < TRIES => self.tries += 1,
                 Some(Err(_)) if self.tries < TRIES => self.tries += 1,
-                Some(Err(error)) => return Err(self.broken(error)),
-                None => return Err(self.broken(std::io::Error::from(std::io::ErrorKind::UnexpectedEof))),
+                Some(Err(error)) => return Err(self.broken(error.into())),
+                None => {
+                    let error = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
+                    return Err(self.broken(error.into()));
+                }
             }
         }
         if piece.len() > MAX_PIECE {
@@ -148,7 +169,7 @@ fn is_passing(error: &OciDistributionError) -> bool {
 /// `fault`, since what a request says of it is only that it broke.
 pub(super) fn outgoing(
     source: Box<dyn BlobSource>,
-    fault: Arc<Mutex<Option<StoreError>>>,
+    fault: Fault<StoreError>,
 ) -> impl Stream<Item = Result<Bytes, OciDistributionError>> + Send + 'static {
     stream::unfold(Some((source, None)), move |state| {
         let fault = Arc::clone(&fault);

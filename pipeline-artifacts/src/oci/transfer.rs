@@ -1,9 +1,10 @@
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
+use pipeline_core::StoreError;
 
-use super::source::{RemoteSource, outgoing};
+use super::source::{Fault, RemoteSource, noted, outgoing};
 use super::{OciError, Remote, Transferred};
 use crate::form::Manifest;
 use crate::{BlobId, BlobStore, LocalStore};
@@ -73,14 +74,14 @@ impl Remote {
                 return Ok(false);
             }
         }
-        let fault = Arc::new(Mutex::new(None));
+        let fault = Fault::default();
         let pieces = outgoing(store.get(&blob.digest).await?, Arc::clone(&fault));
         let pushed = self
             .client()
             .push_blob_stream(self.place(), pieces, &digest, Some(blob.size))
             .await;
         // What is wrong here comes before what is said there because of it.
-        if let Some(error) = fault.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(error) = noted(&fault) {
             return Err(error.into());
         }
         pushed.map_err(OciError::registry(doing()))?;
@@ -98,8 +99,7 @@ impl Remote {
         moved.present += blobs.len() - missing.len();
         let mut pulls = stream::iter(missing.clone())
             .map(|blob| async move {
-                let mut source = RemoteSource::new(self.clone(), blob);
-                store.put(&blob, &mut source).await?;
+                self.pull_blob(store, &blob).await?;
                 Ok::<_, OciError>(blob.size)
             })
             .buffer_unordered(self.parallel());
@@ -108,5 +108,19 @@ impl Remote {
         }
         store.flush(&missing).await?;
         Ok(())
+    }
+
+    async fn pull_blob(&self, store: &LocalStore, blob: &BlobId) -> Result<(), OciError> {
+        let fault = Fault::default();
+        let mut source = RemoteSource::new(self.clone(), *blob, Arc::clone(&fault));
+        let stored = store.put(blob, &mut source).await;
+        stored.map_err(|error| match (noted(&fault), error) {
+            (Some(fault), _) => fault,
+            // What came has other bytes.
+            (None, StoreError::Damaged { reason, .. }) => {
+                OciError::refused(format!("blob {} of {}", blob.digest, self.name()), reason)
+            }
+            (None, error) => error.into(),
+        })
     }
 }

@@ -177,7 +177,12 @@ impl Scan<'_> {
             let file = file.map_err(|error| unreadable(&dir, error))?;
             let name = file.file_name();
             let Some(name) = name.to_str() else {
-                return Err(refused(Path::new(below).join(name), Refusal::NotUtf8));
+                let path = Path::new(below).join(name);
+                let is_dir = file.file_type().is_ok_and(|kind| kind.is_dir());
+                if self.ignored.matched(&path, is_dir).is_ignore() {
+                    continue;
+                }
+                return Err(refused(path, Refusal::NotUtf8));
             };
             path.truncate(directory);
             path.push_str(name);

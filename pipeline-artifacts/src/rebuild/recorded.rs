@@ -1,5 +1,5 @@
 use pipeline_core::attestation::{
-    Envelope, Policy, Provenance, RUN_BUILD_TYPE, ResourceDescriptor, RunParameters, Statement, Subject,
+    Envelope, Policy, Provenance, RUN_BUILD_TYPE, RunParameters, Statement, Subject,
 };
 use pipeline_core::{ArtifactRef, Digest, RunId, Timestamp};
 use serde::Serialize;
@@ -62,11 +62,7 @@ impl RecordedBuild {
     /// What one envelope says, if it is provenance of this artifact by a run of ours.
     fn read(artifact: &ArtifactRef, envelope: &Envelope) -> Option<Self> {
         let statement = Statement::parse(envelope.unverified_payload()).ok()?;
-        let name = format!("{}@{}", artifact.name, artifact.version);
-        let about = |subject: &ResourceDescriptor| {
-            subject.name.as_ref() == Some(&name) && subject.has_sha256(&artifact.digest)
-        };
-        if !statement.subjects.iter().any(about) {
+        if !Subject::artifact(artifact).is_in(&statement) {
             return None;
         }
         let provenance: Provenance = statement.predicate().ok()?;

@@ -308,8 +308,8 @@ impl StoredArtifact {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Damaged`] when some bytes are wrong; when the file system cannot exchange directories. The old
-    /// directory stays then.
+    /// [`StoreError::Damaged`] when some bytes are wrong, [`StoreError::Refused`] when it is no directory; when the file
+    /// system cannot exchange directories. The old directory stays then.
     pub fn replace(&self, directory: &Path) -> Result<(), StoreError> {
         Checkout::new(self).replace(directory)
     }

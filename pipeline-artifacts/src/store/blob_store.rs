@@ -50,7 +50,8 @@ pub trait BlobStore: Debug + Send + Sync + 'static {
     /// When the store cannot be asked.
     async fn size(&self, digest: &Digest) -> Result<Option<u64>, StoreError>;
 
-    /// Which of these are not there, in the order of the question; one of another size is not there.
+    /// Which of these are not there, in the order of the question; one of another size is not there, and one that is known to
+    /// be damaged need not be.
     ///
     /// # Errors
     ///

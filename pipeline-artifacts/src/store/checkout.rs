@@ -1,7 +1,7 @@
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -12,9 +12,9 @@ use rustix::fs::{
 use rustix::io::Errno;
 use tempfile::{Builder, TempDir};
 
-use super::StoredArtifact;
 use super::disk::failed;
 use super::reader::Reader;
+use super::{Locked, StoredArtifact};
 use crate::crew::{crew, default_threads};
 use crate::form::{Placed, parent};
 
@@ -43,28 +43,24 @@ impl<'a> Checkout<'a> {
             let stage = self.stage(into, true)?;
             return switch(stage, into, RenameFlags::NOREPLACE);
         }
-        let mut files = fs::read_dir(into).map_err(failed("cannot read", into))?;
-        if let Some(found) = files.next() {
-            let found = found.map_err(failed("cannot read", into))?.file_name();
-            return Err(StoreError::Refused {
-                what: format!("an artifact in {}", into.display()),
-                reason: format!("the directory is not empty: it holds {found:?}"),
-            });
-        }
+        refuse_filled(into)?;
         // What a link leads to is replaced, not the link.
         let into = fs::canonicalize(into).map_err(failed("cannot read", into))?;
-        match self.stage(&into, false) {
-            Ok(stage) => match fs::rename(stage.path(), &into) {
-                Ok(()) => {
-                    let _ = stage.keep();
-                    Ok(())
-                }
-                // It is a mount point.
-                Err(_) => self.in_place(&into),
-            },
-            // What is above is not ours to write to.
-            Err(StoreError::Io { .. }) => self.in_place(&into),
-            Err(error) => Err(error),
+        if is_mount_point(&into) {
+            return self.in_place(&into);
+        }
+        // What is above may not be ours to write to.
+        let Ok(stage) = stage_in(above(&into)) else {
+            return self.in_place(&into);
+        };
+        self.fill(stage.path())?;
+        match fs::rename(stage.path(), &into) {
+            Ok(()) => {
+                let _ = stage.keep();
+                Ok(())
+            }
+            // It is a mount point all the same, or not ours to replace; or somebody has put something there, and keeps it.
+            Err(_) => self.in_place(&into),
         }
     }
 
@@ -77,6 +73,12 @@ impl<'a> Checkout<'a> {
         let Some(real) = exists else {
             return self.write_to(directory);
         };
+        if !real.is_dir() {
+            return Err(StoreError::Refused {
+                what: format!("an artifact in the place of {}", directory.display()),
+                reason: "it is not a directory; name one, or a path where nothing is".to_owned(),
+            });
+        }
         let stage = self.stage(&real, false)?;
         renameat_with(CWD, stage.path(), CWD, &real, RenameFlags::EXCHANGE)
             .map_err(|error| failed("cannot exchange the directory", &real)(error.into()))?;
@@ -89,21 +91,20 @@ impl<'a> Checkout<'a> {
 
     /// Writes everything into a new directory beside a path.
     fn stage(&self, beside: &Path, make_above: bool) -> Result<TempDir, StoreError> {
-        let above = match beside.parent() {
-            Some(above) if !above.as_os_str().is_empty() => above,
-            _ => Path::new("."),
-        };
+        let above = above(beside);
         if make_above {
             fs::create_dir_all(above).map_err(failed("cannot create the directory", above))?;
         }
-        let stage = Builder::new().prefix(".artifact-").tempdir_in(above);
-        let stage = stage.map_err(failed("cannot create a directory in", above))?;
+        let stage = stage_in(above)?;
         self.fill(stage.path())?;
         Ok(stage)
     }
 
     /// Writes everything into an empty directory, and empties it again when that fails.
     fn in_place(&self, into: &Path) -> Result<(), StoreError> {
+        // Another one that does the same waits, and then finds it filled; where there are no locks, nobody can tell.
+        let _held = File::open(into).and_then(Locked::alone).ok();
+        refuse_filled(into)?;
         let result = self.fill(into);
         if result.is_err() {
             // It was empty: all of it is ours. What stays is in nobody's way, and the error that counts is the first.
@@ -167,6 +168,39 @@ impl<'a> Checkout<'a> {
             .filter(|files| !files.is_empty())
             .collect()
     }
+}
+
+/// The directory that a path lies in.
+fn above(path: &Path) -> &Path {
+    match path.parent() {
+        Some(above) if !above.as_os_str().is_empty() => above,
+        _ => Path::new("."),
+    }
+}
+
+/// Whether a directory is another file system than what lies above it.
+fn is_mount_point(directory: &Path) -> bool {
+    let device = |path: &Path| fs::metadata(path).map(|found| found.dev());
+    matches!((device(directory), device(above(directory))), (Ok(own), Ok(above)) if own != above)
+}
+
+/// Makes a new directory for what is not complete.
+fn stage_in(above: &Path) -> Result<TempDir, StoreError> {
+    let stage = Builder::new().prefix(".artifact-").tempdir_in(above);
+    stage.map_err(failed("cannot create a directory in", above))
+}
+
+/// Refuses a directory with something in it.
+fn refuse_filled(into: &Path) -> Result<(), StoreError> {
+    let mut files = fs::read_dir(into).map_err(failed("cannot read", into))?;
+    let Some(found) = files.next() else {
+        return Ok(());
+    };
+    let found = found.map_err(failed("cannot read", into))?.file_name();
+    Err(StoreError::Refused {
+        what: format!("an artifact in {}", into.display()),
+        reason: format!("the directory is not empty: it holds {found:?}"),
+    })
 }
 
 /// Makes a directory with mode 755.

@@ -58,15 +58,13 @@ impl LocalStore {
         mut read: impl FnMut(&mut [u8]) -> Result<usize, E>,
     ) -> Result<Unplaced, E> {
         let mut file = lease.file()?;
-        let (free, freed) = channel();
         let (blob, written) = thread::scope(|scope| {
-            let (to_hash, hashing) = channel();
-            let (to_write, writing) = channel();
+            let (to_hash, hashing) = belt();
+            let (to_write, writing) = belt();
             let target = file.as_file_mut();
-            let hash_free = free.clone();
-            let hasher = scope.spawn(move || hash(&hashing, &hash_free));
-            let writer = scope.spawn(move || write(target, &writing, &free));
-            let fed = feed(&freed, &[to_hash, to_write], &mut read);
+            let hasher = scope.spawn(move || hash(&hashing));
+            let writer = scope.spawn(move || write(target, &writing));
+            let fed = feed([to_hash, to_write], &mut read);
             (fed.map(|()| join(hasher)), join(writer))
         });
         // What went wrong with the disk comes first: the reader stops because of it.
@@ -82,35 +80,62 @@ impl LocalStore {
     }
 }
 
-/// Reads into chunks that are free and gives each to all the others. Ends early when one of them is gone.
-fn feed<E>(
-    freed: &Receiver<Arc<Chunk>>,
-    to: &[Sender<Arc<Chunk>>],
-    read: &mut impl FnMut(&mut [u8]) -> Result<usize, E>,
-) -> Result<(), E> {
+/// The end of a belt where chunks are given to a worker, and come back in the same order.
+struct Giver {
+    to: Sender<Arc<Chunk>>,
+    back: Receiver<Arc<Chunk>>,
+}
+
+/// The end of a worker. Each has a way back of its own, so that one which ends early is noticed, whatever the other has
+/// given back.
+struct Taker {
+    from: Receiver<Arc<Chunk>>,
+    back: Sender<Arc<Chunk>>,
+}
+
+impl Taker {
+    fn give_back(&self, chunk: Arc<Chunk>) {
+        // Nobody waits for it at the end.
+        let _ = self.back.send(chunk);
+    }
+}
+
+fn belt() -> (Giver, Taker) {
+    let (to, from) = channel();
+    let (give_back, back) = channel();
+    (
+        Giver { to, back },
+        Taker {
+            from,
+            back: give_back,
+        },
+    )
+}
+
+/// Reads into chunks that are free and gives each to all workers. Ends early when one of them is gone.
+fn feed<E>(workers: [Giver; 2], read: &mut impl FnMut(&mut [u8]) -> Result<usize, E>) -> Result<(), E> {
     let mut made = 0;
     loop {
-        let mut chunk = if made < CHUNKS {
+        let free = if made < CHUNKS {
             made += 1;
-            Chunk::new()
+            None
         } else {
-            // Each comes back from everybody; the last to give it back gives it free.
-            loop {
-                match freed.recv() {
-                    Ok(chunk) => {
-                        if let Some(chunk) = Arc::into_inner(chunk) {
-                            break chunk;
-                        }
-                    }
-                    Err(_) => return Ok(()),
-                }
+            // The oldest, once everybody has given it back.
+            let mut oldest = None;
+            for worker in &workers {
+                let Ok(chunk) = worker.back.recv() else {
+                    return Ok(());
+                };
+                oldest = Some(chunk);
             }
+            oldest.and_then(Arc::into_inner)
         };
+        let mut chunk = free.unwrap_or_else(Chunk::new);
         chunk.filled = read(chunk.all())?;
         let last = chunk.filled < CHUNK;
         let chunk = Arc::new(chunk);
-        for to in to {
-            if to.send(Arc::clone(&chunk)).is_err() {
+        for worker in &workers {
+            if worker.to.send(Arc::clone(&chunk)).is_err() {
                 return Ok(());
             }
         }
@@ -120,14 +145,13 @@ fn feed<E>(
     }
 }
 
-fn hash(chunks: &Receiver<Arc<Chunk>>, free: &Sender<Arc<Chunk>>) -> BlobId {
+fn hash(chunks: &Taker) -> BlobId {
     let mut hasher = DigestBuilder::new();
     let mut size = 0;
-    for chunk in chunks {
+    for chunk in &chunks.from {
         hasher.update(chunk.filled());
         size += chunk.filled as u64;
-        // Nobody waits for it at the end.
-        let _ = free.send(chunk);
+        chunks.give_back(chunk);
     }
     BlobId {
         digest: hasher.finish(),
@@ -135,9 +159,9 @@ fn hash(chunks: &Receiver<Arc<Chunk>>, free: &Sender<Arc<Chunk>>) -> BlobId {
     }
 }
 
-fn write(file: &mut File, chunks: &Receiver<Arc<Chunk>>, free: &Sender<Arc<Chunk>>) -> io::Result<()> {
+fn write(file: &mut File, chunks: &Taker) -> io::Result<()> {
     let mut direct = pass_cache(file, true);
-    for chunk in chunks {
+    for chunk in &chunks.from {
         let bytes = chunk.filled();
         let aligned = if direct { bytes.len() / ALIGN * ALIGN } else { 0 };
         let mut written = 0;
@@ -162,7 +186,7 @@ fn write(file: &mut File, chunks: &Receiver<Arc<Chunk>>, free: &Sender<Arc<Chunk
             }
             file.write_all(&bytes[written..])?;
         }
-        let _ = free.send(chunk);
+        chunks.give_back(chunk);
     }
     if direct {
         pass_cache(file, false);
@@ -178,4 +202,30 @@ fn pass_cache(file: &File, pass: bool) -> bool {
         fcntl_setfl(file, flags)
     };
     set().is_ok() && pass
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// As on a disk that is slower than hashing, and then full.
+    #[test]
+    fn a_writer_that_fails_ends_it_though_all_is_hashed() {
+        let ((to_hash, hashing), (to_write, writing)) = (belt(), belt());
+        let (done, ended) = channel();
+        thread::spawn(move || {
+            let mut read = |buffer: &mut [u8]| Ok::<_, StoreError>(buffer.len());
+            let fed = feed([to_hash, to_write], &mut read);
+            let _ = done.send(fed.is_ok());
+        });
+        let unwritten: Vec<_> = (0..CHUNKS).map(|_| writing.from.recv().unwrap()).collect();
+        for _ in 0..CHUNKS {
+            hashing.give_back(hashing.from.recv().unwrap());
+        }
+        drop((unwritten, writing));
+        let fed = ended.recv_timeout(Duration::from_secs(60));
+        assert_eq!(fed, Ok(true), "it waits for what nobody gives back");
+    }
 }

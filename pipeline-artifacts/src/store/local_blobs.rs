@@ -6,7 +6,8 @@ use pipeline_core::digest::DigestBuilder;
 use pipeline_core::{Digest, StoreError};
 
 use super::disk::failed;
-use super::{BlobId, BlobSource, BlobStore, BlobWriter, LocalStore, MAX_PIECE, blocking};
+use super::{BlobId, BlobSource, BlobStore, BlobWriter, LocalStore, MAX_PIECE, Recheck, blocking};
+use crate::crew::in_parallel;
 
 #[async_trait]
 impl BlobStore for LocalStore {
@@ -78,20 +79,38 @@ impl BlobStore for LocalStore {
 }
 
 impl LocalStore {
-    /// Which of these are not there; one of another size is not there. The blocking twin of
-    /// [`BlobStore::missing`].
+    /// Which of these are not there; one of another size, or damaged as far as the [policy](Recheck) asks, is not there. For
+    /// those that are, it is noted that they are needed now. The blocking twin of [`BlobStore::missing`].
     ///
     /// # Errors
     ///
     /// When the system does not let us look.
     pub fn missing_blobs(&self, wanted: &[BlobId]) -> Result<Vec<BlobId>, StoreError> {
+        let there = in_parallel(wanted, |blob| self.is_there(blob));
         let mut missing = Vec::new();
-        for blob in wanted {
-            if self.blob_size(&blob.digest)? != Some(blob.size) {
+        for (blob, there) in wanted.iter().zip(there) {
+            if !there? {
                 missing.push(*blob);
             }
         }
         Ok(missing)
+    }
+
+    fn is_there(&self, blob: &BlobId) -> Result<bool, StoreError> {
+        let file = match self.open_blob(&blob.digest) {
+            Ok((file, size)) if size == blob.size => file,
+            Ok(_) | Err(StoreError::NotFound { .. } | StoreError::Damaged { .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let whole = match self.recheck() {
+            Recheck::Size => true,
+            Recheck::Hash => Digest::of_reader(file).is_ok_and(|(found, _)| found == blob.digest),
+        };
+        if whole {
+            // One in the trash is brought back by who refers to it; in a store that is only read there is no collector.
+            let _ = self.renew(blob);
+        }
+        Ok(whole)
     }
 }
 

@@ -13,7 +13,7 @@ use pipeline_core::testing::RepeatableEntropy;
 use pipeline_core::{ArtifactRef, StoreError, Timestamp};
 use serde_json::json;
 
-use crate::{Bench, shop};
+use crate::{Bench, damage, shop, v};
 
 const BUILDER: &str = "https://ci.example.com/release";
 
@@ -234,7 +234,7 @@ fn an_artifact_is_accepted_only_when_its_origin_is_proven() {
     // It is proof of this version, and of no other that has the same bytes.
     let again = bench
         .store
-        .publish(&shop(), &crate::v("1.5.0"), &artifact.digest)
+        .publish(&shop(), &v("1.5.0"), &artifact.digest)
         .unwrap();
     assert!(!check(&again).allowed());
 
@@ -322,6 +322,25 @@ fn the_manifest_of_an_attachment_is_one_of_oci() {
         .replace(&artifact.digest.to_string(), "<artifact>")
         .replace(&size, "\"size\": <size>");
     insta::assert_snapshot!(text);
+}
+
+#[test]
+fn a_damaged_record_keeps_nobody_from_attaching() {
+    let bench = Bench::new();
+    let shop_1 = bench.publish(&bench.tree("one").file("a", "1"), "1.0.0");
+    let other = bench
+        .store
+        .publish(&"other".parse().unwrap(), &v("1.0.0"), &shop_1.digest)
+        .unwrap();
+    bench.publish(&bench.tree("two").file("a", "2"), "2.0.0");
+    for record in ["other/1.0.0.json", "shop/2.0.0.json"] {
+        damage(&bench.path("store/catalog").join(record), b"x");
+        let note = NewAttachment::note(record);
+        // One that has not read them before.
+        let store = LocalStore::open(bench.path("store")).unwrap();
+        let attached = store.attach(&other.digest, &note).unwrap();
+        assert!(store.attachments(&other.digest).unwrap().contains(&attached));
+    }
 }
 
 #[test]

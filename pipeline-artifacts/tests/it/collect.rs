@@ -139,6 +139,48 @@ fn what_was_never_published_stays_unless_it_is_asked_for() {
 }
 
 #[test]
+fn what_was_never_published_keeps_what_it_shares_with_the_removed() {
+    let bench = Bench::new();
+    let large = vec![7; 4 << 20];
+    bench.publish(&bench.tree("one").file("a", "1").file("large", &large), "1.0.0");
+    let packed = bench.pack(&bench.tree("two").file("a", "2").file("large", &large));
+    remove(&bench, &shop(), "1.0.0");
+    // What only the removed one had goes; the packed one is whole, says the verification.
+    assert_eq!(collect(&bench, &late(0)).moved.len(), 3);
+    collect(&bench, &late(1));
+    bench.store.publish(&shop(), &v("2.0.0"), &packed.digest).unwrap();
+}
+
+#[test]
+fn what_somebody_reads_stays_though_it_was_moved_at_other_times() {
+    let bench = Bench::new();
+    let artifact = bench.publish(&bench.tree("one").file("a", "1"), "1.0.0");
+    let large = vec![7; 4 << 20];
+    let orphan = bench
+        .pack(&bench.tree("two").file("a", "2").file("large", &large))
+        .digest;
+    let reference = pipeline_core::ArtifactRef {
+        digest: orphan,
+        ..artifact
+    };
+    let reader = bench.store.artifact(&reference).unwrap();
+    // Somebody has just stored the large file once more.
+    let shared = bench.path("store/blobs/sha256").join(Digest::of(&large).hex());
+    let shared = fs::File::open(shared).unwrap();
+    let then = shared.metadata().unwrap().modified().unwrap();
+    shared.set_modified(then + Duration::from_secs(3600)).unwrap();
+    let orphans = |years| late(years).orphans_after(SignedDuration::ZERO);
+    assert!(!bench.store.collect(&orphans(0)).unwrap().moved.is_empty());
+    shared.set_modified(then).unwrap();
+    assert_eq!(bench.store.collect(&orphans(1)).unwrap().moved.len(), 1);
+    bench.store.collect(&orphans(2)).unwrap();
+    reader.write_to(&bench.path("live")).unwrap();
+    drop(reader);
+    bench.store.collect(&orphans(3)).unwrap();
+    assert_eq!(files(&bench.path("store/trash")).len(), 0);
+}
+
+#[test]
 fn nothing_is_taken_when_it_is_not_known_what_is_needed() {
     let bench = Bench::new();
     let kept = bench.publish(&bench.tree("one").file("a", "1"), "1.0.0");

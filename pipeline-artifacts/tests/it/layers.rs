@@ -1,7 +1,9 @@
 //! How a tree is cut into layers, and that it does not matter.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 
 #[cfg(feature = "chunking")]
 use pipeline_artifacts::BlobId;
@@ -212,6 +214,7 @@ fn the_ignore_file_has_the_usual_syntax() {
     let tree = tree
         .link("target/out", "/etc")
         .file(".artifactignore", "# noise\n*.log\n!keep.log\n\n/logs\ntarget/\n");
+    fs::write(tree.0.join("src").join(OsStr::from_bytes(b"caf\xe9.log")), "l").unwrap();
     assert_eq!(bench.pack(&tree), expected);
 
     let tree = tree.file(".artifactignore", "fine\n[z-a]\n");

@@ -308,6 +308,23 @@ fn claim(bench: &Bench, artifact: &ArtifactRef, key: &PrivateKey, change: impl F
 }
 
 #[test]
+fn what_came_under_a_tag_is_still_what_was_built() {
+    let bench = Bench::new();
+    let built = bench.publish(&bench.tree("dist").file("app", "12345"), "1.4.0+build.5");
+    claim(&bench, &built, &key(), |_| {});
+    // A tag of a registry has no build metadata.
+    let pulled = ArtifactRef {
+        version: v("1.4.0"),
+        ..built
+    };
+    assert!(bench.store.check_origin(&pulled, &policy(), now()).allowed());
+    assert_eq!(
+        RecordedBuild::proven(&bench.store, &pulled, &policy(), now()).len(),
+        1
+    );
+}
+
+#[test]
 fn only_records_of_this_artifact_by_a_run_are_builds_the_newest_first() {
     let bench = Bench::new();
     let shop_1 = bench.publish(&bench.tree("dist").file("app", "12345"), "1.4.0");

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use pipeline_artifacts::{
     BlobId, BlobLimits, BlobSource, BlobStore, BytesSource, Limited, LocalStore, MemoryBlobs, NewAttachment,
-    Promotion, ReadOnly, Tiered,
+    Promotion, ReadOnly, Recheck, Tiered,
 };
 use pipeline_core::{ArtifactStore, Digest, StoreError};
 
@@ -193,6 +193,44 @@ fn damage_does_not_travel() {
         assert!(!to.root().join("blobs/sha256").join(name).exists());
         damage(&path, &bytes);
     }
+}
+
+#[test]
+fn what_is_damaged_at_the_target_is_sent_again() {
+    let bench = Bench::new();
+    let one = bench.publish(&bench.tree("one").file("a", "1"), "1.0.0");
+    let to = other(&bench);
+    wait(Promotion::of(one.digest).run(&bench.store, &to)).unwrap();
+    // Of the same size: only its hash tells.
+    let layer = bench.store.artifact(&one).unwrap().layers()[1];
+    let path = to.root().join("blobs/sha256").join(layer.digest.hex());
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[0] ^= 1;
+    damage(&path, &bytes);
+    let quick = to.rechecking(Recheck::Size);
+    assert_eq!(
+        wait(Promotion::of(one.digest).run(&bench.store, &quick))
+            .unwrap()
+            .moved,
+        0
+    );
+    assert_eq!(
+        wait(Promotion::of(one.digest).run(&bench.store, &to))
+            .unwrap()
+            .moved,
+        1
+    );
+    assert!(to.verify().unwrap().is_good());
+    // What was there is as new as what was sent: a collector leaves both to who holds a lease.
+    let old = fs::metadata(&path).unwrap().modified().unwrap() - std::time::Duration::from_secs(3600);
+    fs::File::open(&path).unwrap().set_modified(old).unwrap();
+    assert_eq!(
+        wait(Promotion::of(one.digest).run(&bench.store, &to))
+            .unwrap()
+            .moved,
+        0
+    );
+    assert!(fs::metadata(&path).unwrap().modified().unwrap() > old);
 }
 
 #[test]

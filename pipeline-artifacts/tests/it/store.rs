@@ -264,6 +264,46 @@ fn artifacts_go_only_into_empty_directories() {
 }
 
 #[test]
+fn a_file_is_not_replaced() {
+    let bench = Bench::new();
+    let artifact = bench
+        .store
+        .artifact(&bench.publish(&bench.tree("tree").filled(), "1.0.0"))
+        .unwrap();
+    let mine = bench.tree("mine").file("data", "mine").0;
+    let error = artifact.replace(&mine.join("data")).unwrap_err();
+    insta::assert_snapshot!(
+        text(&error, bench.dir.path()),
+        @"an artifact in the place of <dir>/mine/data cannot be stored: it is not a directory; name one, or a path where nothing is"
+    );
+    assert_eq!(fs::read(mine.join("data")).unwrap(), b"mine");
+    assert_eq!(fs::read_dir(&mine).unwrap().count(), 1);
+}
+
+#[test]
+fn two_that_fill_one_directory_lose_nothing() {
+    let bench = Bench::new();
+    let tree = bench.tree("tree").filled();
+    let artifact = bench.store.artifact(&bench.publish(&tree, "1.0.0")).unwrap();
+    let whole = files(&tree.0).len();
+    for round in 0..40 {
+        let live = bench.path(&format!("live-{round}"));
+        fs::create_dir(&live).unwrap();
+        let done: Vec<_> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| artifact.write_to(&live))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(done.iter().filter(|done| done.is_ok()).count(), 1, "{done:?}");
+        let refused = |error: &StoreError| matches!(error, StoreError::Refused { .. });
+        assert!(
+            done.iter().filter_map(|done| done.as_ref().err()).all(refused),
+            "{done:?}"
+        );
+        assert_eq!(files(&live).len(), whole, "round {round}");
+    }
+}
+
+#[test]
 fn publishers_in_threads_agree() {
     let bench = Bench::new();
     let trees: Vec<_> = (0..8)

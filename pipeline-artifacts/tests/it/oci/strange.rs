@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pipeline_artifacts::limits::{MAX_ATTACHMENT, MAX_PULLED_ATTACHMENTS};
 use pipeline_artifacts::oci::{Credentials, OciError, Remote, RemoteOptions};
-use pipeline_artifacts::{CollectError, Collection, LocalStore};
+use pipeline_artifacts::{CollectError, Collection, LocalStore, NewAttachment};
 use pipeline_core::{Digest, SignedDuration};
 use serde_json::json;
 
@@ -252,4 +252,70 @@ async fn no_more_attachments_are_pulled_than_are_allowed() {
         "{:?}",
         pulled.skipped.last()
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_blob_that_always_breaks_off_in_one_place_is_given_up() {
+    let bench = Bench::new();
+    let artifact = published(&bench, "1.4.0", "first");
+    let port = Strange {
+        blob: Box::new(|size| size / 2),
+        ..Strange::new(&bench)
+    }
+    .serve();
+    let store = LocalStore::open(bench.path("other")).unwrap();
+    let (remote, shop, version) = (one_by_one(port), shop(), v("1.4.0"));
+    let pull = remote.pull(&store, &shop, &version, Some(&artifact.digest));
+    let pulled = tokio::time::timeout(std::time::Duration::from_secs(60), pull).await;
+    let error = pulled.expect("it is given up").unwrap_err();
+    let said = text(&error, bench.dir.path());
+    assert!(said.starts_with("cannot pull blob sha256:"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_attachment_keeps_nobody_from_the_rest() {
+    let bench = Bench::new();
+    let artifact = published(&bench, "1.4.0", "first");
+    let good = bench
+        .store
+        .attach(&artifact.digest, &NewAttachment::note("good"))
+        .unwrap();
+    let (there, gone) = (bench.store.add_blob(b"there").unwrap(), Digest::of("gone"));
+    let empty =
+        json!({ "mediaType": "application/vnd.oci.empty.v1+json", "digest": Digest::of("{}"), "size": 2 });
+    let strange = |blob: Digest, size: u64| {
+        let manifest = json!({
+            "schemaVersion": 2, "mediaType": MANIFEST, "artifactType": "text/plain", "config": empty,
+            "layers": [{ "mediaType": "text/plain", "digest": blob, "size": size }],
+            "subject": { "mediaType": MANIFEST, "digest": artifact.digest, "size": 1 },
+        });
+        bench.store.add_blob(manifest.to_string().as_bytes()).unwrap()
+    };
+    let broken = [
+        (strange(there, 3), "it has more than 3 bytes"),
+        (strange(gone, 4), "there is no blob"),
+    ];
+    let listed = broken.iter().map(|(digest, _)| *digest).chain([good.digest]);
+    let listed: Vec<_> = listed
+        .map(|digest| json!({ "mediaType": MANIFEST, "digest": digest, "size": 1 }))
+        .collect();
+    let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": listed });
+    let list = format!("/manifests/{}", artifact.digest.to_string().replace(':', "-"));
+    let port = Strange {
+        answers: BTreeMap::from([(list, index.to_string().into_bytes())]),
+        ..Strange::new(&bench)
+    }
+    .serve();
+    let store = LocalStore::open(bench.path("other")).unwrap();
+    let pulled = remote(port, Credentials::Anonymous)
+        .pull(&store, &shop(), &v("1.4.0"), Some(&artifact.digest))
+        .await
+        .unwrap();
+    assert_eq!(pulled.attachments, [good.digest]);
+    assert_eq!(pulled.skipped.len(), 2, "{:?}", pulled.skipped);
+    for (digest, why) in broken {
+        let digest = digest.to_string();
+        let skipped = pulled.skipped.iter().find(|skipped| skipped.digest == digest);
+        assert!(skipped.unwrap().reason.contains(why), "{skipped:?}");
+    }
 }

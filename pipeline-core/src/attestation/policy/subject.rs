@@ -13,7 +13,8 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// An artifact under its name and version: so that nobody passes an old one off as a new one.
+    /// An artifact under its name and version: so that nobody passes an old one off as a new one. Build metadata is not
+    /// compared: `1.0.0+a` and `1.0.0+b` are one version, and a tag of a registry says neither.
     pub fn artifact(artifact: &ArtifactRef) -> Self {
         Self {
             name: Some(subject_name(artifact)),
@@ -38,6 +39,11 @@ impl Subject {
         self
     }
 
+    /// Whether a statement is about it; not whether it is believed. The tree is not asked.
+    pub fn is_in(&self, statement: &Statement) -> bool {
+        self.find(statement).is_some()
+    }
+
     /// The subject of a statement that it is.
     pub(super) fn find<'a>(&self, statement: &'a Statement) -> Option<&'a ResourceDescriptor> {
         find(statement, self.name.as_deref(), &self.digest)
@@ -55,9 +61,16 @@ impl Subject {
 }
 
 fn find<'a>(statement: &'a Statement, name: Option<&str>, digest: &Digest) -> Option<&'a ResourceDescriptor> {
-    let named = |found: &Option<String>| name.is_none() || found.as_deref() == name;
+    let name = name.map(without_build);
+    let named = |found: &Option<String>| name.is_none() || found.as_deref().map(without_build) == name;
     let mut subjects = statement.subjects.iter();
     subjects.find(|subject| named(&subject.name) && subject.has_sha256(digest))
+}
+
+/// A subject's name without the build metadata of its version, which ends where `#tree` begins.
+fn without_build(name: &str) -> (&str, &str) {
+    let (artifact, part) = name.split_at(name.find('#').unwrap_or(name.len()));
+    (artifact.split('+').next().unwrap_or_default(), part)
 }
 
 impl fmt::Display for Subject {

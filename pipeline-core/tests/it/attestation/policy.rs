@@ -421,6 +421,33 @@ async fn a_subject_may_be_asked_for_by_digest_alone() {
     }
 }
 
+#[tokio::test]
+async fn build_metadata_is_no_part_of_the_version_that_is_asked_for() {
+    let ci = ed25519(1);
+    let policy = policy(&[accepted("ci", &ci)], 1);
+    for (said, asked, good) in [
+        ("1.2.3", "1.2.3+build.5", true),
+        ("1.2.3+build.5", "1.2.3", true),
+        ("1.2.3+a", "1.2.3+b", true),
+        ("1.2.3-rc.1+a", "1.2.3-rc.1", true),
+        ("1.2.3-rc.1+a", "1.2.3", false),
+        ("1.2.4+a", "1.2.3+a", false),
+    ] {
+        let text = self::good()
+            .to_string()
+            .replace("shop@1.2.3", &format!("shop@{said}"));
+        let statement = serde_json::from_str(&text).unwrap();
+        let envelope = [signed(envelope(&statement), &[&ci]).await];
+        let asked_for = ArtifactRef {
+            version: asked.parse().unwrap(),
+            ..shop()
+        };
+        let subject = Subject::artifact(&asked_for).tree(tree());
+        let report = policy.verify(&envelope, &subject, now());
+        assert_eq!(report.allowed(), good, "{said} for {asked}: {report}");
+    }
+}
+
 /// A verifier of somebody else's, which says yes to everything.
 #[derive(Debug)]
 struct Credulous;
