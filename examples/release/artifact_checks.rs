@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use pipeline_artifacts::{Healed, LocalStore, StoreReport};
+use pipeline_artifacts::{Healed, HealedRecords, LocalStore, StoreReport};
 use pipeline_core::attestation::Policy;
 use pipeline_core::{ArtifactRef, ChainDisplay, Clock, StoreError, SystemClock};
 use serde_json::{Value, json};
@@ -36,15 +36,24 @@ pub async fn verify(
         let report = match heal_from {
             None => store.verify()?,
             Some(other) => {
-                let (healed, report) = heal(store, &open_other(other)?).await?;
+                let (healed, records, report) = heal(store, &open_other(other)?).await?;
                 let (whole, left) = (healed.healed.len(), healed.left.len());
                 text.push_str(&format!("healed {whole} of {} blobs\n", whole + left));
                 for (digest, why) in &healed.left {
                     text.push_str(&format!("  not healed: {digest}: {why}\n"));
                 }
+                for artifact in &records.healed {
+                    text.push_str(&format!(
+                        "took the record of {artifact}: compare its digest with the journal's\n"
+                    ));
+                }
+                for (path, why) in &records.left {
+                    text.push_str(&format!("  not healed: {}: {why}\n", path.display()));
+                }
                 let digests: Vec<_> = healed.healed.iter().map(|blob| blob.digest).collect();
                 data["healed"] = json!(digests);
                 data["left"] = json!(healed.left);
+                data["records"] = json!({ "healed": records.healed, "left": records.left });
                 report
             }
         };
@@ -103,18 +112,23 @@ fn read_all(store: &LocalStore, artifact: &ArtifactRef) -> Result<(), StoreError
     Ok(())
 }
 
-/// Takes what is broken from another store that has it. What only a manifest names that was broken itself is found when
-/// that one is whole again, so it goes on as long as there is more to heal.
-async fn heal(store: &LocalStore, other: &LocalStore) -> Result<(Healed, StoreReport), Problem> {
-    let mut all = Healed::default();
+/// Takes what is broken from another store that has it. What only a manifest or a record names that was broken itself is
+/// found when that one is whole again, so it goes on as long as there is more to heal.
+async fn heal(
+    store: &LocalStore,
+    other: &LocalStore,
+) -> Result<(Healed, HealedRecords, StoreReport), Problem> {
+    let (mut blobs, mut records) = (Healed::default(), HealedRecords::default());
     loop {
         let report = store.verify()?;
         let healed = store.heal(&report, other).await?;
-        all.left = healed.left;
-        if healed.healed.is_empty() {
-            return Ok((all, report));
+        let found = store.heal_records(&report, other)?;
+        (blobs.left, records.left) = (healed.left, found.left);
+        if healed.healed.is_empty() && found.healed.is_empty() {
+            return Ok((blobs, records, report));
         }
-        all.healed.extend(healed.healed);
+        blobs.healed.extend(healed.healed);
+        records.healed.extend(found.healed);
     }
 }
 

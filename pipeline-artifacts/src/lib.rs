@@ -110,7 +110,7 @@ pub use package::{
     AttestError, Attestor, EnvironmentFreeSettings, JournalOrigin, Origin, Package, PackageError,
     PackageSettings, PackageSettingsError, VersionSource,
 };
-pub use promote::{Healed, Promoted, Promotion};
+pub use promote::{Healed, HealedRecords, Promoted, Promotion};
 pub use rebuild::{RebuildError, RebuildReport, Rebuilder, RecordedBuild, rebuild};
 pub use retention::{
     Age, AgeParseError, CarriedOut, CarryOutError, Fate, RetentionDecision, RetentionPlan, RetentionPolicy,

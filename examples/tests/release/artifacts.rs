@@ -411,8 +411,12 @@ fn a_damaged_record_hides_no_other_damage() {
     );
     let healed = space
         .json(&["artifact", "verify", "--heal-from", &copy.display().to_string()])
-        .expect(1);
+        .expect(0);
     assert_eq!(healed.document["healed"].as_array().unwrap().len(), 1, "{healed}");
+    let taken = &healed.document["records"]["healed"];
+    assert_eq!(text(&taken[0]["digest"]), format!("sha256:{digest}"), "{healed}");
+    space.release(&["artifact", "verify", "app"]).expect(0);
+    space.assert_verifies();
 }
 
 #[test]

@@ -72,6 +72,19 @@ impl Catalog {
         Ok(published)
     }
 
+    /// Writes a record in the place of one that cannot be read, which stays in the quarantine; `false` when there is
+    /// something else than a file.
+    pub(crate) fn replace(&self, publication: &Publication) -> Result<bool, StoreError> {
+        let ArtifactRef { name, version, .. } = &publication.artifact;
+        let path = self.dir_of(name).join(FileName::record(version));
+        if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
+            return Ok(false);
+        }
+        self.store.keep_record_aside(&path)?;
+        self.store.write_over(&publication.record()?, &path)?;
+        Ok(true)
+    }
+
     /// The record of a version, also of one that was yanked or removed. Build metadata is not compared.
     ///
     /// # Errors

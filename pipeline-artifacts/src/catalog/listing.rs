@@ -108,7 +108,10 @@ pub(super) fn record(
     version: &Version,
 ) -> Result<Option<Publication>, StoreError> {
     let path = dir.join(FileName::record(version));
-    read(&path, |bytes| Publication::read(bytes, name, version))
+    read(&path, |bytes| {
+        Publication::read(bytes, name, version)
+            .map_err(|reason| format!("{reason}; a store that has it can give it back (`heal_records`)"))
+    })
 }
 
 /// What the marks of a version come to.

@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex, Weak};
 use async_trait::async_trait;
 use pipeline_core::{Artifact, ArtifactName, ArtifactRef, ArtifactStore, Digest, StoreError};
 use semver::Version;
+use tempfile::NamedTempFile;
 
-use super::blocking;
 use super::disk::{failed, make_dir, seal, sync_dir};
 use super::gate::GATE;
 use super::temp::Session;
+use super::{Lease, blocking};
 use crate::catalog::View;
 
 /// A store in a directory. Cloning is cheap; clones are the same store. Any number of threads and processes
@@ -220,11 +221,7 @@ impl LocalStore {
     /// one already, which stays as it is.
     pub(crate) fn write_new(&self, bytes: &[u8], path: &Path) -> Result<bool, StoreError> {
         let lease = self.lease()?;
-        let mut file = lease.file()?;
-        file.write_all(bytes)
-            .and_then(|()| seal(file.as_file()))
-            .map_err(failed("cannot write a new", path))?;
-        let written = match file.persist_noclobber(path) {
+        let written = match written(&lease, bytes, path)?.persist_noclobber(path) {
             Ok(_) => true,
             Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => false,
             Err(error) => return Err(failed("cannot store", path)(error.error)),
@@ -232,6 +229,23 @@ impl LocalStore {
         path.parent().map_or(Ok(()), sync_dir)?;
         Ok(written)
     }
+
+    /// Writes a file, whole and durable, in the place of one that is there.
+    pub(crate) fn write_over(&self, bytes: &[u8], path: &Path) -> Result<(), StoreError> {
+        let lease = self.lease()?;
+        let file = written(&lease, bytes, path)?.persist(path);
+        file.map_err(|error| failed("cannot store", path)(error.error))?;
+        path.parent().map_or(Ok(()), sync_dir)
+    }
+}
+
+/// A file with these bytes, which are durable before it has a name.
+fn written(lease: &Lease, bytes: &[u8], path: &Path) -> Result<NamedTempFile, StoreError> {
+    let mut file = lease.file()?;
+    file.write_all(bytes)
+        .and_then(|()| seal(file.as_file()))
+        .map_err(failed("cannot write a new", path))?;
+    Ok(file)
 }
 
 /// Why a store is not opened whose mark is not ours.

@@ -74,6 +74,19 @@ impl LocalStore {
         }
     }
 
+    /// Puts what lies in the place of a record into the quarantine as well, under the digest of its bytes.
+    pub(crate) fn keep_record_aside(&self, path: &Path) -> Result<(), StoreError> {
+        let digest = match File::open(path) {
+            Ok(file) => Digest::of_reader(file).map_err(failed("cannot read", path))?.0,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            // It cannot be opened, but it can be kept.
+            Err(_) => Digest::of(path.as_os_str().as_encoded_bytes()),
+        };
+        let to = self.free_in_quarantine(&digest)?;
+        fs::hard_link(path, &to).map_err(failed("cannot link to the quarantine", path))?;
+        sync_dir(&self.quarantine_dir())
+    }
+
     fn quarantine_dir(&self) -> PathBuf {
         self.root().join("quarantine")
     }

@@ -6,6 +6,7 @@ use pipeline_core::{ArtifactName, Digest};
 use semver::Version;
 
 use super::blob::digest_of;
+use crate::catalog::FileName;
 
 /// What a verification found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +80,26 @@ impl Problem {
             ProblemKind::Damaged | ProblemKind::Missing | ProblemKind::Unreadable => {
                 digest_of(self.path.strip_prefix("blobs/sha256").ok()?.as_os_str())
             }
+        }
+    }
+}
+
+impl Problem {
+    /// The name and version whose record it is about, when it is about one: which
+    /// [another store](crate::LocalStore::heal_records) may have.
+    pub fn record(&self) -> Option<(ArtifactName, Version)> {
+        if self.kind == ProblemKind::Unexpected {
+            return None;
+        }
+        let (name, file) = self
+            .path
+            .strip_prefix("catalog")
+            .ok()?
+            .to_str()?
+            .split_once('/')?;
+        match FileName::parse(file)? {
+            FileName::Record(version) => Some((ArtifactName::new(name).ok()?, version)),
+            FileName::Mark(..) => None,
         }
     }
 }

@@ -14,7 +14,7 @@ use semver::Version;
 
 use crate::{Bench, damage, shop, text, v};
 
-fn because(reason: &str) -> Because {
+pub(crate) fn because(reason: &str) -> Because {
     let at = "2026-11-25T12:00:00Z".parse().unwrap();
     Because::new(reason, Actor::person("ada").unwrap(), at).unwrap()
 }
@@ -374,7 +374,7 @@ fn the_index_is_what_is_read() {
     fs::remove_file(bench.path("store/cache/catalog.index")).unwrap();
     let store = LocalStore::open(bench.path("store")).unwrap();
     let error = store.catalog().versions(&"n0".parse().unwrap()).unwrap_err();
-    insta::assert_snapshot!(text(&error, bench.dir.path()), @"record <dir>/store/catalog/n0/1.1.0.json is damaged: its seal does not fit its content");
+    insta::assert_snapshot!(text(&error, bench.dir.path()), @"record <dir>/store/catalog/n0/1.1.0.json is damaged: its seal does not fit its content; a store that has it can give it back (`heal_records`)");
 }
 
 #[test]

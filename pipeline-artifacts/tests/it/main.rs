@@ -19,6 +19,7 @@ mod conformance;
 mod corruption;
 mod crash;
 mod fuzz;
+mod heal_records;
 mod hostile;
 mod kill;
 mod layers;

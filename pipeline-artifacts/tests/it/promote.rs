@@ -13,7 +13,7 @@ use pipeline_core::{ArtifactStore, Digest, StoreError};
 use crate::{Bench, damage, files, shop, v};
 
 #[tokio::main(flavor = "current_thread")]
-async fn wait<T>(future: impl Future<Output = T>) -> T {
+pub(crate) async fn wait<T>(future: impl Future<Output = T>) -> T {
     future.await
 }
 
