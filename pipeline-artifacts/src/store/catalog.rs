@@ -50,13 +50,25 @@ impl LocalStore {
         let needed = self.needed(&digest)?;
         publication.bytes = Some(needed.iter().map(|blob| blob.size).sum());
         publication.manifest_bytes = self.blob_size(&digest)?;
-        let published = {
-            let _gate = self.commit_lock()?;
+        publication.record()?;
+        let name = publication.artifact.name.clone();
+        let layout = Layout::of(self, &name);
+        let change = layout.lock()?;
+        let inserted = self.commit_lock().and_then(|_gate| {
             self.keep(&needed)?;
-            self.catalog().insert(&publication)?
-        };
-        Layout::of(self, &published.artifact.name).write()?;
-        Ok(published)
+            self.catalog().insert(&publication)
+        });
+        match inserted {
+            Ok(published) => {
+                change.published(&published)?;
+                self.finish_attaching()?;
+                Ok(published)
+            }
+            Err(error) => {
+                change.failed()?;
+                Err(error)
+            }
+        }
     }
 
     /// Every blob that a manifest needs, itself among them.
