@@ -13,6 +13,9 @@ pub const MAX_TARGET: usize = 1024;
 /// The most entries: files, directories and links together.
 pub const MAX_ENTRIES: usize = 1_000_000;
 
+/// How often the links of an artifact may lead through other links, all of them together.
+pub const MAX_LINK_HOPS: usize = 1_000_000;
+
 /// The largest table of contents, in bytes.
 pub const MAX_TOC: u64 = 512 * 1024 * 1024;
 

@@ -1,7 +1,7 @@
 use std::fs;
 
-use pipeline_artifacts::{LocalStore, Packer, Publication, Selection};
-use pipeline_core::{ArtifactName, ArtifactRef, Digest, canonical_json};
+use pipeline_artifacts::{Because, LocalStore, NewAttachment, Packer, Publication, Selection};
+use pipeline_core::{Actor, ArtifactName, ArtifactRef, Digest, Timestamp, canonical_json};
 use semver::Version;
 use serde_json::json;
 
@@ -90,8 +90,8 @@ pub(super) fn measure(settings: &Settings<'_>, sink: &mut dyn Sink) -> Result<()
     publish(settings, sink)
 }
 
-/// How long publishing takes when a name has so many versions already, two things attached to each. Not durable: the view
-/// that other tools read is what grows.
+/// How long publishing, yanking and attaching take when a name has so many versions already, two things attached to each.
+/// Not durable: the view that other tools read is what grows.
 fn publish(settings: &Settings<'_>, sink: &mut dyn Sink) -> Result<(), Failure> {
     let ground = settings.ground()?;
     let tree = ground.empty("published")?;
@@ -128,16 +128,22 @@ fn publish(settings: &Settings<'_>, sink: &mut dyn Sink) -> Result<(), Failure> 
                 fs::write(referrers.join(digest.hex()), "")?;
             }
         }
-        let mut samples = Samples::of(1);
+        let why = Because::new("measured", Actor::service("bench")?, Timestamp::UNIX_EPOCH)?;
+        let mut samples = Samples::of(3);
         for round in 0..=5 {
             let version = Version::new(2, 0, round);
             let (published, _) = time(|| Ok(store.publish(&name, &version, &packed.digest)?))?;
+            let (yanked, _) = time(|| Ok(store.catalog().yank(&name, &Version::new(1, 0, round), &why)?))?;
+            let note = NewAttachment::note(format!("round {round}"));
+            let (attached, _) = time(|| Ok(store.attach(&packed.digest, &note)?))?;
             if round > 0 {
-                samples.push(&[published.as_secs_f64() * 1e3]);
+                samples.push(&[published, yanked, attached].map(|time| time.as_secs_f64() * 1e3));
             }
         }
-        let told = format!("catalog, publish: {before} versions of the name before");
-        sink.figure(Figure::told(told, samples.median(0), "ms"))?;
+        for (column, what) in ["publish", "yank", "attach"].into_iter().enumerate() {
+            let told = format!("catalog, {what}: {before} versions of the name before");
+            sink.figure(Figure::told(told, samples.median(column), "ms"))?;
+        }
     }
     ground.gone(WORK)?;
     ground.gone("published")?;

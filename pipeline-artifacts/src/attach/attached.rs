@@ -117,6 +117,7 @@ impl LocalStore {
             what: format!("artifact {artifact}"),
         })?;
         needed.insert(needs(*artifact, subject));
+        let attaching = self.begin_attaching(artifact, &digest)?;
         {
             // Until it is noted, nothing is taken away of what it needs.
             let _gate = self.commit_lock()?;
@@ -124,6 +125,8 @@ impl LocalStore {
             self.add_referrer(artifact, &digest)?;
         }
         self.write_layouts_of(artifact)?;
+        attaching.done()?;
+        self.finish_attaching()?;
         Ok(Attachment::new(digest, *artifact, &manifest))
     }
 

@@ -5,7 +5,7 @@ use pipeline_core::{ArtifactName, ArtifactRef, StoreError};
 use semver::Version;
 
 use super::file_name::FileName;
-use super::{Because, Mark, MarkKind, Publication, Standing, Versions, listing};
+use super::{Because, Layout, Mark, MarkKind, Publication, Standing, Versions, listing};
 use crate::LocalStore;
 use crate::store::disk::{make_dir, sync_dir};
 
@@ -36,7 +36,7 @@ impl LocalStore {
 
 impl Catalog {
     /// Writes a record, which then stands for ever; tells the one that does. Whether the artifact is whole is
-    /// the store's business.
+    /// the store's business. The layout of the name must be [locked](Layout::lock).
     pub(crate) fn insert(&self, publication: &Publication) -> Result<Publication, StoreError> {
         let ArtifactRef {
             name,
@@ -68,7 +68,7 @@ impl Catalog {
             });
         }
         let again = Because::itself("the same content was published again", publication.published_at);
-        self.mark(name, version, MarkKind::Restored, &again)?;
+        self.write_mark(name, version, MarkKind::Restored, &again)?;
         Ok(published)
     }
 
@@ -196,7 +196,7 @@ impl Catalog {
         self.mark(name, version, MarkKind::Unyanked, why)
     }
 
-    /// Writes a mark, unless it would change nothing.
+    /// Writes a mark, unless it would change nothing. Whoever removes versions makes the layout anew afterwards.
     pub(crate) fn mark(
         &self,
         name: &ArtifactName,
@@ -209,6 +209,31 @@ impl Catalog {
                 what: format!("{name} {version}"),
             });
         }
+        let layout = Layout::of(&self.store, name);
+        let change = layout.lock()?;
+        match self.write_mark(name, version, kind, why) {
+            Ok(standing) => {
+                match kind {
+                    MarkKind::Yanked | MarkKind::Unyanked => change.unseen()?,
+                    // Its tag comes or goes; whoever removes many makes the index once.
+                    MarkKind::Removed | MarkKind::Restored => drop(change),
+                }
+                Ok(standing)
+            }
+            Err(error) => {
+                change.failed()?;
+                Err(error)
+            }
+        }
+    }
+
+    fn write_mark(
+        &self,
+        name: &ArtifactName,
+        version: &Version,
+        kind: MarkKind,
+        why: &Because,
+    ) -> Result<Standing, StoreError> {
         loop {
             let mut standing = self.standing(name, version)?;
             if standing.is_already(kind) {

@@ -4,16 +4,17 @@ use std::io::{self, Write};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use pipeline_core::{ArtifactName, Digest, StoreError, canonical_json};
-use serde::{Deserialize, Serialize};
+use pipeline_core::{ArtifactName, CanonicalError, Digest, StoreError};
 
+use super::Publication;
+use super::layout_index::{Item, has_tag_of, splice, text_of};
+use super::layout_seal::LayoutSeal;
+use super::publication::plain;
+use super::stamp::Stamp;
 use crate::LocalStore;
-use crate::form::{Descriptor, Manifest, media};
+use crate::form::Manifest;
 use crate::store::Locked;
 use crate::store::disk::{failed, make_dir};
-
-/// The version of a tag, in `index.json` only (OCI image specification 1.1, "Annotations").
-const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
 const LAYOUT_FILE: &str = "oci-layout";
 const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
@@ -24,8 +25,10 @@ const UNFINISHED: &str = ".new";
 
 /// One name as an OCI image layout that other tools read: a tag for each version, and what is attached to them.
 ///
-/// A view: everything in it is written anew from the records, under a lock, so nobody's version is lost when many
-/// publish. It is not flushed; after a power cut the next publication, or [`LocalStore::write_layouts`], makes it whole.
+/// A view, which can be made from the records. Whoever changes what it shows has it [locked](Layout::lock) meanwhile, so
+/// nobody's version is lost when many publish, and puts the change into the index that is there when its
+/// [seal](LayoutSeal) proves that it shows everything else. It is not flushed; after a power cut the next publication, or
+/// [`LocalStore::write_layouts`], makes it whole.
 #[derive(Debug)]
 pub(crate) struct Layout<'a> {
     store: &'a LocalStore,
@@ -33,43 +36,42 @@ pub(crate) struct Layout<'a> {
     dir: PathBuf,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Index {
-    schema_version: u32,
-    media_type: String,
-    manifests: Vec<Descriptor>,
+/// A layout that is locked and has no seal, while the catalog is changed. Dropped before the change is in the index, it is
+/// made from the records the next time.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct LayoutChange<'a> {
+    layout: &'a Layout<'a>,
+    /// The seal that was broken, if it fitted the catalog.
+    before: Option<LayoutSeal>,
+    _held: Locked,
 }
 
 impl LocalStore {
     /// Writes the OCI layouts of all names anew. They are kept up to date by themselves; this is for a store that came
-    /// from a backup, or after a power cut.
+    /// from a backup, after a power cut, or when somebody changed the files of the store by hand.
     ///
     /// # Errors
     ///
     /// When the catalog cannot be read or a layout cannot be written.
     pub fn write_layouts(&self) -> Result<(), StoreError> {
-        self.catalog()
-            .names()?
-            .iter()
-            .try_for_each(|name| Layout::of(self, name).write())
+        for name in &self.catalog().names()? {
+            Layout::of(self, name).lock()?.anew()?;
+        }
+        self.finish_attaching()
     }
 
-    /// Writes the layouts anew of the names that have a version with this manifest. That a record is damaged is for `verify`
-    /// to tell of: the view of that name stays as it was.
+    /// Brings those layouts up to date that have a version with this manifest.
     pub(crate) fn write_layouts_of(&self, manifest: &Digest) -> Result<(), StoreError> {
         let write = |name: &ArtifactName| {
             let versions = self.catalog().versions(name)?;
             match versions.kept().any(|entry| entry.digest == *manifest) {
-                true => Layout::of(self, name).write(),
+                true => Layout::of(self, name).lock()?.attached(),
                 false => Ok(()),
             }
         };
         for name in self.view().names()? {
-            match write(&name) {
-                Ok(()) | Err(StoreError::Damaged { .. }) => {}
-                Err(error) => return Err(error),
-            }
+            as_far_as_known(write(&name))?;
         }
         Ok(())
     }
@@ -81,35 +83,39 @@ impl<'a> Layout<'a> {
         Self { store, name, dir }
     }
 
-    /// Writes the layout anew, if it says something else.
-    pub(crate) fn write(&self) -> Result<(), StoreError> {
+    /// Locks it, before the catalog is changed. Ask for it before any lock that is held for short.
+    pub(crate) fn lock(&'a self) -> Result<LayoutChange<'a>, StoreError> {
+        // All layouts may be gone: they are a view.
+        self.dir.parent().map_or(Ok(()), make_dir)?;
         make_dir(&self.dir)?;
         let lock = self.dir.join(LOCK);
         let held = File::options().create(true).append(true).open(&lock);
         let held = held.map_err(failed("cannot open", &lock))?;
-        let _held = Locked::alone(held).map_err(failed("cannot lock", &lock))?;
-        // Only now: whoever comes later sees what this one saw, and more.
-        let index = Index {
-            schema_version: 2,
-            media_type: media::INDEX.to_owned(),
-            manifests: self.manifests()?,
-        };
-        let index = canonical_json(&index).map_err(|error| StoreError::Other(Box::new(error)))?;
-        self.replace(LAYOUT_FILE, LAYOUT)?;
-        let blobs = self.dir.join(BLOBS);
-        match symlink(Path::new("../..").join(BLOBS), &blobs) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(failed("cannot create the link", &blobs)(error)),
-        }
-        self.replace(INDEX_FILE, &index)
+        let held = Locked::alone(held).map_err(failed("cannot lock", &lock))?;
+        let catalog = self.catalog_stamp()?;
+        let before = LayoutSeal::read(&self.dir).filter(|seal| Some(seal.catalog) == catalog);
+        LayoutSeal::break_off(&self.dir)?;
+        Ok(LayoutChange {
+            layout: self,
+            before,
+            _held: held,
+        })
     }
 
-    /// Every version that is kept, then what is attached to each.
-    fn manifests(&self) -> Result<Vec<Descriptor>, StoreError> {
+    fn catalog_stamp(&self) -> Result<Option<Stamp>, StoreError> {
+        let dir = self.store.view().dir_of(self.name);
+        Stamp::of(&dir).map_err(failed("cannot read", &dir))
+    }
+
+    fn index_stamp(&self) -> Result<Option<Stamp>, StoreError> {
+        let path = self.dir.join(INDEX_FILE);
+        Stamp::of(&path).map_err(failed("cannot read", &path))
+    }
+
+    /// Every version that is kept, and what is attached to each.
+    fn items(&self) -> Result<Vec<Item>, StoreError> {
         let versions = self.store.catalog().versions(self.name)?;
-        let mut tags = Vec::new();
-        let (mut attached, mut known) = (Vec::new(), BTreeSet::new());
+        let (mut items, mut subjects) = (Vec::new(), BTreeSet::new());
         for entry in versions.kept() {
             let size = match entry.manifest_bytes {
                 Some(size) => Some(size),
@@ -117,59 +123,180 @@ impl<'a> Layout<'a> {
             };
             // A manifest that is gone has no place in a layout; `verify` tells of it.
             let Some(size) = size else { continue };
-            let mut tag = Descriptor::new(media::MANIFEST, entry.digest, size);
-            tag.artifact_type = Some(media::ARTIFACT.to_owned());
-            tag.annotations
-                .insert(REF_NAME.to_owned(), tag_of(&entry.version));
-            tags.push(tag);
+            items.push(Item::tag(plain(&entry.version), entry.digest, size).map_err(other)?);
             // Several versions may stand for one artifact.
-            if known.insert(entry.digest) {
-                self.attachments(&entry.digest, &mut known, &mut attached)?;
+            if subjects.insert(entry.digest) {
+                items.extend(self.attached_to(&entry.digest)?);
             }
         }
-        tags.extend(attached);
-        Ok(tags)
+        Ok(items)
     }
 
-    fn attachments(
-        &self,
-        subject: &Digest,
-        known: &mut BTreeSet<Digest>,
-        into: &mut Vec<Descriptor>,
-    ) -> Result<(), StoreError> {
+    fn attached_to(&self, subject: &Digest) -> Result<Vec<Item>, StoreError> {
+        let mut items = Vec::new();
         for digest in self.store.attached_to(subject)? {
-            if !known.insert(digest) {
-                continue;
-            }
-            // One that is damaged or gone is for `verify` to tell of.
-            let Ok(bytes) = self.store.read_blob(&digest) else {
-                continue;
-            };
-            let mut found = Descriptor::new(media::MANIFEST, digest, bytes.len() as u64);
-            found.artifact_type = Manifest::parse(&bytes)
-                .ok()
-                .and_then(|manifest| manifest.artifact_type);
-            into.push(found);
+            items.extend(self.attached(&digest)?);
         }
-        Ok(())
+        Ok(items)
     }
 
-    /// Replaces a file whole, unless it is so already. The lock is held, so the name of what is unfinished is free, or
-    /// a killed process left it.
-    fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        let path = self.dir.join(name);
-        if fs::read(&path).is_ok_and(|found| found == bytes) {
-            return Ok(());
+    fn attached(&self, digest: &Digest) -> Result<Option<Item>, StoreError> {
+        // One that is damaged or gone is for `verify` to tell of.
+        let Ok(bytes) = self.store.read_blob(digest) else {
+            return Ok(None);
+        };
+        let manifest = Manifest::parse(&bytes).ok();
+        let artifact_type = manifest.and_then(|manifest| manifest.artifact_type);
+        let item = Item::attached(*digest, bytes.len() as u64, artifact_type);
+        item.map(Some).map_err(other)
+    }
+
+    /// What there is besides the index.
+    fn write_frame(&self) -> Result<(), StoreError> {
+        let path = self.dir.join(LAYOUT_FILE);
+        if !fs::read(&path).is_ok_and(|found| found == LAYOUT) {
+            self.replace(LAYOUT_FILE, [LAYOUT])?;
         }
+        let blobs = self.dir.join(BLOBS);
+        match symlink(Path::new("../..").join(BLOBS), &blobs) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                Err(failed("cannot create the link", &blobs)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Replaces a file whole. The lock is held, so the name of what is unfinished is free, or a killed process left it.
+    fn replace<'b>(&self, name: &str, pieces: impl IntoIterator<Item = &'b [u8]>) -> Result<(), StoreError> {
+        let path = self.dir.join(name);
         let unfinished = self.dir.join(format!("{name}{UNFINISHED}"));
         File::create(&unfinished)
-            .and_then(|mut file| file.write_all(bytes))
+            .and_then(|mut file| pieces.into_iter().try_for_each(|piece| file.write_all(piece)))
             .and_then(|()| fs::rename(&unfinished, &path))
             .map_err(failed("cannot write", &path))
     }
 }
 
-/// A version as a registry's tag, which has no `+`.
-fn tag_of(version: &semver::Version) -> String {
-    super::publication::plain(version).to_string()
+impl LayoutChange<'_> {
+    /// To be called when a version was published, and nothing else was changed.
+    pub(crate) fn published(self, publication: &Publication) -> Result<(), StoreError> {
+        self.add(Some(publication))
+    }
+
+    /// To be called when something was attached.
+    fn attached(self) -> Result<(), StoreError> {
+        self.add(None)
+    }
+
+    /// To be called when the catalog was changed in a way that the index does not show.
+    pub(crate) fn unseen(self) -> Result<(), StoreError> {
+        match self.before {
+            Some(seal) => self.seal(self.layout.catalog_stamp()?, Some(seal.index), seal.digest),
+            None => Ok(()),
+        }
+    }
+
+    /// To be called when the catalog was to be changed and perhaps was not.
+    pub(crate) fn failed(self) -> Result<(), StoreError> {
+        match self.before {
+            Some(seal) if Some(seal.catalog) == self.layout.catalog_stamp()? => seal.write(&self.layout.dir),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes the index from the records.
+    pub(crate) fn anew(self) -> Result<(), StoreError> {
+        let layout = self.layout;
+        // Before the records are read: what somebody changes who has no lock counts as new.
+        let catalog = layout.catalog_stamp()?;
+        let text = text_of(layout.items()?);
+        layout.write_frame()?;
+        let path = layout.dir.join(INDEX_FILE);
+        if !fs::read(&path).is_ok_and(|found| found == text) {
+            layout.replace(INDEX_FILE, [&text[..]])?;
+        }
+        self.seal(catalog, layout.index_stamp()?, Digest::of(&text))
+    }
+
+    /// Puts a version, and what is being attached at this moment, into the index that is there; makes it from the records
+    /// when that is not known to be right.
+    fn add(self, publication: Option<&Publication>) -> Result<(), StoreError> {
+        let layout = self.layout;
+        let index = layout.index_stamp()?;
+        let text = fs::read(layout.dir.join(INDEX_FILE));
+        let (Some(seal), Ok(text)) = (self.before.filter(|seal| Some(seal.index) == index), text) else {
+            return self.anew();
+        };
+        let Some(items) = self.news(&text, publication)? else {
+            return self.anew();
+        };
+        let spliced = splice(&text, items);
+        let spliced = spliced.and_then(|spliced| Some((spliced.digest(&seal.digest)?, spliced)));
+        let Some((digest, spliced)) = spliced else {
+            return self.anew();
+        };
+        layout.write_frame()?;
+        if !spliced.is_same() {
+            layout.replace(INDEX_FILE, spliced.pieces())?;
+        }
+        self.seal(layout.catalog_stamp()?, layout.index_stamp()?, digest)
+    }
+
+    /// What may not be in the index yet.
+    fn news(&self, text: &[u8], publication: Option<&Publication>) -> Result<Option<Vec<Item>>, StoreError> {
+        let (layout, mut items) = (self.layout, Vec::new());
+        let mut subject = None;
+        if let Some(Publication {
+            artifact,
+            manifest_bytes,
+            ..
+        }) = publication
+        {
+            let standing = layout.store.catalog().standing(layout.name, &artifact.version)?;
+            let Some(size) = manifest_bytes.filter(|_| standing.removed.is_none()) else {
+                return Ok(None);
+            };
+            items.push(Item::tag(plain(&artifact.version), artifact.digest, size).map_err(other)?);
+            // When another version stands for it, what is attached is listed.
+            if !has_tag_of(text, &artifact.digest) {
+                items.extend(layout.attached_to(&artifact.digest)?);
+                subject = Some(artifact.digest);
+            }
+        }
+        for attaching in layout.store.attaching()? {
+            let listed = subject == Some(attaching.subject) || has_tag_of(text, &attaching.subject);
+            if listed
+                && layout
+                    .store
+                    .is_attached(&attaching.subject, &attaching.attachment)?
+            {
+                items.extend(layout.attached(&attaching.attachment)?);
+            }
+        }
+        Ok(Some(items))
+    }
+
+    fn seal(&self, catalog: Option<Stamp>, index: Option<Stamp>, digest: Digest) -> Result<(), StoreError> {
+        let (Some(catalog), Some(index)) = (catalog, index) else {
+            return Ok(());
+        };
+        let seal = LayoutSeal {
+            catalog,
+            index,
+            digest,
+        };
+        seal.write(&self.layout.dir)
+    }
+}
+
+/// A damaged record of another version is for `verify` to tell of: the view of its name stays as it was until then.
+pub(crate) fn as_far_as_known(written: Result<(), StoreError>) -> Result<(), StoreError> {
+    match written {
+        Err(StoreError::Damaged { .. }) => Ok(()),
+        written => written,
+    }
+}
+
+fn other(error: CanonicalError) -> StoreError {
+    StoreError::Other(Box::new(error))
 }

@@ -1,5 +1,6 @@
 //! Names and versions, and the digests that they stand for.
 
+mod attaching;
 #[expect(
     clippy::module_inception,
     reason = "a file is named for the noun that it defines"
@@ -11,6 +12,8 @@ mod file_name;
 mod index_file;
 mod index_store;
 mod layout;
+mod layout_index;
+mod layout_seal;
 mod listing;
 mod mark;
 mod publication;
@@ -25,7 +28,7 @@ pub use catalog::Catalog;
 pub use entry::{CatalogEntry, Versions};
 pub use error::SelectError;
 pub(crate) use file_name::FileName;
-pub(crate) use layout::Layout;
+pub(crate) use layout::{Layout, as_far_as_known};
 pub use mark::{Because, Mark, MarkKind, Standing};
 pub use publication::Publication;
 pub use query::{ArtifactQuery, DigestPrefix, QueryParseError};

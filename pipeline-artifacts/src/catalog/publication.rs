@@ -100,7 +100,11 @@ impl Publication {
     }
 
     /// The bytes of its record.
-    pub(super) fn record(&self) -> Result<Vec<u8>, StoreError> {
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Refused`] when it is too large.
+    pub(crate) fn record(&self) -> Result<Vec<u8>, StoreError> {
         let ArtifactRef { name, version, .. } = &self.artifact;
         let refused = |reason| StoreError::Refused {
             what: format!("{name} {version}"),

@@ -1,9 +1,11 @@
+use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
-/// What a directory looked like when it was listed: another stamp means other content.
+/// What a directory looked like when it was listed, or a file that nobody writes to when it was read: another stamp means
+/// other content.
 ///
 /// The file system changes a directory's `ctime` whenever a name in it comes or goes, and nobody can set it. But
 /// its clock ticks in steps: a name that comes within the tick of the listing leaves the stamp as it was. So a
@@ -20,7 +22,7 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    /// The stamp of a directory; `None` when there is none.
+    /// The stamp of a directory or a file; `None` when there is none.
     pub(super) fn of(dir: &Path) -> io::Result<Option<Self>> {
         match fs::metadata(dir) {
             Ok(found) => Ok(Some(Self {
@@ -33,9 +35,26 @@ impl Stamp {
         }
     }
 
+    /// Reads what [`Display`](fmt::Display) writes.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let mut numbers = text.split(' ');
+        let stamp = Self {
+            inode: numbers.next()?.parse().ok()?,
+            seconds: numbers.next()?.parse().ok()?,
+            nanos: numbers.next()?.parse().ok()?,
+        };
+        numbers.next().is_none().then_some(stamp)
+    }
+
     /// Whether the directory was last changed before this moment.
     pub(super) fn is_before(&self, now: Tick) -> bool {
         (self.seconds, self.nanos) < (now.seconds, now.nanos)
+    }
+}
+
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.inode, self.seconds, self.nanos)
     }
 }
 
@@ -85,5 +104,10 @@ mod tests {
             assert_ne!(stamp, Stamp::of(&inside).unwrap().unwrap(), "round {round}");
         }
         assert_eq!(Stamp::of(&dir.path().join("none")).unwrap(), None);
+        let stamp = Stamp::of(&inside).unwrap().unwrap();
+        assert_eq!(Stamp::parse(&stamp.to_string()), Some(stamp));
+        for other in ["", "1 2", "1 2 3 4", "1 2 x"] {
+            assert_eq!(Stamp::parse(other), None, "{other}");
+        }
     }
 }

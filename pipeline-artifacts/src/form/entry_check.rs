@@ -4,7 +4,7 @@ use super::{check_path, check_target, parent};
 use crate::limits;
 
 /// Checks entries one after another, as they must stand in a table of contents: each path once and well-formed, sorted by
-/// its bytes, its directory listed before it. Where links lead is for [`leads_out`](super::leads_out).
+/// its bytes, its directory listed before it. Where links lead is for [`Links`](super::Links).
 ///
 /// It holds the last path, and which directories that begins with. No other can still have something in it: whatever lies
 /// below a directory, and whatever sorts between that and the directory itself, begins with the directory's path (`a`, `a-b`,

@@ -1,4 +1,4 @@
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::hash::{DefaultHasher, Hasher};
 
 use pipeline_core::{ArtifactEntry, EntryKind};
 
@@ -8,104 +8,184 @@ use crate::limits;
 /// How many links Linux follows before it gives up (`path_resolution(7)`).
 const MAX_HOPS: usize = 40;
 
-/// Whether following a link ever leaves the tree, even on the way. A link that leads nowhere or in a circle stays inside.
-/// It may lead through others, so its own text does not tell; `target_of` tells the target of the link at a path, if
-/// there is one.
-pub(crate) fn leads_out<E>(
-    path: &str,
-    target: &str,
-    mut target_of: impl FnMut(&str) -> Result<Option<String>, E>,
-) -> Result<bool, E> {
-    let mut at = parent(path).unwrap_or_default().to_owned();
-    let mut ahead = target.to_owned();
-    let mut from = 0;
-    let mut hops = 0;
-    while from < ahead.len() {
-        let part = ahead[from..].split('/').next().unwrap_or_default();
-        let rest = ahead.len().min(from + part.len() + 1);
-        from = rest;
-        match part {
-            "" | "." => {}
-            ".." if at.is_empty() => return Ok(true),
-            ".." => at.truncate(parent(&at).map_or(0, str::len)),
-            name => {
-                let directory = at.len();
-                if directory > 0 {
-                    at.push('/');
-                }
-                at.push_str(name);
-                if let Some(next) = target_of(&at)? {
-                    hops += 1;
-                    if hops >= MAX_HOPS {
-                        return Ok(false);
-                    }
-                    if next.starts_with('/') {
-                        return Ok(true);
-                    }
-                    at.truncate(directory);
-                    (ahead, from) = (format!("{next}/{}", &ahead[rest..]), 0);
-                }
-            }
-        }
-    }
-    Ok(false)
+/// The links of a tree, by their paths, and how much was asked of them: they may lead through each other, so that the text of
+/// one does not tell where it leads, and following all of them can be forty times as much as there is to read.
+///
+/// Of each link there are eight bytes; the rest is read when it is needed, at most [`limits::MAX_LINK_HOPS`] times in all.
+#[derive(Debug)]
+pub(crate) struct Links {
+    /// The indices of their entries, below the bits of a hash of the path.
+    index: Vec<u64>,
+    /// Some that were read lately: most trees have few that many others lead through.
+    recent: Vec<Option<(u32, ArtifactEntry)>>,
+    /// How many were looked at.
+    hops: usize,
+    most: usize,
 }
 
-/// At which entries there may be a link at a path: eight bytes for each link.
-#[derive(Debug, Default)]
-pub(crate) struct LinkIndex(Vec<u64>);
+/// Where a link leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lead {
+    /// It stays in the tree: also one that leads nowhere or in a circle.
+    Inside,
+    /// It leaves the tree, if only on the way.
+    Out,
+    /// That is not known: with it, links lead through others more often than is followed.
+    Unknown,
+}
 
-/// The bits of an index; above them are those of a hash of the path.
 const INDEX_BITS: u32 = 20;
 const INDEX: u64 = (1 << INDEX_BITS) - 1;
 const _: () = assert!(limits::MAX_ENTRIES as u64 <= INDEX);
 
-impl LinkIndex {
+const RECENT: usize = 256;
+
+impl Default for Links {
+    fn default() -> Self {
+        Self {
+            index: Vec::new(),
+            recent: Vec::new(),
+            hops: 0,
+            most: limits::MAX_LINK_HOPS,
+        }
+    }
+}
+
+impl Links {
     /// Adds a link, which is the entry with this index.
     pub(crate) fn add(&mut self, path: &str, index: u32) {
-        self.0.push(hash(path) | u64::from(index));
+        let hash = path.split('/').fold(0, below);
+        self.index.push(hash << INDEX_BITS | u64::from(index));
     }
 
     /// To be called when all links were added.
     pub(crate) fn sort(&mut self) {
-        self.0.sort_unstable();
+        self.index.sort_unstable();
+        self.recent.resize(RECENT, None);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.index.is_empty()
     }
 
-    /// The target of the link at a path, if there is one; `entry` reads the entry with an index.
-    pub(crate) fn target<E>(
-        &self,
+    #[cfg(test)]
+    pub(crate) fn at_most(mut self, hops: usize) -> Self {
+        self.most = hops;
+        self
+    }
+
+    /// Where following a link leads. It may lead through others; `entry` reads the entry with an index.
+    pub(crate) fn follow<E>(
+        &mut self,
         path: &str,
+        target: &str,
         mut entry: impl FnMut(u32) -> Result<ArtifactEntry, E>,
-    ) -> Result<Option<String>, E> {
-        for index in self.at(path) {
-            let found = entry(index)?;
-            if let EntryKind::Symlink { target } = found.kind
-                && found.path == path
-            {
-                return Ok(Some(target));
+    ) -> Result<Lead, E> {
+        let mut at = parent(path).unwrap_or_default().to_owned();
+        // The hash of each path that this begins with, from that of the tree itself.
+        let mut hashes = vec![0];
+        for name in at.split('/').filter(|name| !name.is_empty()) {
+            hashes.push(below(last(&hashes), name));
+        }
+        let mut ahead = target.to_owned();
+        let mut from = 0;
+        let mut hops = 0;
+        while from < ahead.len() {
+            let part = ahead[from..].split('/').next().unwrap_or_default();
+            let rest = ahead.len().min(from + part.len() + 1);
+            from = rest;
+            match part {
+                "" | "." => {}
+                ".." if at.is_empty() => return Ok(Lead::Out),
+                ".." => {
+                    at.truncate(parent(&at).map_or(0, str::len));
+                    hashes.pop();
+                }
+                name => {
+                    let directory = at.len();
+                    if directory > 0 {
+                        at.push('/');
+                    }
+                    at.push_str(name);
+                    hashes.push(below(last(&hashes), name));
+                    match self.target(&at, last(&hashes), &mut entry)? {
+                        Found::Nothing => {}
+                        Found::TooMuch => return Ok(Lead::Unknown),
+                        Found::Link(next) => {
+                            hops += 1;
+                            if hops >= MAX_HOPS {
+                                return Ok(Lead::Inside);
+                            }
+                            if next.starts_with('/') {
+                                return Ok(Lead::Out);
+                            }
+                            at.truncate(directory);
+                            hashes.pop();
+                            (ahead, from) = (format!("{next}/{}", &ahead[rest..]), 0);
+                        }
+                    }
+                }
             }
         }
-        Ok(None)
+        Ok(Lead::Inside)
     }
 
-    /// The indices of the links that may lie at a path; whether one does, its entry tells. Mostly none or one.
-    fn at(&self, path: &str) -> impl Iterator<Item = u32> {
-        let hash = hash(path);
-        let first = self.0.partition_point(|number| *number < hash);
-        let same = self.0[first..]
-            .iter()
-            .take_while(move |number| **number & !INDEX == hash);
-        // The bits of an index fit.
-        same.map(|number| (number & INDEX) as u32)
+    /// What is known of a path: links with its hash are looked at, mostly none or one.
+    fn target<E>(
+        &mut self,
+        path: &str,
+        hash: u64,
+        mut entry: impl FnMut(u32) -> Result<ArtifactEntry, E>,
+    ) -> Result<Found<'_>, E> {
+        let hash = hash << INDEX_BITS;
+        let first = self.index.partition_point(|number| *number < hash);
+        let mut found = None;
+        for number in &self.index[first..] {
+            if number & !INDEX != hash {
+                break;
+            }
+            self.hops += 1;
+            if self.hops > self.most {
+                return Ok(Found::TooMuch);
+            }
+            // The bits of an index fit.
+            let index = (number & INDEX) as u32;
+            let slot = index as usize % RECENT;
+            if !matches!(&self.recent[slot], Some((known, _)) if *known == index) {
+                self.recent[slot] = Some((index, entry(index)?));
+            }
+            if matches!(&self.recent[slot], Some((_, entry)) if entry.path == path) {
+                found = Some(slot);
+                break;
+            }
+        }
+        match found.and_then(|slot| self.recent[slot].as_ref()) {
+            Some((_, entry)) => Ok(match &entry.kind {
+                EntryKind::Symlink { target } => Found::Link(target),
+                _ => Found::Nothing,
+            }),
+            None => Ok(Found::Nothing),
+        }
     }
 }
 
-fn hash(path: &str) -> u64 {
-    BuildHasherDefault::<DefaultHasher>::default().hash_one(path) << INDEX_BITS
+/// What there is at a path.
+enum Found<'a> {
+    Nothing,
+    Link(&'a str),
+    TooMuch,
+}
+
+/// The hash of a path that lies in another one, whose hash is known.
+fn below(hash: u64, name: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write_u64(hash);
+    hasher.write(name.as_bytes());
+    hasher.finish()
+}
+
+fn last(hashes: &[u64]) -> u64 {
+    hashes.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -114,38 +194,98 @@ mod tests {
 
     use super::*;
 
-    fn escapes(links: &[(&str, &str)], path: &str, target: &str) -> bool {
-        let target_of = |path: &str| {
-            let link = links.iter().find(|(link, _)| *link == path);
-            Ok::<_, Infallible>(link.map(|(_, target)| (*target).to_owned()))
-        };
-        let Ok(out) = leads_out(path, target, target_of);
-        out
+    fn entry(path: &str, target: &str) -> ArtifactEntry {
+        ArtifactEntry {
+            path: path.to_owned(),
+            kind: EntryKind::Symlink {
+                target: target.to_owned(),
+            },
+        }
+    }
+
+    /// Links that are looked up in a list, and how many were read.
+    struct List(Vec<ArtifactEntry>, usize);
+
+    impl List {
+        fn links(&self) -> Links {
+            let mut links = Links::default();
+            for (index, entry) in self.0.iter().enumerate() {
+                links.add(&entry.path, index as u32);
+            }
+            links.sort();
+            links
+        }
+
+        fn follow(&mut self, links: &mut Links, path: &str, target: &str) -> Lead {
+            let Ok(lead) = links.follow(path, target, |index| {
+                self.1 += 1;
+                Ok::<_, Infallible>(self.0[index as usize].clone())
+            });
+            lead
+        }
     }
 
     #[test]
     fn links_are_followed_through_links() {
-        let links = [("d/e/s", "../../r"), ("loop", "loop")];
-        assert!(!escapes(&links, "d/l", "../x"));
-        assert!(escapes(&links, "d/l", "../../x"));
-        assert!(escapes(&links, "l", ".."));
-        assert!(escapes(&links, "l", "../tree/x"), "out and in again");
+        let mut list = List(vec![entry("d/e/s", "../../r"), entry("loop", "loop")], 0);
+        let mut links = list.links();
+        let mut out = |path: &str, target: &str| list.follow(&mut links, path, target) == Lead::Out;
+        assert!(!out("d/l", "../x"));
+        assert!(out("d/l", "../../x"));
+        assert!(out("l", ".."));
+        assert!(out("l", "../tree/x"), "out and in again");
         // Its own text stays inside; through `d/e/s` it leads out.
-        assert!(escapes(&links, "d/e/l", "s/../../x"));
-        assert!(!escapes(&links, "d/e/l", "s/../x"));
-        assert!(!escapes(&links, "d/e/l", "s//./..///x/"));
-        assert!(!escapes(&links, "loop", "loop"));
+        assert!(out("d/e/l", "s/../../x"));
+        assert!(!out("d/e/l", "s/../x"));
+        assert!(!out("d/e/l", "s//./..///x/"));
+        assert!(!out("loop", "loop"));
     }
 
     #[test]
     fn links_are_found_by_their_path() {
-        let mut index = LinkIndex::default();
         let path = |number: u32| format!("lib/{number}.so");
-        (0..1000).for_each(|number| index.add(&path(number), 7 * number));
-        index.sort();
+        let mut list = List((0..1000).map(|number| entry(&path(number), "..")).collect(), 0);
+        let mut links = list.links();
         for number in 0..1000 {
-            assert_eq!(index.at(&path(number)).collect::<Vec<_>>(), [7 * number]);
+            // It leads to what lies below the tree, and the other one out of it.
+            assert_eq!(list.follow(&mut links, "x", &path(number)), Lead::Inside);
+            assert_eq!(
+                list.follow(&mut links, "x", &format!("{}/..", path(number))),
+                Lead::Out
+            );
         }
-        assert_eq!(index.at("lib").count(), 0);
+        assert_eq!(links.hops, 2000);
+        for other in ["lib", "lib/1000.so", "lib/1.so.1", "1.so"] {
+            assert_eq!(list.follow(&mut links, "x", other), Lead::Inside);
+        }
+        assert_eq!((links.hops, list.1), (2000, 1000), "each was read once");
+    }
+
+    /// A million links that each lead through forty: no more is read than is allowed, and it is told of which it is not known.
+    #[test]
+    fn no_more_links_are_followed_than_is_allowed() {
+        const CHAIN: u32 = 3000;
+        // Far from each other, so that none is at hand.
+        let path = |number: u32| format!("{:04}", number * 1009 % CHAIN);
+        let chain = (0..CHAIN).map(|number| entry(&path(number), &path(number + 1)));
+        let mut list = List(chain.collect(), 0);
+        let (most, each) = (10_000, MAX_HOPS);
+        let mut links = list.links().at_most(most);
+        let mut known = 0;
+        for round in 0.. {
+            match list.follow(&mut links, "x", &path(round * 701)) {
+                Lead::Inside => known += 1,
+                lead => {
+                    assert_eq!(lead, Lead::Unknown);
+                    break;
+                }
+            }
+        }
+        assert_eq!(known, most / each);
+        assert!(list.1 <= most && list.1 > most / 2, "{} were read", list.1);
+        // What leads through no other is known still.
+        assert_eq!(list.follow(&mut links, "d/x", "../y/z"), Lead::Inside);
+        assert_eq!(list.follow(&mut links, "d/x", "../../y"), Lead::Out);
+        assert_eq!(list.follow(&mut links, "x", "0000"), Lead::Unknown);
     }
 }

@@ -3,6 +3,7 @@
 /// An image manifest, ours or anybody's.
 pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 /// An image index.
+#[cfg(any(feature = "oci", test))]
 pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// The configuration of a manifest that needs none.
 pub(crate) const EMPTY: &str = "application/vnd.oci.empty.v1+json";

@@ -20,7 +20,7 @@ mod toc_writer;
 pub(crate) use cuts::{Cuts, Part, TarLength};
 pub(crate) use entry_check::EntryCheck;
 pub(crate) use entry_json::Placed;
-pub(crate) use links::{LinkIndex, leads_out};
+pub(crate) use links::{Lead, Links};
 pub(crate) use manifest::{Descriptor, EMPTY_CONFIG, Manifest};
 pub use path::PathFault;
 pub(crate) use path::{check_path, check_target, parent};

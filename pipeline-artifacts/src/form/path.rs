@@ -47,7 +47,7 @@ pub(crate) fn check_path(path: &str) -> Result<(), PathFault> {
     Ok(())
 }
 
-/// Checks the text of a link's target; where it leads is for [`leads_out`](super::leads_out).
+/// Checks the text of a link's target; where it leads is for [`Links`](super::Links).
 pub(crate) fn check_target(target: &str) -> Result<(), PathFault> {
     if target.is_empty() {
         return Err(PathFault::Empty);

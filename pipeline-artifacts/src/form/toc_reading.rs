@@ -10,7 +10,7 @@ use super::tar::END as TAR_END;
 use super::toc::EntryList;
 use super::toc_walk::LayerBegin;
 use super::toc_writer::{BEGIN, END, END_OF_ENTRIES, FORMAT, LAYERS};
-use super::{Cuts, EntryCheck, LinkIndex, Placed, TarLength, Toc, TocFault, header_len, leads_out, padding};
+use super::{Cuts, EntryCheck, Lead, Links, Placed, TarLength, Toc, TocFault, header_len, padding};
 use crate::limits;
 
 impl Toc {
@@ -22,6 +22,14 @@ impl Toc {
         let mut reading = Reading::Bytes { all: &bytes, at: 0 };
         let listed = Listed::read(&mut reading);
         let listed = listed.map_err(|fault| of_format(fault, &bytes[..]))?;
+        listed.finish(Source::Bytes(bytes))
+    }
+
+    /// The same, with another limit of how often links lead through others.
+    #[cfg(test)]
+    pub(crate) fn parse_up_to(bytes: Vec<u8>, hops: usize) -> Result<Self, TocFault> {
+        let mut listed = Listed::read(&mut Reading::Bytes { all: &bytes, at: 0 })?;
+        listed.links = listed.links.at_most(hops);
         listed.finish(Source::Bytes(bytes))
     }
 
@@ -196,7 +204,7 @@ impl Item {
 struct Listed {
     starts: Vec<u32>,
     items: Vec<Item>,
-    links: LinkIndex,
+    links: Links,
     layers: Vec<u64>,
 }
 
@@ -205,7 +213,7 @@ impl Listed {
         let mut listed = Self {
             starts: Vec::new(),
             items: Vec::new(),
-            links: LinkIndex::default(),
+            links: Links::default(),
             layers: Vec::new(),
         };
         reading.read(|json| json.expect(BEGIN))?;
@@ -289,26 +297,28 @@ impl Listed {
     }
 }
 
-fn check_links(list: &EntryList, items: &[Item], mut links: LinkIndex) -> Result<(), TocFault> {
+fn check_links(list: &EntryList, items: &[Item], mut links: Links) -> Result<(), TocFault> {
     if links.is_empty() {
         return Ok(());
     }
     links.sort();
     let (mut reader, mut others) = (list.reader(), list.reader());
-    let mut target_of = |path: &str| {
-        links.target(path, |index| {
-            Ok::<_, TocFault>(others.entry(index as usize)?.entry)
-        })
-    };
+    let mut other = |index: u32| Ok::<_, TocFault>(others.entry(index as usize)?.entry);
     for item in items.iter().filter(|item| item.key >= LINK) {
         let entry = reader.entry(item.index as usize)?.entry;
-        if let EntryKind::Symlink { target } = &entry.kind
-            && leads_out(&entry.path, target, &mut target_of)?
-        {
-            let path = &entry.path;
-            let reason = format!("{path:?} is a link to {target:?}, which leads out of the tree");
-            return Err(reason.into());
-        }
+        let EntryKind::Symlink { target } = &entry.kind else {
+            continue;
+        };
+        let path = &entry.path;
+        let reason = match links.follow(path, target, &mut other)? {
+            Lead::Inside => continue,
+            Lead::Out => format!("{path:?} is a link to {target:?}, which leads out of the tree"),
+            Lead::Unknown => format!(
+                "{path:?} is a link to {target:?}: with it, links lead through other links more than {} times",
+                limits::MAX_LINK_HOPS
+            ),
+        };
+        return Err(reason.into());
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use pipeline_core::{EntryKind, StoreError};
 
 use super::listing::Listing;
 use super::{PackError, Refusal};
-use crate::form::{LinkIndex, leads_out};
+use crate::form::{Lead, Links};
 
 /// A number for each path without its case: eight bytes, not a copy.
 #[derive(Debug, Default)]
@@ -85,20 +85,25 @@ fn first_clash(listing: &Listing, equal: &[(u64, u32)]) -> Result<Option<(u32, u
 }
 
 /// Refuses links that lead out of the tree, through whichever others.
-pub(super) fn refuse_links_out(listing: &Listing, mut links: LinkIndex) -> Result<(), PackError> {
+pub(super) fn refuse_links_out(listing: &Listing, mut links: Links) -> Result<(), PackError> {
     if links.is_empty() {
         return Ok(());
     }
     links.sort();
-    let target_of = |path: &str| links.target(path, |index| Ok::<_, StoreError>(listing.get(index)?.entry));
+    let other = |index: u32| Ok::<_, StoreError>(listing.get(index)?.entry);
     let mut cursor = listing.all()?;
     while let Some((_, record)) = cursor.next()? {
-        if let EntryKind::Symlink { target } = &record.entry.kind
-            && leads_out(&record.entry.path, target, target_of)?
-        {
-            let target = target.clone();
-            return Err(refused(&record.entry.path, Refusal::LeadsOut { target }));
-        }
+        let EntryKind::Symlink { target } = &record.entry.kind else {
+            continue;
+        };
+        let lead = links.follow(&record.entry.path, target, other)?;
+        let target = target.clone();
+        let refusal = match lead {
+            Lead::Inside => continue,
+            Lead::Out => Refusal::LeadsOut { target },
+            Lead::Unknown => Refusal::LeadsTooFar { target },
+        };
+        return Err(refused(&record.entry.path, refusal));
     }
     Ok(())
 }
@@ -106,4 +111,71 @@ pub(super) fn refuse_links_out(listing: &Listing, mut links: LinkIndex) -> Resul
 pub(super) fn refused(path: impl Into<std::path::PathBuf>, reason: Refusal) -> PackError {
     let path = path.into();
     PackError::Refused { path, reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use pipeline_core::{ArtifactEntry, Digest};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::LocalStore;
+    use crate::form::{Cuts, TarLength, Toc, TocWriter, header_len};
+    use crate::pack::room::Room;
+    use crate::pack::scan::Tree;
+
+    /// What a reader says of the links of a tree.
+    fn read(entries: &[ArtifactEntry], hops: usize) -> Result<(), String> {
+        let mut tar = TarLength::default();
+        for entry in entries {
+            tar.add(header_len(entry), 0).unwrap();
+        }
+        let size = tar.close().unwrap();
+        let cuts = Cuts::new([size], size).unwrap();
+        let mut writer = TocWriter::new(Vec::new(), &cuts).unwrap();
+        entries.iter().for_each(|entry| writer.entry(entry, 0).unwrap());
+        let (bytes, tree) = writer.finish().unwrap();
+        assert_ne!(tree, Digest::ZERO);
+        let toc = Toc::parse_up_to(bytes, hops);
+        toc.map(|_| ()).map_err(|fault| fault.to_string())
+    }
+
+    /// What a packer says of them.
+    fn pack(entries: &[ArtifactEntry], hops: usize) -> Result<(), PackError> {
+        let dir = tempfile::tempdir().unwrap();
+        let store = LocalStore::open(dir.path()).unwrap();
+        let lease = store.lease().unwrap();
+        let tree = Tree::of(entries, &lease, Room::default());
+        let mut links = Links::default().at_most(hops);
+        for (index, entry) in entries.iter().enumerate() {
+            if matches!(entry.kind, EntryKind::Symlink { .. }) {
+                links.add(&entry.path, index as u32);
+            }
+        }
+        refuse_links_out(&tree.listing, links)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 2, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_the_packer_takes_a_reader_takes(
+            links in prop::collection::btree_map("([ab]/)?[c-h]", "(\\.\\./|[ab]/){0,2}[a-h](/[a-h]|/\\.\\.){0,2}", 0..12),
+            hops in 0..60_usize,
+        ) {
+            let directory = |path: &str| ArtifactEntry { path: path.to_owned(), kind: EntryKind::Directory };
+            let link = |(path, target)| ArtifactEntry { path, kind: EntryKind::Symlink { target } };
+            let mut entries: Vec<_> = links.into_iter().map(link).chain([directory("a"), directory("b")]).collect();
+            entries.sort_by(|a, b| a.path.cmp(&b.path));
+            match (read(&entries, hops), pack(&entries, hops)) {
+                (Ok(()), Ok(())) => {}
+                (Err(reason), Err(PackError::Refused { path, reason: refusal })) => {
+                    prop_assert!(reason.starts_with(&format!("{path:?} is a link to ")), "{} {}", reason, path.display());
+                    prop_assert_eq!(reason.ends_with("leads out of the tree"), matches!(refusal, Refusal::LeadsOut { .. }));
+                    prop_assert_eq!(reason.ends_with("1000000 times"), matches!(refusal, Refusal::LeadsTooFar { .. }));
+                }
+                other => prop_assert!(false, "{:?}", other),
+            }
+        }
+    }
 }

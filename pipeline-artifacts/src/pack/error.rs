@@ -93,6 +93,17 @@ pub enum Refusal {
         /// Where it points.
         target: String,
     },
+    /// A link of which it is not known where it leads: links lead through each other more often than
+    /// [`limits::MAX_LINK_HOPS`] times, all of the tree together.
+    #[error(
+        "it is a symbolic link to {target:?}: with it, links lead through other links more than {} times; \
+        let them point to what they mean, or exclude some",
+        limits::MAX_LINK_HOPS
+    )]
+    LeadsTooFar {
+        /// Where it points.
+        target: String,
+    },
     /// Larger than [`limits::MAX_FILE`].
     #[error("it is larger than {} bytes; exclude it", limits::MAX_FILE)]
     TooLarge,

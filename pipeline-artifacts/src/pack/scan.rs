@@ -18,7 +18,7 @@ use super::stamp::{Stamp, is_executable};
 use super::totals::Totals;
 use super::{PackError, Refusal};
 use crate::crew::crew;
-use crate::form::{LinkIndex, check_path, check_target};
+use crate::form::{Links, check_path, check_target};
 use crate::store::Lease;
 use crate::{LocalStore, limits};
 
@@ -58,7 +58,7 @@ impl Scan<'_> {
         if self.store.is_at(&root) {
             return Err(refused(self.tree, Refusal::Store));
         }
-        let (mut folded, mut links) = (Folded::default(), LinkIndex::default());
+        let (mut folded, mut links) = (Folded::default(), Links::default());
         let tree = self.sorted(|number, Record { entry, .. }| {
             folded.add(&entry.path);
             if matches!(entry.kind, EntryKind::Symlink { .. }) {

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use pipeline_core::{ArtifactName, ArtifactRef, ChainDisplay, Digest, StoreError};
 use semver::Version;
 
+use crate::catalog::{Layout, as_far_as_known};
 use crate::{LocalStore, StoreReport};
 
 /// What healing the catalog did.
@@ -72,6 +73,8 @@ impl LocalStore {
             return Ok(Err(format!("the other store says {digest}; here it was {known}")));
         }
         let _lease = self.lease()?;
+        let layout = Layout::of(self, name);
+        let change = layout.lock()?;
         let whole = |error: StoreError| {
             let why = ChainDisplay(&error);
             format!("{digest} is not whole here, promote it first: {why}")
@@ -98,7 +101,7 @@ impl LocalStore {
                 return Ok(Err("it is no file: move it away first".to_owned()));
             }
         }
-        self.write_layouts_of(&digest)?;
+        as_far_as_known(change.anew())?;
         Ok(Ok(theirs.artifact))
     }
 

@@ -96,7 +96,7 @@ impl LocalStore {
             catalog.mark(&artifact.name, &artifact.version, MarkKind::Removed, why)?;
         }
         for name in names.keys() {
-            Layout::of(self, name).write()?;
+            Layout::of(self, name).lock()?.anew()?;
         }
         Ok(done)
     }

@@ -4,7 +4,7 @@ use pipeline_core::{ArtifactName, ArtifactRef, Digest, StoreError};
 use semver::{Version, VersionReq};
 
 use super::{BlobId, LocalStore};
-use crate::catalog::{Layout, SelectError, Selection};
+use crate::catalog::{Layout, SelectError, Selection, as_far_as_known};
 use crate::form::Manifest;
 use crate::{Publication, limits};
 
@@ -42,7 +42,8 @@ impl LocalStore {
     /// [`StoreError::Damaged`] when the artifact is not in the store with all its blobs (their sizes are
     /// checked, not their bytes); [`StoreError::Refused`] when the version is longer than
     /// [`limits::MAX_VERSION`](crate::limits::MAX_VERSION), or the record larger than
-    /// [`limits::MAX_RECORD`](crate::limits::MAX_RECORD).
+    /// [`limits::MAX_RECORD`](crate::limits::MAX_RECORD). When only the OCI layout cannot be written, which is a view, the
+    /// version is published all the same: doing it again is right in any case, since the same is accepted as the same.
     pub fn publish_with(&self, mut publication: Publication) -> Result<Publication, StoreError> {
         let digest = publication.artifact.digest;
         let _lease = self.lease()?;
@@ -50,13 +51,25 @@ impl LocalStore {
         let needed = self.needed(&digest)?;
         publication.bytes = Some(needed.iter().map(|blob| blob.size).sum());
         publication.manifest_bytes = self.blob_size(&digest)?;
-        let published = {
-            let _gate = self.commit_lock()?;
+        publication.record()?;
+        let name = publication.artifact.name.clone();
+        let layout = Layout::of(self, &name);
+        let change = layout.lock()?;
+        let inserted = self.commit_lock().and_then(|_gate| {
             self.keep(&needed)?;
-            self.catalog().insert(&publication)?
-        };
-        Layout::of(self, &published.artifact.name).write()?;
-        Ok(published)
+            self.catalog().insert(&publication)
+        });
+        match inserted {
+            Ok(published) => {
+                as_far_as_known(change.published(&published))?;
+                self.finish_attaching()?;
+                Ok(published)
+            }
+            Err(error) => {
+                change.failed()?;
+                Err(error)
+            }
+        }
     }
 
     /// Every blob that a manifest needs, itself among them.

@@ -75,11 +75,12 @@ pub(super) struct HeldTocs {
 }
 
 impl Default for HeldTocs {
-    /// That of 50,000 files stays in memory.
+    /// That of 50,000 files stays in memory. An entry that is read again costs hashing a window, and a million links may each
+    /// cost one; of each window, what was hashed before it is kept, some hundred bytes.
     fn default() -> Self {
         Self {
             whole: 16 * 1024 * 1024,
-            window: 64 * 1024,
+            window: 8 * 1024,
         }
     }
 }

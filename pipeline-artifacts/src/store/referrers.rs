@@ -35,6 +35,12 @@ impl LocalStore {
         Ok(found)
     }
 
+    /// Whether a manifest is attached to another.
+    pub(crate) fn is_attached(&self, subject: &Digest, attachment: &Digest) -> Result<bool, StoreError> {
+        let path = self.referrers_dir(subject).join(attachment.hex());
+        path.try_exists().map_err(failed("cannot read", &path))
+    }
+
     pub(crate) fn referrers_dir(&self, subject: &Digest) -> PathBuf {
         self.root().join("referrers").join(subject.hex())
     }

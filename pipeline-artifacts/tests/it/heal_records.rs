@@ -29,9 +29,14 @@ fn a_record_comes_back_from_another_store() {
     };
     assert_eq!(heal(&bench.store), (vec![], vec![]));
 
+    // The index knows what they say.
+    assert_eq!(
+        bench.store.catalog().versions(&shop()).unwrap().entries().len(),
+        2
+    );
     let record = |version: &str| bench.path(&format!("store/catalog/shop/{version}.json"));
     let whole = fs::read(record("2.0.0")).unwrap();
-    fs::remove_dir_all(bench.path("store/layouts/shop")).unwrap();
+    fs::remove_dir_all(bench.path("store/layouts")).unwrap();
     damage(&record("1.0.0"), b"rust");
     damage(&record("2.0.0"), b"more rust");
     let error = bench.store.find(&shop(), &v("1.0.0")).unwrap_err();
@@ -101,4 +106,20 @@ fn a_record_comes_back_from_another_store() {
     damage(&record("1.0.0~1"), b"rust");
     assert_eq!(heal(&again), (vec![], vec![]));
     assert!(!again.verify().unwrap().is_good());
+}
+
+#[test]
+fn a_damaged_record_keeps_no_other_version_from_being_published() {
+    let bench = Bench::new();
+    bench.publish(&bench.tree("one").file("a", "1"), "1.0.0");
+    damage(&bench.path("store/catalog/shop/1.0.0.json"), b"rust");
+    fs::remove_dir_all(bench.path("store/cache")).unwrap();
+    fs::remove_dir_all(bench.path("store/layouts")).unwrap();
+    let store = LocalStore::open(bench.path("store")).unwrap();
+    let tree = bench.tree("two").file("a", "2");
+    let two = Packer::new(&tree.0).pack(&store).unwrap().digest;
+    let published = store.publish(&shop(), &v("2.0.0"), &two).unwrap();
+    assert_eq!(store.find(&shop(), &v("2.0.0")).unwrap(), Some(published));
+    // The damaged one stays taken.
+    assert!(store.publish(&shop(), &v("1.0.0"), &two).is_err());
 }

@@ -24,6 +24,7 @@ mod hostile;
 mod kill;
 mod layers;
 mod layout;
+mod layout_steps;
 mod mount;
 #[cfg(feature = "oci")]
 mod oci;
