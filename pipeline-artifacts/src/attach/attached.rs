@@ -113,10 +113,8 @@ impl LocalStore {
             .map(|blob| needs(blob.digest, blob.size))
             .collect();
         needed.insert(needs(digest, bytes.len() as u64));
-        let subject = self.blob_size(artifact)?.ok_or_else(|| StoreError::NotFound {
-            what: format!("artifact {artifact}"),
-        })?;
-        needed.insert(needs(*artifact, subject));
+        // An artifact of which only the manifest stayed would be none.
+        needed.append(&mut self.needed(artifact)?);
         {
             // Until it is noted, nothing is taken away of what it needs.
             let _gate = self.commit_lock()?;

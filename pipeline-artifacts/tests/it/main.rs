@@ -11,6 +11,7 @@
 )]
 
 mod attach;
+mod attach_race;
 mod blobs;
 mod catalog;
 mod collect;

@@ -309,6 +309,33 @@ fn power_is_lost_after_a_store_was_healed_from_another() {
     }
 }
 
+#[cfg(feature = "oci")]
+#[test]
+fn power_is_lost_while_a_version_is_pulled() {
+    let bench = Bench::new();
+    let artifact = bench.publish(&bench.tree("one").filled(), "1.0.0");
+    let note = pipeline_artifacts::NewAttachment::note("# Know this\n");
+    let note = bench.store.attach(&artifact.digest, &note).unwrap().digest;
+    let manifest = bench.store.read_blob(&artifact.digest).unwrap();
+    // It is given by a registry, and goes into a store that is not there yet.
+    let origin = bench.path("origin");
+    fs::rename(bench.path("store"), &origin).unwrap();
+    let index = serde_json::json!({
+        "schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": [
+            { "mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": note, "size": 1 }
+        ],
+    });
+    let list = artifact.digest.to_string().replace(':', "-");
+    let mut registry = crate::oci::strange::Strange::of(&origin);
+    registry.answers = BTreeMap::from([
+        ("/manifests/1.0.0".to_owned(), manifest),
+        (format!("/manifests/{list}"), index.to_string().into_bytes()),
+    ]);
+    if let Some(record) = recorded(&bench, &format!("pull-{}", registry.serve())) {
+        cut_everywhere(&bench, &record, 6);
+    }
+}
+
 #[test]
 fn power_is_lost_while_a_store_is_collected() {
     let bench = Bench::new();

@@ -35,6 +35,18 @@ fn heal(store: &LocalStore, mirror: &Path) {
     assert!(store.verify().unwrap().is_good());
 }
 
+/// Pulls from a registry on this computer.
+#[cfg(feature = "oci")]
+fn pull(store: &LocalStore, port: u16) -> pipeline_core::Digest {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().build().unwrap();
+    let remote = crate::oci::strange::one_by_one(port);
+    let pulled = runtime.block_on(remote.pull(store, &shop(), &v("1.0.0"), None));
+    let pulled = pulled.unwrap();
+    assert_eq!((pulled.attachments.len(), pulled.skipped.len()), (1, 0));
+    pulled.artifact.digest
+}
+
 /// Not a test: what the other process does.
 #[test]
 #[ignore = "run by the tests of this module, in a process of its own"]
@@ -48,6 +60,13 @@ fn child() {
         heal(&store, &dir.join("mirror"));
         let found = store.find(&shop(), &v("1.0.0")).unwrap().unwrap();
         say(dir, &format!("packed one {}", found.digest));
+        return;
+    }
+    #[cfg(feature = "oci")]
+    if let Some(port) = script.strip_prefix("pull-") {
+        let digest = pull(&store, port.parse().unwrap());
+        say(dir, &format!("packed one {digest}"));
+        say(dir, &format!("published 1.0.0 {digest}"));
         return;
     }
     for (version, tree) in VERSIONS {
