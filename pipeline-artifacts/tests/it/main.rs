@@ -20,6 +20,7 @@ mod conformance;
 mod corruption;
 mod crash;
 mod fuzz;
+mod gated;
 mod hostile;
 mod kill;
 mod layers;

@@ -241,6 +241,28 @@ fn power_is_lost_while_versions_are_published() {
 }
 
 #[test]
+fn power_is_lost_after_somebody_else_made_the_directory_of_the_name() {
+    let bench = bench();
+    bench.tree("one").filled();
+    let Some(record) = recorded(&bench, "publish-beside") else {
+        return;
+    };
+    let mut acknowledged = Acknowledged::default();
+    let published = record.events.iter().position(|event| {
+        let Event::Said(line) = event else { return false };
+        acknowledged.add(line);
+        line.starts_with("published")
+    });
+    cut_once(
+        &bench,
+        &record,
+        published.unwrap() + 1,
+        &acknowledged,
+        "published",
+    );
+}
+
+#[test]
 fn power_is_lost_while_a_large_file_is_published() {
     let bench = bench();
     // Large enough for a blob of its own, and small enough to be replayed.
@@ -333,6 +355,33 @@ fn power_is_lost_while_a_version_is_pulled() {
     ]);
     if let Some(record) = recorded(&bench, &format!("pull-{}", registry.serve())) {
         cut_everywhere(&bench, &record, 6);
+    }
+}
+
+/// What was put aside is there, and not in its place: whoever was told looks for it there.
+#[test]
+fn power_is_lost_after_something_was_put_aside() {
+    let bench = Bench::new();
+    let digest = bench.store.add_blob(b"whole").unwrap();
+    let (blob, aside) = (
+        format!("store/blobs/sha256/{}", digest.hex()),
+        format!("store/quarantine/{}", digest.hex()),
+    );
+    crate::damage(&bench.path(&blob), b"wrong");
+    let Some(record) = recorded(&bench, "quarantine") else {
+        return;
+    };
+    let said = Event::Said(format!("quarantined {digest}"));
+    let said = format!("{said:?}");
+    let said = record
+        .events
+        .iter()
+        .position(|event| format!("{event:?}") == said);
+    for loss in Loss::all(0, long()) {
+        let left = crate::memory_dir();
+        Disk::after(&record, said.unwrap() + 1, loss).write(left.path());
+        assert!(!left.path().join(&blob).exists(), "{loss:?}");
+        assert_eq!(fs::read(left.path().join(&aside)).unwrap(), b"wrong", "{loss:?}");
     }
 }
 
