@@ -77,7 +77,7 @@ impl LocalStore {
     ///
     /// # Errors
     ///
-    /// When the artifact is not in the store, what is attached has no sound types, is empty or larger than
+    /// When the artifact is not in the store with all its blobs, what is attached has no sound types, is empty or larger than
     /// [`limits::MAX_ATTACHMENT_BYTES`], or it cannot be written.
     pub fn attach(&self, artifact: &Digest, new: &NewAttachment) -> Result<Attachment, StoreError> {
         new.check()?;

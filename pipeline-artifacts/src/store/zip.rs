@@ -282,6 +282,26 @@ fn put64(bytes: &mut Vec<u8>, number: u64) {
 mod tests {
     use super::*;
 
+    /// The old end counts to 65,534; what is more stands in the new one.
+    #[test]
+    fn many_entries_are_counted_in_64_bits() {
+        for (count, is_wide) in [(0xfffe, false), (0xffff, true)] {
+            let mut bytes = Vec::new();
+            let mut zip = ZipWriter::new(&mut bytes, Compression::new(6));
+            (0..count).for_each(|_| zip.small("a", 0o120_777, b"b").unwrap());
+            zip.finish().unwrap();
+            let end = bytes.len() - 22;
+            let locator = bytes[end - 20..].starts_with(&0x0706_4b50_u32.to_le_bytes());
+            assert_eq!(locator, is_wide, "{count}");
+            if is_wide {
+                // 56 bytes, of which the count is the fifth field.
+                let record = end - 20 - 56;
+                assert!(bytes[record..].starts_with(&0x0606_4b50_u32.to_le_bytes()));
+                assert_eq!(bytes[record + 32..record + 40], u64::to_le_bytes(count));
+            }
+        }
+    }
+
     /// A file that says to be as large has its sizes in 64 bits, whatever it has.
     #[test]
     fn a_large_file_has_room_for_its_sizes() {

@@ -44,7 +44,10 @@ fn a_collector_that_comes_while_something_is_attached_takes_nothing_of_it() {
     // The empty configuration is there and is renewed, then come the bytes, the manifest, and that it is attached.
     assert_eq!(seen, [0, 0, 1, 2]);
     let note = attaching.join().unwrap().unwrap();
-    assert_eq!(bench.store.attachments(&digest).unwrap(), [note.clone()]);
+    assert_eq!(
+        bench.store.attachments(&digest).unwrap(),
+        std::slice::from_ref(&note)
+    );
     let read = bench.store.read_attachment(&note).unwrap();
     assert_eq!(read, TEXT.as_bytes());
     collect(&bench.store, 3);

@@ -35,7 +35,7 @@ impl Gated {
     /// Puts a new file in the place of the gate, locked.
     fn place(root: &Path) -> File {
         let gate = File::create(root.join("next")).unwrap();
-        gate.lock().unwrap();
+        lock(&gate);
         fs::rename(root.join("next"), root.join(GATE)).unwrap();
         gate
     }
@@ -57,6 +57,11 @@ impl Gated {
             }
         }
     }
+}
+
+/// Locks a file, so that nobody else has it until it is closed.
+pub(crate) fn lock(file: &File) {
+    rustix::fs::flock(file, rustix::fs::FlockOperation::LockExclusive).unwrap();
 }
 
 /// Whether somebody waits for the lock of a file.

@@ -254,6 +254,11 @@ fn a_table_of_contents_is_not_larger_than_allowed() {
     let error = bench.store.artifact(&artifact).unwrap_err();
     let said = "it has 536870913 bytes; at most 536870912 are allowed";
     assert!(error.to_string().contains(said), "{error}");
+    // So is a manifest.
+    let artifact = ArtifactRef { digest, ..artifact };
+    let error = bench.store.artifact(&artifact).unwrap_err();
+    let said = "it has 536870913 bytes; at most 4194304 are allowed";
+    assert!(error.to_string().contains(said), "{error}");
 }
 
 #[test]

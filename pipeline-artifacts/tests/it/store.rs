@@ -7,7 +7,7 @@ use std::thread;
 use pipeline_artifacts::{LocalStore, Packer};
 use pipeline_core::{Artifact, ArtifactRef, ArtifactStore, Digest, StoreError};
 
-use crate::gated::{Gated, is_awaited};
+use crate::gated::{Gated, is_awaited, lock};
 use crate::{Bench, damage, files, shop, text, v};
 
 #[test]
@@ -186,6 +186,17 @@ fn what_is_no_file_is_named_though_nothing_needs_it() {
     let report = bench.store.verify().unwrap();
     assert_eq!(report.problems.len(), 1, "{report}");
     assert!(report.to_string().contains("it is not a file"), "{report}");
+    assert_eq!(bench.store.list_blobs().unwrap(), []);
+
+    // Nor is a link followed, also when it leads to the right bytes.
+    fs::remove_dir(&path).unwrap();
+    fs::write(bench.path("elsewhere"), "nobody's").unwrap();
+    std::os::unix::fs::symlink(bench.path("elsewhere"), &path).unwrap();
+    let error = bench.store.read_blob(&Digest::of("nobody's")).unwrap_err();
+    assert!(
+        matches!(&error, StoreError::Damaged { reason, .. } if reason == "it is not a file"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -223,7 +234,7 @@ fn a_manifest_that_is_healed_while_a_reader_waits_is_read() {
     let bytes = fs::read(&path).unwrap();
     damage(&path, b"wrong");
     let held = fs::File::open(&path).unwrap();
-    held.lock().unwrap();
+    lock(&held);
     let store = bench.store.clone();
     let opening = thread::spawn(move || store.artifact(&artifact));
     while !is_awaited(&held) {

@@ -358,6 +358,25 @@ fn power_is_lost_while_a_version_is_pulled() {
     }
 }
 
+#[test]
+fn power_is_lost_after_something_came_back_from_the_trash() {
+    let bench = Bench::new();
+    let digest = bench.pack(&bench.tree("one").filled()).digest;
+    crate::attach_race::collect(&bench.store, 1);
+    assert_eq!(
+        files(&bench.path("store/blobs")).len(),
+        0,
+        "all of it is in the trash"
+    );
+    let Some(record) = recorded(&bench, &format!("restore-{}", digest.hex())) else {
+        return;
+    };
+    let mut acknowledged = Acknowledged::default();
+    acknowledged.add(&format!("published 1.0.0 {digest}"));
+    let end = record.events.len();
+    cut_once(&bench, &record, end, &acknowledged, "restored");
+}
+
 /// What was put aside is there, and not in its place: whoever was told looks for it there.
 #[test]
 fn power_is_lost_after_something_was_put_aside() {

@@ -76,6 +76,12 @@ fn child() {
         say(dir, &format!("published 1.0.0 {digest}"));
         return;
     }
+    if let Some(digest) = script.strip_prefix("restore-") {
+        let digest = format!("sha256:{digest}").parse().unwrap();
+        store.publish(&shop(), &v("1.0.0"), &digest).unwrap();
+        say(dir, &format!("published 1.0.0 {digest}"));
+        return;
+    }
     let script = match script {
         // As another process leaves it that has just made it: nobody has flushed its name.
         "publish-beside" => {
