@@ -77,7 +77,7 @@ impl LocalStore {
     ///
     /// # Errors
     ///
-    /// When the artifact is not in the store, what is attached has no sound types, is empty or larger than
+    /// When the artifact is not in the store with all its blobs, what is attached has no sound types, is empty or larger than
     /// [`limits::MAX_ATTACHMENT_BYTES`], or it cannot be written.
     pub fn attach(&self, artifact: &Digest, new: &NewAttachment) -> Result<Attachment, StoreError> {
         new.check()?;
@@ -113,10 +113,8 @@ impl LocalStore {
             .map(|blob| needs(blob.digest, blob.size))
             .collect();
         needed.insert(needs(digest, bytes.len() as u64));
-        let subject = self.blob_size(artifact)?.ok_or_else(|| StoreError::NotFound {
-            what: format!("artifact {artifact}"),
-        })?;
-        needed.insert(needs(*artifact, subject));
+        // An artifact of which only the manifest stayed would be none.
+        needed.append(&mut self.needed(artifact)?);
         let attaching = self.begin_attaching(artifact, &digest)?;
         {
             // Until it is noted, nothing is taken away of what it needs.

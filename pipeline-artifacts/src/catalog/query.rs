@@ -210,6 +210,7 @@ mod tests {
             "shop@sha256:WXYZ",
             "@1.0.0",
             "revision:",
+            "revision:a b",
         ]
         .iter()
         .map(|text| text.parse::<ArtifactQuery>().unwrap_err().to_string())
@@ -223,6 +224,7 @@ mod tests {
             `sha256:WXYZ` names no artifact: expected 4 to 64 lower-case hexadecimal digits of a digest
             `@1.0.0` names no artifact: artifact `` is not a name: it is empty
             `revision:` names no artifact: expected the beginning of a revision's id behind `revision:`
+            `revision:a b` names no artifact: expected the beginning of a revision's id behind `revision:`
             ");
     }
 
@@ -235,6 +237,7 @@ mod tests {
             ("ba782", false),
             ("sha256:ba7816bf", true),
             ("aa78", false),
+            ("ba79", false),
         ] {
             assert_eq!(text.parse::<DigestPrefix>().unwrap().is_of(&digest), is, "{text}");
         }

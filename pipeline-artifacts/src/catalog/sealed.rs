@@ -105,5 +105,11 @@ mod tests {
             let error = read::<Vec<String>>(text.as_bytes()).unwrap_err();
             assert!(error.ends_with("this version reads format 2"), "{error}");
         }
+        // One that is sealed as it should be, too.
+        let body = r#"{"content":["a"],"format":3}"#;
+        let seal = Digest::of(body);
+        let sealed = format!("{},\"seal\":\"{seal}\"}}", body.trim_end_matches('}'));
+        let error = read::<Vec<String>>(sealed.as_bytes()).unwrap_err();
+        assert_eq!(error, "it has format 3; this version reads format 2");
     }
 }

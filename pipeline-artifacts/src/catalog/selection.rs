@@ -1,7 +1,6 @@
 use semver::{Comparator, Op, Version, VersionReq};
 
 use super::CatalogEntry;
-use super::publication::plain;
 
 /// Which versions of a name may be chosen.
 ///
@@ -66,7 +65,7 @@ impl Selection {
         }
         let release = Version {
             pre: semver::Prerelease::EMPTY,
-            ..plain(version)
+            ..version.clone()
         };
         let not_before = |from: &Comparator| {
             let (Some(minor), Some(patch)) = (from.minor, from.patch) else {
@@ -94,8 +93,9 @@ impl Selection {
         released.matches(&release) && self.requirement.comparators.iter().all(not_before)
     }
 
+    /// Whether a version that is kept may be chosen.
     pub(super) fn allows(&self, entry: &CatalogEntry) -> bool {
-        !entry.yanked && !entry.removed && self.includes(&entry.version)
+        !entry.yanked && self.includes(&entry.version)
     }
 }
 
@@ -128,6 +128,8 @@ mod tests {
             (">=1.2.0-rc.1", "1.2.0-rc.2", true, true),
             (">=1.2.0-rc.1", "1.2.0-rc.0", false, false),
             (">=1.2.0-rc.1", "1.3.0-rc.0", false, true),
+            (">=1.2.0-rc.1, ~1.2", "1.2.0-rc.2", false, true),
+            (">=1.2.0-rc.1, ~1.2", "1.2.0-rc.0", false, false),
             ("~1.2", "1.2.9-a", false, true),
             ("~1.2", "1.3.0-a", false, false),
             ("*", "1.0.0-a", false, true),

@@ -145,6 +145,8 @@ mod tests {
                 .contains("1024 bytes; the layers have 1000")
         );
         assert!(Cuts::new([u64::MAX, 1], 1024).is_err());
+        // Sizes that come to the right sum only because it overflows.
+        assert_eq!(Cuts::new([u64::MAX, 1025], 1024), Err(too_much()));
         assert!(Cuts::new([1; 401], 401).unwrap_err().contains("more than 400"));
         assert!(TarLength(u64::MAX - 600).add(512, 100).is_err());
         assert!(TarLength(limits::MAX_FILE).close().is_err());

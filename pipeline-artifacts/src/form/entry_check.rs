@@ -95,6 +95,17 @@ mod tests {
         assert!(check.next("b/c", &kind(2)).is_err(), "`b` is a file");
     }
 
+    #[test]
+    fn entries_are_counted() {
+        let mut check = EntryCheck {
+            count: limits::MAX_ENTRIES - 1,
+            ..EntryCheck::default()
+        };
+        assert_eq!(check.next("a", &kind(0)), Ok(()));
+        let error = check.next("b", &kind(0)).unwrap_err();
+        assert_eq!(error, "more than 1000000 entries");
+    }
+
     proptest! {
         /// The definition, with all directories at hand.
         #[test]

@@ -241,6 +241,54 @@ mod tests {
         assert!(!out("loop", "loop"));
     }
 
+    fn escapes(links: &[(&str, &str)], path: &str, target: &str) -> bool {
+        let entries = links.iter().map(|(path, target)| entry(path, target));
+        let mut list = List(entries.collect(), 0);
+        list.follow(&mut list.links(), path, target) == Lead::Out
+    }
+
+    #[test]
+    fn a_link_through_one_that_is_absolute_leads_out() {
+        assert!(escapes(&[("s", "/etc")], "l", "s/x"));
+        assert!(!escapes(&[("s", "etc")], "l", "s/x"));
+    }
+
+    /// The system is asked how many it follows.
+    #[test]
+    fn so_many_links_are_followed_as_the_system_follows() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("file"), "").unwrap();
+        for count in [MAX_HOPS - 1, MAX_HOPS, MAX_HOPS + 1] {
+            let path = |number: usize| format!("{count}-{number}");
+            for number in 1..count {
+                std::os::unix::fs::symlink(path(number + 1), dir.path().join(path(number))).unwrap();
+            }
+            std::os::unix::fs::symlink("file", dir.path().join(path(count))).unwrap();
+            let is_followed = std::fs::metadata(dir.path().join(path(1))).is_ok();
+            assert_eq!(is_followed, count <= MAX_HOPS, "{count}");
+
+            // So is a way out behind as many.
+            let names: Vec<_> = (1..=count + 1).map(path).collect();
+            let mut links: Vec<_> = names.windows(2).map(|pair| (&*pair[0], &*pair[1])).collect();
+            links[count - 1].1 = "..";
+            assert_eq!(escapes(&links, &path(1), &path(2)), is_followed, "{count}");
+        }
+    }
+
+    #[test]
+    fn a_hash_that_two_paths_share_makes_no_link() {
+        let mut links = Links::default();
+        links.add("a", 0);
+        links.sort();
+        // The index says that there is one at `a`; the entry says where it really is.
+        let mut follow = |path: &str| {
+            links.recent.fill(None);
+            let Ok(lead) = links.follow("x", "a/..", |_| Ok::<_, Infallible>(entry(path, "..")));
+            lead
+        };
+        assert_eq!((follow("a"), follow("b")), (Lead::Out, Lead::Inside));
+    }
+
     #[test]
     fn links_are_found_by_their_path() {
         let path = |number: u32| format!("lib/{number}.so");

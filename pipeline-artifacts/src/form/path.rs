@@ -93,10 +93,29 @@ mod tests {
         ] {
             assert!(check_path(bad).is_err(), "{bad:?} was taken");
         }
+        assert_eq!(check_path(&"x".repeat(limits::MAX_PART)), Ok(()));
         assert_eq!(check_path(&"x".repeat(256)), Err(PathFault::PartTooLong));
+        let long = |length: usize| ["x/".repeat(length / 2 - 1), "x".repeat(length % 2 + 2)].concat();
+        assert_eq!(check_path(&long(limits::MAX_PATH)), Ok(()));
+        assert_eq!(check_path(&long(limits::MAX_PATH + 1)), Err(PathFault::TooLong));
         assert_eq!(
             check_path("x/".repeat(600).trim_end_matches('/')),
             Err(PathFault::TooLong)
         );
+    }
+
+    #[test]
+    fn targets_are_relative_and_short() {
+        let long = |length: usize| "x".repeat(length);
+        for (target, is) in [
+            ("../a", Ok(())),
+            ("", Err(PathFault::Empty)),
+            ("/a", Err(PathFault::Absolute)),
+            ("a\u{7}", Err(PathFault::Control)),
+            (&long(limits::MAX_TARGET), Ok(())),
+            (&long(limits::MAX_TARGET + 1), Err(PathFault::TooLong)),
+        ] {
+            assert_eq!(check_target(target), is, "{target:?}");
+        }
     }
 }

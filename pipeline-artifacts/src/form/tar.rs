@@ -178,6 +178,23 @@ mod tests {
         }
     }
 
+    /// Where USTAR can say it, PAX does not: one tree has one tar.
+    #[test]
+    fn a_path_as_long_as_ustar_holds_needs_no_more() {
+        let path = |prefix: usize, name: usize| format!("{}/{}", "p".repeat(prefix), "n".repeat(name));
+        for (path, blocks) in [
+            ("n".repeat(100), 1),
+            ("n".repeat(101), 3),
+            (path(155, 100), 1),
+            (path(156, 100), 3),
+            (path(155, 101), 3),
+        ] {
+            let link = link(&path, "x");
+            assert_eq!(header(&link).len(), blocks * BLOCK, "{}", path.len());
+            assert_eq!(header_len(&link), (blocks * BLOCK) as u64);
+        }
+    }
+
     #[test]
     fn a_record_counts_its_own_length() {
         for len in 0..300 {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use oci_client::client::BlobResponse;
-use oci_client::errors::OciDistributionError;
+use oci_client::errors::{OciDistributionError, OciErrorCode};
 use pipeline_core::StoreError;
 
 use super::error::is_missing;
@@ -160,6 +160,11 @@ fn is_passing(error: &OciDistributionError) -> bool {
     match error {
         OciDistributionError::RequestError(_) | OciDistributionError::IoError(_) => true,
         OciDistributionError::ServerError { code, .. } => *code >= 500 || *code == 429,
+        // What the specification calls 429.
+        OciDistributionError::RegistryError { envelope, .. } => {
+            let mut errors = envelope.errors.iter();
+            errors.any(|error| matches!(error.code, OciErrorCode::Toomanyrequests))
+        }
         _ => false,
     }
 }

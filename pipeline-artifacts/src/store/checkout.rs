@@ -41,7 +41,10 @@ impl<'a> Checkout<'a> {
         };
         if !exists {
             let stage = self.stage(into, true)?;
-            return switch(stage, into, RenameFlags::NOREPLACE);
+            // Of what came meanwhile, only an empty directory is replaced.
+            fs::rename(stage.path(), into).map_err(failed("cannot rename to", into))?;
+            let _ = stage.keep();
+            return Ok(());
         }
         refuse_filled(into)?;
         // What a link leads to is replaced, not the link.
@@ -223,18 +226,6 @@ fn set_mode(file: &OwnedFd, mode: u32) -> Result<(), Errno> {
     fchmod(file, Mode::from(mode))
 }
 
-/// Puts what was staged in its place.
-fn switch(stage: TempDir, into: &Path, flags: RenameFlags) -> Result<(), StoreError> {
-    let renamed = match renameat_with(CWD, stage.path(), CWD, into, flags) {
-        // The file system knows no such flag: an empty directory that came meanwhile is replaced then.
-        Err(Errno::INVAL | Errno::NOSYS) => fs::rename(stage.path(), into),
-        other => other.map_err(io::Error::from),
-    };
-    renamed.map_err(failed("cannot rename to", into))?;
-    let _ = stage.keep();
-    Ok(())
-}
-
 /// Writes the files of one thread.
 struct FileWriter<'a> {
     reader: Reader<'a>,
@@ -286,7 +277,8 @@ impl<'a> FileWriter<'a> {
             return Ok(false);
         };
         let layer = self.reader.layer(part.layer)?;
-        if part.offset != 0 || part.len != layer.blob().size {
+        // What is as long as the blob begins where it begins.
+        if part.len != layer.blob().size {
             return Ok(false);
         }
         let Some(blob) = layer.file() else {

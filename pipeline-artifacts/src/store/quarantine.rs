@@ -39,8 +39,8 @@ impl LocalStore {
         }
         let to = self.free_in_quarantine(digest)?;
         fs::rename(&path, &to).map_err(failed("cannot move to the quarantine", &path))?;
+        // One flush keeps a name that moves.
         sync_dir(&self.quarantine_dir())?;
-        self.flush_blobs()?;
         Ok(Some(to))
     }
 

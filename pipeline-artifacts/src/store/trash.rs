@@ -25,8 +25,7 @@ impl LocalStore {
         }
     }
 
-    /// Brings a blob back from the trash, with the time of now, so that it counts as new. Whether it was there. Its
-    /// bytes are not looked at.
+    /// Brings a blob back from the trash. Whether it was there. Its bytes are not looked at, and it is as old as it was.
     ///
     /// # Errors
     ///
@@ -35,7 +34,6 @@ impl LocalStore {
         let Some(path) = self.in_trash(digest) else {
             return Ok(false);
         };
-        self.refresh(&path)?;
         match fs::rename(&path, self.blob_path(digest)) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),

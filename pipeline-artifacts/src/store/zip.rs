@@ -282,6 +282,66 @@ fn put64(bytes: &mut Vec<u8>, number: u64) {
 mod tests {
     use super::*;
 
+    /// The old end counts to 65,534; what is more stands in the new one.
+    #[test]
+    fn many_entries_are_counted_in_64_bits() {
+        for (count, is_wide) in [(0xfffe, false), (0xffff, true)] {
+            let mut bytes = Vec::new();
+            let mut zip = ZipWriter::new(&mut bytes, Compression::new(6));
+            (0..count).for_each(|_| zip.small("a", 0o120_777, b"b").unwrap());
+            zip.finish().unwrap();
+            let end = bytes.len() - 22;
+            let locator = bytes[end - 20..].starts_with(&0x0706_4b50_u32.to_le_bytes());
+            assert_eq!(locator, is_wide, "{count}");
+            if is_wide {
+                // 56 bytes, of which the count is the fifth field.
+                let record = end - 20 - 56;
+                assert!(bytes[record..].starts_with(&0x0606_4b50_u32.to_le_bytes()));
+                assert_eq!(bytes[record + 32..record + 40], u64::to_le_bytes(count));
+            }
+        }
+    }
+
+    /// A file that says to be as large has its sizes in 64 bits, whatever it has.
+    #[test]
+    fn a_large_file_has_room_for_its_sizes() {
+        for (size, is_large) in [(LARGE - 1, false), (LARGE, true)] {
+            let mut bytes = Vec::new();
+            let mut zip = ZipWriter::new(&mut bytes, Compression::new(6));
+            let mut file = zip.begin("large", 0o100_644, size).unwrap();
+            file.write(b"not so large").unwrap();
+            file.finish().unwrap();
+            zip.finish().unwrap();
+            let number = |at: usize, len: usize| {
+                let mut wide = [0; 8];
+                wide[..len].copy_from_slice(&bytes[at..at + len]);
+                u64::from_le_bytes(wide)
+            };
+            let width = if is_large { 8 } else { 4 };
+            let extra = if is_large { 20 } else { 0 };
+            assert_eq!(number(4, 2), if is_large { 45 } else { 20 });
+            assert_eq!(number(28, 2), extra);
+            // The content, the descriptor, the directory, and its end.
+            let directory = usize::try_from(number(bytes.len() - 6, 4)).unwrap();
+            let descriptor = directory - 8 - 2 * width;
+            let packed = (descriptor - 30 - 5) as u64 - extra;
+            assert_eq!(number(descriptor, 4), 0x0807_4b50);
+            assert_eq!(number(descriptor + 8, width), packed);
+            assert_eq!(number(descriptor + 8 + width, width), 12);
+            let (sizes, wide) = (directory + 20, directory + 46 + 5);
+            if is_large {
+                assert_eq!(
+                    (number(sizes, 4), number(sizes + 4, 4)),
+                    (0xffff_ffff, 0xffff_ffff)
+                );
+                assert_eq!((number(wide, 2), number(wide + 2, 2)), (1, 16));
+                assert_eq!((number(wide + 4, 8), number(wide + 12, 8)), (12, packed));
+            } else {
+                assert_eq!((number(sizes, 4), number(sizes + 4, 4)), (packed, 12));
+            }
+        }
+    }
+
     /// What stands behind 4 GiB has its place in 64 bits, and so has the directory at the end.
     #[test]
     fn what_lies_far_behind_is_found() {

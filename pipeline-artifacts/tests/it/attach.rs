@@ -205,6 +205,23 @@ fn what_cannot_be_attached_leaves_nothing() {
     assert!(matches!(error, StoreError::NotFound { .. }), "{error}");
 }
 
+/// What is attached keeps all of the artifact, so all of it must be there.
+#[test]
+fn nothing_is_attached_to_what_is_not_whole() {
+    let bench = Bench::new();
+    let artifact = published(&bench);
+    let layer = bench.store.artifact(&artifact).unwrap().layers()[1];
+    let path = bench.path("store/blobs/sha256").join(layer.digest.hex());
+    let attach = || bench.store.attach(&artifact.digest, &NewAttachment::note("x"));
+    damage(&path, b"short");
+    let error = attach().unwrap_err();
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+    fs::remove_file(&path).unwrap();
+    let error = attach().unwrap_err();
+    assert!(matches!(error, StoreError::NotFound { .. }), "{error}");
+    assert_eq!(bench.store.attachments(&artifact.digest).unwrap(), []);
+}
+
 #[test]
 fn an_artifact_is_accepted_only_when_its_origin_is_proven() {
     let bench = Bench::new();

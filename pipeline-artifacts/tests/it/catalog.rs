@@ -180,6 +180,50 @@ fn what_is_ambiguous_is_listed() {
     assert_eq!(select(&catalog, "revision:1f3b"), "shop 1.1.0");
 }
 
+/// A mark is no mark of another version, and none of another number.
+#[test]
+fn a_mark_stands_for_what_it_names() {
+    let bench = Bench::new();
+    let tree = bench.tree("one").file("a", "1");
+    for version in ["1.0.0", "1.1.0"] {
+        bench.publish(&tree, version);
+    }
+    let catalog = bench.store.catalog();
+    catalog
+        .yank(&shop(), &v("1.0.0"), &because("it loses orders"))
+        .unwrap();
+    let dir = bench.path("store/catalog/shop");
+    for (copy, version) in [("1.1.0~1.json", "1.1.0"), ("1.0.0~2.json", "1.0.0")] {
+        fs::copy(dir.join("1.0.0~1.json"), dir.join(copy)).unwrap();
+        let error = catalog.standing(&shop(), &v(version)).unwrap_err();
+        assert!(
+            matches!(&error, StoreError::Damaged { reason, .. } if reason == "it is mark 1 of shop 1.0.0"),
+            "{copy}: {error}"
+        );
+        let report = bench.store.verify().unwrap();
+        assert_eq!(report.problems.len(), 1, "{copy}: {report}");
+        fs::remove_file(dir.join(copy)).unwrap();
+    }
+    assert!(bench.store.verify().unwrap().is_good());
+}
+
+#[test]
+fn a_reason_is_a_short_line() {
+    let because = |reason: &str| {
+        let at = "2026-11-25T12:00:00Z".parse().unwrap();
+        Because::new(reason, Actor::person("ada").unwrap(), at)
+    };
+    because(&"x".repeat(1024)).unwrap();
+    for (reason, said) in [
+        ("x".repeat(1025), "longer than 1024 bytes"),
+        (" ".to_owned(), "it is empty"),
+        ("one\ntwo".to_owned(), "control characters"),
+    ] {
+        let error = because(&reason).unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+    }
+}
+
 #[test]
 fn a_yanked_version_is_readable_and_not_selected() {
     let bench = Bench::new();

@@ -4,9 +4,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use pipeline_artifacts::{CollectError, Collected, Collection, InUse, LocalStore};
+use pipeline_artifacts::{CollectError, Collected, Collection, InUse, LocalStore, NewAttachment};
 use pipeline_core::{Digest, SignedDuration, StoreError};
 
+use crate::gated::Gated;
 use crate::retention::{at, now, remove};
 use crate::{Bench, damage, files, shop, text, v};
 
@@ -220,6 +221,82 @@ fn nothing_is_taken_when_it_is_not_known_what_is_needed() {
         bench.store.collect(&used),
         Err(CollectError::Unknown { .. })
     ));
+}
+
+/// Gives every blob a time long before now.
+fn make_old(bench: &Bench) {
+    let then = std::time::UNIX_EPOCH + Duration::from_secs(1_500_000_000);
+    for blob in files(&bench.path("store/blobs")) {
+        fs::File::open(&blob).unwrap().set_modified(then).unwrap();
+    }
+}
+
+/// A collector that has looked for what is needed, and has taken nothing yet, sees by its time that it is needed now.
+#[test]
+fn what_is_published_while_a_collector_looks_stays() {
+    let bench = Bench::new();
+    let digest = bench.pack(&bench.tree("one").file("a", "1")).digest;
+    make_old(&bench);
+    let before = blobs(&bench);
+    let mut gated = Gated::new(&bench);
+    let root = gated.root.clone();
+    let collecting = std::thread::spawn(move || {
+        let store = LocalStore::open(root).unwrap();
+        store.collect(&late(0).orphans_after(SignedDuration::ZERO))
+    });
+    let mut gates = 0;
+    gated.walk(&collecting, || {
+        gates += 1;
+        // First it notes the moment; then it takes.
+        if gates == 2 {
+            bench.store.publish(&shop(), &v("1.0.0"), &digest).unwrap();
+        }
+    });
+    let collected = collecting.join().unwrap().unwrap();
+    assert!(gates > 2);
+    assert_eq!((collected.live, collected.young), (0, before as u64));
+    assert!(bench.store.verify().unwrap().is_good());
+    assert_eq!(blobs(&bench), before);
+}
+
+/// A large file goes another way into the store, and is reused all the same.
+#[test]
+fn a_large_file_that_is_packed_again_stays() {
+    let bench = Bench::new();
+    let tree = bench.tree("one").file("large", vec![b'a'; 9 << 20]);
+    let packed = bench.pack(&tree);
+    // What was stored long ago; only what is reused counts as new.
+    make_old(&bench);
+    let lease = bench.store.lease().unwrap();
+    assert_eq!(bench.pack(&tree).digest, packed.digest);
+    let leased = collect(&bench, &late(0).orphans_after(SignedDuration::ZERO));
+    assert_eq!((leased.moved.len(), leased.young), (0, blobs(&bench) as u64));
+    drop(lease);
+}
+
+/// What is larger than a manifest is none, so that damage in it keeps nobody from collecting; and what is in use and lost
+/// keeps what is attached to it, until it is healed.
+#[test]
+fn what_is_in_use_need_not_be_whole_when_it_is_no_manifest() {
+    let bench = Bench::new();
+    let large = bench.store.add_blob(&vec![b'x'; (4 << 20) + 1]).unwrap();
+    damage(
+        &bench.path("store/blobs/sha256").join(large.hex()),
+        &vec![b'y'; (4 << 20) + 1],
+    );
+    let used = late(0).in_use([InUse::new(large, "run 7 names it")]);
+    assert_eq!(bench.store.collect(&used).unwrap().moved, []);
+
+    let subject = bench.pack(&bench.tree("one").file("a", "1")).digest;
+    let note = NewAttachment::note("# Know this\n");
+    let note = bench.store.attach(&subject, &note).unwrap();
+    let lost = bench.path("store/blobs/sha256").join(subject.hex());
+    let bytes = fs::read(&lost).unwrap();
+    fs::remove_file(&lost).unwrap();
+    let used = late(0).in_use([InUse::new(subject, "run 8 is not over")]);
+    bench.store.collect(&used).unwrap();
+    bench.store.add_blob(&bytes).unwrap();
+    assert_eq!(bench.store.attachments(&subject).unwrap(), [note]);
 }
 
 #[test]

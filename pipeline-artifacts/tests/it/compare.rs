@@ -68,6 +68,24 @@ fn tree(bench: &Bench) -> Tree {
 }
 
 #[test]
+fn a_thousand_findings_are_listed_and_all_are_counted() {
+    let bench = Bench::new();
+    let mut tree = bench.tree("many");
+    for number in 0..1001 {
+        tree = tree.file(&format!("staging.example.com-{number}"), "");
+    }
+    let artifact = bench.publish(&tree, "1.4.0");
+    let artifact = bench.store.artifact(&artifact).unwrap();
+    let staging = configuration("staging", "host = 'staging.example.com'");
+    let found = EnvironmentFree::new()
+        .configuration(&staging)
+        .check(&artifact)
+        .unwrap();
+    assert_eq!((found.found.len(), found.total), (1000, 1001));
+    assert!(found.to_string().ends_with("and 1 more"));
+}
+
+#[test]
 fn values_of_environments_are_found_and_not_shown() {
     let bench = Bench::new();
     let artifact = bench.publish(&tree(&bench), "1.4.0");

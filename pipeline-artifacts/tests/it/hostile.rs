@@ -165,6 +165,102 @@ fn a_table_of_contents_that_leads_out_is_refused() {
     "#);
 }
 
+/// What is not as it is written here says something else to another reader.
+#[test]
+fn a_table_of_contents_has_one_spelling() {
+    let bench = Bench::new();
+    let tar = honest(&bench);
+    let refused = |toc: &Value, more: &str, layers: &[&[u8]]| {
+        let mut bytes = canonical_json(toc).unwrap();
+        match more.split_once(" is ") {
+            Some((from, to)) => {
+                let text = String::from_utf8(bytes).unwrap();
+                assert!(text.contains(from), "{text}");
+                bytes = text.replace(from, to).into_bytes();
+            }
+            None => bytes.extend(more.as_bytes()),
+        }
+        let mut manifest = forged_manifest(&bench, toc, layers);
+        manifest["layers"][0]["digest"] = json!(bench.store.add_blob(&bytes).unwrap());
+        manifest["layers"][0]["size"] = json!(bytes.len());
+        let artifact = ArtifactRef {
+            name: shop(),
+            version: v("1.0.0"),
+            digest: bench.store.add_blob(&canonical_json(&manifest).unwrap()).unwrap(),
+        };
+        text(&bench.store.artifact(&artifact).unwrap_err(), bench.dir.path())
+    };
+    let toc = |format: u32, layer: u32, layers: &[usize]| {
+        let mut entry = file("a");
+        entry["layer"] = json!(layer);
+        json!({"entries": [entry], "format": format, "layers": layers})
+    };
+    let (good, whole) = (toc(2, 1, &[2048]), [&tar[..]]);
+    let cut = [&tar[..1024], &tar[1024..]];
+    for (error, said) in [
+        (refused(&good, "\n", &whole), "something follows its end"),
+        (refused(&good, "{}", &whole), "something follows its end"),
+        (
+            refused(&good, "\"layer\":1 is \"layer\":01", &whole),
+            "expected a whole number, found `01",
+        ),
+        (refused(&toc(3, 1, &[2048]), "", &whole), "it has format 3"),
+        // A number of a layer that is as large as the bits beside it.
+        (
+            refused(&toc(2, 513, &[2048]), "", &whole),
+            "lies in no layer of the tar",
+        ),
+        (
+            refused(&toc(2, 401, &[2048]), "", &whole),
+            "lies in no layer of the tar",
+        ),
+        (refused(&toc(2, 2, &[2048]), "", &whole), "and not where it says"),
+        // A layer that nothing describes, and one that nothing holds.
+        (
+            refused(&good, "", &[&tar, b"more"]),
+            "it describes 1 layers; the manifest names 2",
+        ),
+        (
+            refused(&toc(2, 1, &[1024, 1024]), "", &whole),
+            "it describes 2 layers; the manifest names 1",
+        ),
+        (
+            refused(&good, "", &cut),
+            "it describes 1 layers; the manifest names 2",
+        ),
+    ] {
+        assert!(error.contains(said), "{said}: {error}");
+    }
+}
+
+/// It is refused by its size, unread.
+#[test]
+fn a_table_of_contents_is_not_larger_than_allowed() {
+    let bench = Bench::new();
+    let tar = honest(&bench);
+    let toc = json!({"entries": [file("a")], "format": 2, "layers": [2048]});
+    let mut manifest = forged_manifest(&bench, &toc, &[&tar]);
+    let (digest, size) = (Digest::of("large"), limits::MAX_TOC + 1);
+    manifest["layers"][0]["digest"] = json!(digest);
+    manifest["layers"][0]["size"] = json!(size);
+    let path = bench.path("store/blobs/sha256").join(digest.hex());
+    // Nothing but holes.
+    fs::File::create(path).unwrap().set_len(size).unwrap();
+    let artifact = ArtifactRef {
+        name: shop(),
+        version: v("1.0.0"),
+        digest: bench.store.add_blob(&canonical_json(&manifest).unwrap()).unwrap(),
+    };
+    let error = bench.store.artifact(&artifact).unwrap_err();
+    let said = "it has 536870913 bytes; at most 536870912 are allowed";
+    assert!(error.to_string().contains(said), "{error}");
+    // So is a manifest.
+    let artifact = ArtifactRef { digest, ..artifact };
+    let error = bench.store.artifact(&artifact).unwrap_err();
+    let said = "it has 536870913 bytes; at most 4194304 are allowed";
+    assert!(error.to_string().contains(said), "{error}");
+}
+
 #[test]
 fn a_later_format_is_refused_by_its_number() {
     let bench = Bench::new();
@@ -270,6 +366,53 @@ fn a_layer_is_held_against_each_table_of_contents_that_has_it() {
     }
 }
 
+/// So it is with where a link leads.
+#[test]
+fn a_link_is_held_against_each_table_of_contents_that_has_it() {
+    let bench = Bench::new();
+    let tree = bench.tree("tree").file("a", "x").file("b", "x").link("l", "a");
+    let packed = bench.pack(&tree);
+    let reference = ArtifactRef {
+        name: shop(),
+        version: v("1.0.0"),
+        digest: packed.digest,
+    };
+    let mut tar = Vec::new();
+    let artifact = bench.store.artifact(&reference).unwrap();
+    artifact.export_tar(&mut tar).unwrap();
+    let mut second = file("b");
+    second["offset"] = json!(1536);
+    let toc = |target: &str| {
+        let entries = json!([file("a"), second, link("l", target)]);
+        json!({"entries": entries, "format": 2, "layers": [tar.len()]})
+    };
+    assert_eq!(forge(&bench, &toc("a"), &tar).digest, packed.digest);
+    let lie = forge(&bench, &toc("b"), &tar).digest;
+    let report = bench.store.verify().unwrap();
+    assert_eq!(report.problems.len(), 1, "{report}");
+    assert!(report.problems[0].path.ends_with(lie.hex()), "{report}");
+}
+
+/// How long a compressed layer is, its descriptor does not tell.
+#[cfg(feature = "zstd")]
+#[test]
+fn a_compressed_layer_is_neither_longer_nor_shorter() {
+    let bench = Bench::new();
+    let honest = honest(&bench);
+    let toc = json!({"entries": [file("a")], "format": 2, "layers": [2048]});
+    for size in [2048, 2048 + 512, 2048 - 512] {
+        let bench = Bench::new();
+        let mut tar = honest.clone();
+        tar.resize(size, 0);
+        let tar = zstd::encode_all(&tar[..], 3).unwrap();
+        let mut manifest = forged_manifest(&bench, &toc, &[&tar]);
+        manifest["layers"][1]["mediaType"] = json!("application/vnd.oci.image.layer.v1.tar+zstd");
+        bench.store.add_blob(&canonical_json(&manifest).unwrap()).unwrap();
+        let report = bench.store.verify().unwrap();
+        assert_eq!(report.is_good(), size == honest.len(), "{size} bytes: {report}");
+    }
+}
+
 #[test]
 fn a_file_that_goes_through_layers_is_held_against_its_digest() {
     let bench = Bench::new();
@@ -349,6 +492,18 @@ fn a_manifest_has_one_spelling_and_a_bounded_number_of_layers() {
     assert_eq!(why(&canonical_json(&noted).unwrap()), form);
     assert_eq!(why(&canonical_json(&about).unwrap()), form);
     assert_eq!(why(&spaced), form);
+
+    for (pointer, said) in [
+        ("/artifactType", "expected an artifact of type"),
+        ("/layers/0/mediaType", "expected an artifact of type"),
+        ("/layers/1/mediaType", "a layer has the media type \"text/plain\""),
+        ("/mediaType", "expected an image manifest of type"),
+    ] {
+        let mut other = manifest.clone();
+        *other.pointer_mut(pointer).unwrap() = json!("text/plain");
+        let error = why(&canonical_json(&other).unwrap());
+        assert!(error.contains(said), "{pointer}: {error}");
+    }
 
     let pieces: Vec<&[u8]> = (0..401).map(|at| &tar[at..=at]).collect();
     let many = forged_manifest(&bench, &toc, &pieces);

@@ -11,6 +11,7 @@
 )]
 
 mod attach;
+mod attach_race;
 mod blobs;
 mod catalog;
 mod collect;
@@ -19,6 +20,7 @@ mod conformance;
 mod corruption;
 mod crash;
 mod fuzz;
+mod gated;
 mod heal_records;
 mod hostile;
 mod kill;

@@ -2,13 +2,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use pipeline_artifacts::{Package, PackageError, PackageSettings, PackageSettingsError};
+use pipeline_artifacts::{LocalStore, Package, PackageError, PackageSettings, PackageSettingsError};
 use pipeline_core::testing::{ManualClock, TestCall, services};
 use pipeline_core::{
     AnyStage, ArtifactStore, Channel, Digest, Effect, Failure, NoSecrets, NoSource, Outcome, OutcomeStatus,
     Reads, RunId, Signals, Source, SourceError, SourcePath, Stage, StageContext, StageName,
 };
 
+use crate::attach_race::collect;
+use crate::gated::Gated;
 use crate::{Bench, shop, text, v};
 
 /// A source in a directory.
@@ -88,6 +90,45 @@ fn a_directory_of_the_source_is_packed_and_published() {
     let paths = ["dist", "VERSION"].map(|path| path.parse().unwrap());
     assert_eq!(stage.reads(), Reads::Source(paths.to_vec()));
     assert_eq!(AnyStage::new(stage).type_name(), "package");
+}
+
+/// What the check reads counts as well: with another configuration it says something else, and a secret may be another
+/// one each time.
+#[test]
+fn a_check_for_values_is_part_of_what_the_stage_reads() {
+    let bench = Bench::new();
+    let text = "name = 'shop'\npath = 'dist'\nversion = '1.0.0'\n[environment-free]\n\
+        configurations = { staging = 'config/staging.toml' }\n";
+    let checked = stage(&bench, text);
+    let paths = ["dist", "config/staging.toml"].map(|path| path.parse().unwrap());
+    assert_eq!(checked.reads(), Reads::Source(paths.to_vec()));
+    assert_eq!(checked.effect(), Effect::Pure);
+    let secret = stage(&bench, &format!("{text}secrets = true\n"));
+    assert_eq!(secret.effect(), Effect::Idempotent);
+}
+
+#[test]
+fn a_collector_that_comes_while_something_is_packaged_takes_nothing_of_it() {
+    let bench = Bench::new();
+    bench.tree("src").filled();
+    let mut gated = Gated::new(&bench);
+    let stage = Package::new(
+        Arc::new(LocalStore::open(&gated.root).unwrap()),
+        settings("name = 'shop'\nversion = '1.0.0'"),
+    );
+    let (stage, cx) = (stage.unwrap(), context(&bench, Directory(bench.path("src"))));
+    let packaging = std::thread::spawn(move || run(&stage, &cx));
+    let mut gates = 0;
+    gated.walk(&packaging, || {
+        gates += 1;
+        collect(&bench.store, 3);
+    });
+    let outcome = packaging.join().unwrap().unwrap();
+    assert_eq!(outcome.status, OutcomeStatus::Succeeded);
+    assert!(gates > 3, "blobs, and the record: {gates}");
+    let report = bench.store.verify().unwrap();
+    assert!(report.is_good(), "{report}");
+    assert!(bench.store.find(&shop(), &v("1.0.0")).unwrap().is_some());
 }
 
 #[test]

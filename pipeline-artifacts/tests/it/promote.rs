@@ -126,7 +126,7 @@ fn what_is_named_is_durable_before_what_names_it() {
         .store
         .attach(&one.digest, &NewAttachment::note("# Know this\n"))
         .unwrap();
-    let to = Noted::default();
+    let (to, to_nowhere) = (Noted::default(), MemoryBlobs::new());
     let promotion = Promotion::of(one.digest).with_attached([note.digest]);
     wait(promotion.run(&bench.store, &to)).unwrap();
     let asked = to.asked();
@@ -167,6 +167,20 @@ fn what_is_named_is_durable_before_what_names_it() {
         asked.iter().all(|(what, _)| *what == "flush") && !asked.is_empty(),
         "{asked:?}"
     );
+
+    // What says to be something else is no manifest, whatever fields it has.
+    let manifest = bench.store.read_blob(&one.digest).unwrap();
+    let manifest = String::from_utf8(manifest).unwrap();
+    for (from, to) in [
+        ("\"schemaVersion\":2", "\"schemaVersion\":1"),
+        ("image.manifest", "image.index"),
+    ] {
+        assert!(manifest.contains(from), "{manifest}");
+        let other = put(&bench.store, manifest.replace(from, to).as_bytes()).unwrap();
+        let error = wait(Promotion::of(other.digest).run(&bench.store, &to_nowhere)).unwrap_err();
+        let said = "expected an image manifest of type";
+        assert!(error.to_string().contains(said), "{to}: {error}");
+    }
 
     // What is larger than a manifest may be is none, and is not read to its end.
     let large = put(&bench.store, &vec![b' '; 5 << 20]).unwrap();

@@ -202,6 +202,35 @@ fn a_plan_is_refused_when_something_is_needed_since() {
     assert!(matches!(error, CarryOutError::Unknown { .. }), "{error}");
 }
 
+/// The plan names digests: a version that stands for something else is not meant, whatever became of it.
+#[test]
+fn a_plan_is_of_the_artifacts_that_it_names() {
+    let (bench, other) = (Bench::new(), Bench::new());
+    let plan = |bench: &Bench| {
+        let policy = policy("keep-last = 1");
+        bench.store.plan_retention(&policy, &[], now()).unwrap()
+    };
+    publish(&bench, "shop", "1.0.0", 9);
+    publish(&bench, "shop", "1.1.0", 1);
+    let first = plan(&bench);
+    assert_eq!(first.removed().count(), 1);
+    // The same versions with other content.
+    for version in ["1.0.0", "1.1.0"] {
+        let tree = other.tree(&format!("other-{version}")).file("b", version);
+        other.publish(&tree, version);
+    }
+    let unknown = || {
+        let error = other.store.carry_out(&first, &[], &why(), now()).unwrap_err();
+        assert!(matches!(error, CarryOutError::Unknown { .. }), "{error}");
+    };
+    unknown();
+    assert!(other.store.find(&shop(), &v("1.0.0")).unwrap().is_some());
+    // Also when it was removed: that was not this plan.
+    other.store.carry_out(&plan(&other), &[], &why(), now()).unwrap();
+    assert!(other.store.find(&shop(), &v("1.0.0")).unwrap().is_none());
+    unknown();
+}
+
 #[test]
 fn policies_say_what_is_wrong_with_them_and_where() {
     let errors: Vec<_> = [

@@ -7,6 +7,7 @@ use std::thread;
 use pipeline_artifacts::{LocalStore, Packer};
 use pipeline_core::{Artifact, ArtifactRef, ArtifactStore, Digest, StoreError};
 
+use crate::gated::{Gated, is_awaited, lock};
 use crate::{Bench, damage, files, shop, text, v};
 
 #[test]
@@ -173,6 +174,98 @@ fn a_report_names_everything_and_what_it_breaks() {
     unexpected catalog/shop/1.0.0.json~: it is neither the record of a version nor a mark
     damaged catalog/shop/2.1.0.json: it is the record of shop 2.0.0; it breaks shop 2.0.0, shop 2.1.0
     ");
+}
+
+#[test]
+fn what_is_no_file_is_named_though_nothing_needs_it() {
+    let bench = Bench::new();
+    let path = bench
+        .path("store/blobs/sha256")
+        .join(Digest::of("nobody's").hex());
+    fs::create_dir(&path).unwrap();
+    let report = bench.store.verify().unwrap();
+    assert_eq!(report.problems.len(), 1, "{report}");
+    assert!(report.to_string().contains("it is not a file"), "{report}");
+    assert_eq!(bench.store.list_blobs().unwrap(), []);
+
+    // Nor is a link followed, also when it leads to the right bytes.
+    fs::remove_dir(&path).unwrap();
+    fs::write(bench.path("elsewhere"), "nobody's").unwrap();
+    std::os::unix::fs::symlink(bench.path("elsewhere"), &path).unwrap();
+    let error = bench.store.read_blob(&Digest::of("nobody's")).unwrap_err();
+    assert!(
+        matches!(&error, StoreError::Damaged { reason, .. } if reason == "it is not a file"),
+        "{error}"
+    );
+}
+
+#[test]
+fn only_what_is_damaged_goes_to_the_quarantine() {
+    let bench = Bench::new();
+    let digest = bench.store.add_blob(b"whole").unwrap();
+    let path = bench.path("store/blobs/sha256").join(digest.hex());
+    assert_eq!(bench.store.quarantine(&digest).unwrap(), None);
+    assert_eq!(bench.store.quarantine(&Digest::of("nothing")).unwrap(), None);
+    assert!(path.is_file());
+
+    // Somebody heals it after it was looked at, and before it is moved.
+    damage(&path, b"wrong");
+    let mut gated = Gated::new(&bench);
+    let root = gated.root.clone();
+    let moving = thread::spawn(move || LocalStore::open(root).unwrap().quarantine(&digest));
+    gated.walk(&moving, || {
+        bench.store.add_blob(b"whole").unwrap();
+    });
+    assert_eq!(moving.join().unwrap().unwrap(), None);
+    assert_eq!(fs::read(&path).unwrap(), b"whole");
+
+    damage(&path, b"wrong");
+    let moved = bench.store.quarantine(&digest).unwrap().unwrap();
+    assert_eq!(fs::read(moved).unwrap(), b"wrong");
+    assert!(!path.exists());
+}
+
+/// Who waits for the lock of a manifest reads the one that is there then.
+#[test]
+fn a_manifest_that_is_healed_while_a_reader_waits_is_read() {
+    let bench = Bench::new();
+    let artifact = bench.publish(&bench.tree("one").file("a", "1"), "1.0.0");
+    let path = bench.path("store/blobs/sha256").join(artifact.digest.hex());
+    let bytes = fs::read(&path).unwrap();
+    damage(&path, b"wrong");
+    let held = fs::File::open(&path).unwrap();
+    lock(&held);
+    let store = bench.store.clone();
+    let opening = thread::spawn(move || store.artifact(&artifact));
+    while !is_awaited(&held) {
+        thread::yield_now();
+    }
+    bench.store.add_blob(&bytes).unwrap();
+    drop(held);
+    assert_eq!(opening.join().unwrap().unwrap().file("a").unwrap(), b"1");
+}
+
+#[test]
+fn a_directory_that_is_replaced_leaves_nothing_beside_it() {
+    let bench = Bench::new();
+    let live = bench.path("beside/live");
+    for version in ["1.0.0", "1.1.0"] {
+        let artifact = bench.publish(&bench.tree(version).file("a", version), version);
+        bench.store.artifact(&artifact).unwrap().replace(&live).unwrap();
+        assert_eq!(fs::read(live.join("a")).unwrap(), version.as_bytes());
+        assert_eq!(fs::read_dir(bench.path("beside")).unwrap().count(), 1);
+    }
+}
+
+#[test]
+fn a_mark_that_is_gone_is_missed() {
+    let bench = Bench::new();
+    fs::remove_file(bench.path("store/store.json")).unwrap();
+    let report = bench.store.verify().unwrap().to_string();
+    assert!(report.contains("missing store.json"), "{report}");
+    fs::write(bench.path("store/notes"), "").unwrap();
+    let report = bench.store.verify().unwrap().to_string();
+    assert!(report.contains("unexpected notes"), "{report}");
 }
 
 #[test]

@@ -241,6 +241,28 @@ fn power_is_lost_while_versions_are_published() {
 }
 
 #[test]
+fn power_is_lost_after_somebody_else_made_the_directory_of_the_name() {
+    let bench = bench();
+    bench.tree("one").filled();
+    let Some(record) = recorded(&bench, "publish-beside") else {
+        return;
+    };
+    let mut acknowledged = Acknowledged::default();
+    let published = record.events.iter().position(|event| {
+        let Event::Said(line) = event else { return false };
+        acknowledged.add(line);
+        line.starts_with("published")
+    });
+    cut_once(
+        &bench,
+        &record,
+        published.unwrap() + 1,
+        &acknowledged,
+        "published",
+    );
+}
+
+#[test]
 fn power_is_lost_while_a_large_file_is_published() {
     let bench = bench();
     // Large enough for a blob of its own, and small enough to be replayed.
@@ -306,6 +328,79 @@ fn power_is_lost_after_a_store_was_healed_from_another() {
     acknowledged.add(&format!("packed one {}", published.digest));
     for cut in [healed + 1, record.events.len()] {
         cut_once(&bench, &record, cut, &acknowledged, "healed from another");
+    }
+}
+
+#[cfg(feature = "oci")]
+#[test]
+fn power_is_lost_while_a_version_is_pulled() {
+    let bench = Bench::new();
+    let artifact = bench.publish(&bench.tree("one").filled(), "1.0.0");
+    let note = pipeline_artifacts::NewAttachment::note("# Know this\n");
+    let note = bench.store.attach(&artifact.digest, &note).unwrap().digest;
+    let manifest = bench.store.read_blob(&artifact.digest).unwrap();
+    // It is given by a registry, and goes into a store that is not there yet.
+    let origin = bench.path("origin");
+    fs::rename(bench.path("store"), &origin).unwrap();
+    let index = serde_json::json!({
+        "schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": [
+            { "mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": note, "size": 1 }
+        ],
+    });
+    let list = artifact.digest.to_string().replace(':', "-");
+    let mut registry = crate::oci::strange::Strange::of(&origin);
+    registry.answers = BTreeMap::from([
+        ("/manifests/1.0.0".to_owned(), manifest),
+        (format!("/manifests/{list}"), index.to_string().into_bytes()),
+    ]);
+    if let Some(record) = recorded(&bench, &format!("pull-{}", registry.serve())) {
+        cut_everywhere(&bench, &record, 6);
+    }
+}
+
+#[test]
+fn power_is_lost_after_something_came_back_from_the_trash() {
+    let bench = Bench::new();
+    let digest = bench.pack(&bench.tree("one").filled()).digest;
+    crate::attach_race::collect(&bench.store, 1);
+    assert_eq!(
+        files(&bench.path("store/blobs")).len(),
+        0,
+        "all of it is in the trash"
+    );
+    let Some(record) = recorded(&bench, &format!("restore-{}", digest.hex())) else {
+        return;
+    };
+    let mut acknowledged = Acknowledged::default();
+    acknowledged.add(&format!("published 1.0.0 {digest}"));
+    let end = record.events.len();
+    cut_once(&bench, &record, end, &acknowledged, "restored");
+}
+
+/// What was put aside is there, and not in its place: whoever was told looks for it there.
+#[test]
+fn power_is_lost_after_something_was_put_aside() {
+    let bench = Bench::new();
+    let digest = bench.store.add_blob(b"whole").unwrap();
+    let (blob, aside) = (
+        format!("store/blobs/sha256/{}", digest.hex()),
+        format!("store/quarantine/{}", digest.hex()),
+    );
+    crate::damage(&bench.path(&blob), b"wrong");
+    let Some(record) = recorded(&bench, "quarantine") else {
+        return;
+    };
+    let said = Event::Said(format!("quarantined {digest}"));
+    let said = format!("{said:?}");
+    let said = record
+        .events
+        .iter()
+        .position(|event| format!("{event:?}") == said);
+    for loss in Loss::all(0, long()) {
+        let left = crate::memory_dir();
+        Disk::after(&record, said.unwrap() + 1, loss).write(left.path());
+        assert!(!left.path().join(&blob).exists(), "{loss:?}");
+        assert_eq!(fs::read(left.path().join(&aside)).unwrap(), b"wrong", "{loss:?}");
     }
 }
 

@@ -35,6 +35,18 @@ fn heal(store: &LocalStore, mirror: &Path) {
     assert!(store.verify().unwrap().is_good());
 }
 
+/// Pulls from a registry on this computer.
+#[cfg(feature = "oci")]
+fn pull(store: &LocalStore, port: u16) -> pipeline_core::Digest {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().build().unwrap();
+    let remote = crate::oci::strange::one_by_one(port);
+    let pulled = runtime.block_on(remote.pull(store, &shop(), &v("1.0.0"), None));
+    let pulled = pulled.unwrap();
+    assert_eq!((pulled.attachments.len(), pulled.skipped.len()), (1, 0));
+    pulled.artifact.digest
+}
+
 /// Not a test: what the other process does.
 #[test]
 #[ignore = "run by the tests of this module, in a process of its own"]
@@ -50,6 +62,34 @@ fn child() {
         say(dir, &format!("packed one {}", found.digest));
         return;
     }
+    if script == "quarantine" {
+        let report = store.verify().unwrap();
+        for digest in store.quarantine_all(&report).unwrap() {
+            say(dir, &format!("quarantined {digest}"));
+        }
+        return;
+    }
+    #[cfg(feature = "oci")]
+    if let Some(port) = script.strip_prefix("pull-") {
+        let digest = pull(&store, port.parse().unwrap());
+        say(dir, &format!("packed one {digest}"));
+        say(dir, &format!("published 1.0.0 {digest}"));
+        return;
+    }
+    if let Some(digest) = script.strip_prefix("restore-") {
+        let digest = format!("sha256:{digest}").parse().unwrap();
+        store.publish(&shop(), &v("1.0.0"), &digest).unwrap();
+        say(dir, &format!("published 1.0.0 {digest}"));
+        return;
+    }
+    let script = match script {
+        // As another process leaves it that has just made it: nobody has flushed its name.
+        "publish-beside" => {
+            std::fs::create_dir(dir.join("store/catalog/shop")).unwrap();
+            "publish"
+        }
+        script => script,
+    };
     for (version, tree) in VERSIONS {
         if script == "collect" {
             break;

@@ -2,8 +2,9 @@
 
 mod helper;
 mod http;
+mod list;
 mod referrers;
-mod strange;
+pub(crate) mod strange;
 mod tls;
 mod token;
 mod unasked;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -20,25 +20,30 @@ const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 /// A registry of the blobs of a store, which answers some requests in its own way.
-struct Strange {
+pub(crate) struct Strange {
     blobs: PathBuf,
     /// By what the path of a request ends with.
-    answers: BTreeMap<String, Vec<u8>>,
+    pub(crate) answers: BTreeMap<String, Vec<u8>>,
     /// Called before a blob is given, with its size; how many bytes of it are.
     blob: Box<dyn Fn(usize) -> usize + Send + Sync>,
 }
 
 impl Strange {
     fn new(bench: &Bench) -> Self {
+        Self::of(bench.store.root())
+    }
+
+    /// Of the store in a directory.
+    pub(crate) fn of(store: &Path) -> Self {
         Self {
-            blobs: bench.store.root().join("blobs/sha256"),
+            blobs: store.join("blobs/sha256"),
             answers: BTreeMap::new(),
             blob: Box::new(|size| size),
         }
     }
 
     /// Where it listens.
-    fn serve(self) -> u16 {
+    pub(crate) fn serve(self) -> u16 {
         serve(move |request| self.answer(request))
     }
 
@@ -75,7 +80,7 @@ impl Strange {
 }
 
 /// Asks for one blob when the one before is here.
-fn one_by_one(port: u16) -> Remote {
+pub(crate) fn one_by_one(port: u16) -> Remote {
     let mut options = RemoteOptions::default();
     options.plain_http = true;
     options.parallel = 1;
@@ -164,6 +169,46 @@ async fn a_blob_that_breaks_off_goes_on_where_nothing_but_the_whole_is_given() {
     assert_eq!(pulled.artifact, artifact);
     let report = store.verify().unwrap();
     assert!(report.problems.is_empty(), "{report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_that_is_busy_is_asked_again_and_one_that_says_no_is_not() {
+    let bench = Bench::new();
+    let artifact = published(&bench, "1.4.0", "first");
+    let (json, plain) = ("application/json", "text/plain");
+    for (status, kind, body, is_asked_again) in [
+        ("429 Too Many Requests", plain, "slow down", true),
+        (
+            "429 Too Many Requests",
+            json,
+            r#"{"errors":[{"code":"TOOMANYREQUESTS"}]}"#,
+            true,
+        ),
+        ("503 Service Unavailable", plain, "", true),
+        ("499 No", plain, "", false),
+        ("403 Forbidden", json, r#"{"errors":[{"code":"DENIED"}]}"#, false),
+    ] {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let (strange, counted) = (Strange::new(&bench), Arc::clone(&asked));
+        let port = serve(move |request| {
+            let is_first = request.target.contains("/blobs/") && counted.fetch_add(1, Ordering::Relaxed) == 0;
+            match is_first {
+                true => answer(status, kind, body),
+                false => strange.answer(request),
+            }
+        });
+        let dir = bench.path(&format!("{status} {kind}"));
+        let store = LocalStore::open(dir).unwrap();
+        let pulled = one_by_one(port)
+            .pull(&store, &shop(), &v("1.4.0"), Some(&artifact.digest))
+            .await;
+        if is_asked_again {
+            assert_eq!(pulled.unwrap().artifact, artifact, "{status}, {kind}");
+        } else {
+            assert!(pulled.is_err(), "{status}");
+            assert_eq!(asked.load(Ordering::Relaxed), 1, "{status}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

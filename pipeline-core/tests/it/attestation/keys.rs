@@ -64,6 +64,20 @@ fn the_vector_of_ed25519_is_signed_alike() {
     assert!(key.public().verify(b"", &signature));
 }
 
+/// Made with RFC 8032 by hand, by a holder of the private key: `R` is the neutral element, and `s` the product of the hash
+/// and the secret number. A reader that is not strict takes it.
+#[test]
+fn a_signature_that_begins_at_nothing_is_none() {
+    let pem = "-----BEGIN PUBLIC KEY-----\n\
+        MCowBQYDK2VwAyEAA6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=\n\
+        -----END PUBLIC KEY-----\n";
+    let hex = "0100000000000000000000000000000000000000000000000000000000000000\
+        e404f4e96e0b12dc6c3ec416ed1d5e91b66a37ca15a8b36c06938736133a2d0c";
+    let byte = |at: usize| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap();
+    let signature: Vec<u8> = (0..64).map(byte).collect();
+    assert!(!PublicKey::from_pem(pem).unwrap().verify(b"message", &signature));
+}
+
 /// Drives a future that never waits.
 fn futures_ready<T>(future: impl Future<Output = T>) -> T {
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use pipeline_core::attestation::{
     Built, Predicate, Provenance, ProvenanceError, RUN_BUILD_TYPE, ResourceDescriptor, RunParameters,
-    RunProvenance,
+    RunProvenance, Statement,
 };
 use pipeline_core::testing::{ManualClock, MemoryArtifacts, RepeatableEntropy, ScriptedStage, Step};
 use pipeline_core::{
@@ -358,4 +358,64 @@ async fn a_stage_that_is_at_work_says_what_it_builds_and_no_other() {
         .at_work("build".parse().unwrap(), time())
         .statement([Built::new(artifact("shop", "9.9.9"))]);
     assert!(matches!(other, Err(ProvenanceError::Other { .. })), "{other:?}");
+}
+
+#[test]
+fn provenance_that_leaves_out_what_it_must_say_is_refused() {
+    let good = json!({
+        "buildDefinition": {
+            "buildType": "https://example.com/build/v1", "externalParameters": {},
+            "resolvedDependencies": [{"uri": "git+https://git.example.com/shop"}],
+        },
+        "runDetails": {
+            "builder": {"id": "https://ci.example.com", "builderDependencies": [{"uri": "b"}]},
+            "byproducts": [{"uri": "c"}],
+        },
+    });
+    let read = |predicate: &Value| {
+        let statement = json!({
+            "_type": "https://in-toto.io/Statement/v1",
+            "subject": [{"name": "shop", "digest": {"sha256": Digest::of("x").hex()}}],
+            "predicateType": "https://slsa.dev/provenance/v1",
+            "predicate": predicate,
+        });
+        let statement = Statement::parse(statement.to_string().as_bytes()).unwrap();
+        statement
+            .predicate::<Provenance>()
+            .map_err(|error| error.to_string())
+    };
+    read(&good).unwrap();
+    let nothing = json!({"name": "neither uri nor digest"});
+    for (pointer, value, said) in [
+        (
+            "/buildDefinition/buildType",
+            json!(""),
+            "`buildDefinition.buildType` is empty",
+        ),
+        (
+            "/runDetails/builder/id",
+            json!(""),
+            "`runDetails.builder.id` is empty",
+        ),
+        (
+            "/buildDefinition/resolvedDependencies/0",
+            nothing.clone(),
+            "`buildDefinition.resolvedDependencies[0]`: it needs",
+        ),
+        (
+            "/runDetails/builder/builderDependencies/0",
+            nothing.clone(),
+            "`runDetails.builder.builderDependencies[0]`: it needs",
+        ),
+        (
+            "/runDetails/byproducts/0",
+            nothing,
+            "`runDetails.byproducts[0]`: it needs",
+        ),
+    ] {
+        let mut bad = good.clone();
+        *bad.pointer_mut(pointer).unwrap() = value;
+        let error = read(&bad).unwrap_err();
+        assert!(error.contains(said), "{error}");
+    }
 }
