@@ -1,5 +1,5 @@
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -7,9 +7,10 @@ use std::time::SystemTime;
 use pipeline_core::{Digest, SignedDuration, StoreError, Timestamp};
 
 use super::{Collection, Live};
+use crate::form::Manifest;
 use crate::store::disk::{failed, sync_dir};
 use crate::store::{begins_as_manifest, digest_of};
-use crate::{BlobId, LocalStore};
+use crate::{BlobId, LocalStore, limits};
 
 /// So many blobs are moved before writers get their turn.
 const BATCH: usize = 256;
@@ -170,6 +171,30 @@ impl<'a> Sweep<'a> {
         Ok(deleted)
     }
 
+    /// To be called before a blob is deleted: when it is attached to something, that may be there, or come back.
+    fn forget_attached(&self, path: &Path, (digest, size): (Digest, u64)) -> Result<(), StoreError> {
+        // It may have been attached again, and lie in the trash besides.
+        if size > limits::MAX_MANIFEST || self.store.blob_path(&digest).exists() {
+            return Ok(());
+        }
+        let mut bytes = Vec::new();
+        let read = File::open(path).and_then(|mut file| {
+            (&mut file).take(1).read_to_end(&mut bytes)?;
+            if bytes == b"{" {
+                file.take(size).read_to_end(&mut bytes)?;
+            }
+            Ok(())
+        });
+        match read {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            read => read.map_err(failed("cannot read", path))?,
+        }
+        match Manifest::parse(&bytes).ok().and_then(|manifest| manifest.subject) {
+            Some(subject) => self.store.remove_referrer(&subject.digest, &digest),
+            None => Ok(()),
+        }
+    }
+
     fn delete_one(
         &self,
         dir: &Path,
@@ -178,6 +203,7 @@ impl<'a> Sweep<'a> {
     ) -> Result<(), StoreError> {
         let path = dir.join(digest.hex());
         if !self.how.dry_run {
+            self.forget_attached(&path, (digest, size))?;
             match fs::remove_file(&path) {
                 // Somebody needed it, and brought it back.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

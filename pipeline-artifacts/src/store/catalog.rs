@@ -57,6 +57,7 @@ impl LocalStore {
         let change = layout.lock()?;
         let inserted = self.commit_lock().and_then(|_gate| {
             self.keep(&needed)?;
+            self.keep_attached(&digest)?;
             self.catalog().insert(&publication)
         });
         match inserted {
@@ -107,6 +108,25 @@ impl LocalStore {
                 found => {
                     let reason = format!("it has {found:?} bytes instead of {}", blob.size);
                     return Err(self.damaged(&blob.digest, reason));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The same for what is attached to a manifest, as far as it is there: when the content of a removed version comes back,
+    /// so does what was attached to it, unless a collection has deleted it.
+    fn keep_attached(&self, subject: &Digest) -> Result<(), StoreError> {
+        let mut subjects = vec![*subject];
+        while let Some(subject) = subjects.pop() {
+            for attached in self.attached_to(&subject)? {
+                if self.blob_path(&attached).exists() || self.restore(&attached)? {
+                    match self.needed(&attached).and_then(|needed| self.keep(&needed)) {
+                        Ok(()) => subjects.push(attached),
+                        // For `verify` to tell of.
+                        Err(StoreError::NotFound { .. } | StoreError::Damaged { .. }) => {}
+                        Err(error) => return Err(error),
+                    }
                 }
             }
         }

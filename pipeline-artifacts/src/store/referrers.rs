@@ -6,7 +6,7 @@ use pipeline_core::{Digest, StoreError};
 
 use super::LocalStore;
 use super::blob::digest_of;
-use super::disk::{failed, make_dir};
+use super::disk::{failed, make_dir, sync_dir};
 
 /// That a manifest is attached to another is an empty file, created once: `referrers/<subject>/<attachment>`. What it is,
 /// its manifest says; so what is attached to one artifact is found without reading all manifests.
@@ -17,6 +17,17 @@ impl LocalStore {
         make_dir(&dir)?;
         self.write_new(b"", &dir.join(attachment.hex()))?;
         Ok(())
+    }
+
+    /// Forgets, durably, that a manifest was attached to another, if it was.
+    pub(crate) fn remove_referrer(&self, subject: &Digest, attachment: &Digest) -> Result<(), StoreError> {
+        let dir = self.referrers_dir(subject);
+        let path = dir.join(attachment.hex());
+        match fs::remove_file(&path) {
+            Ok(()) => sync_dir(&dir),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(failed("cannot delete", &path)(error)),
+        }
     }
 
     /// The manifests that are attached to a manifest, in order: sorted. What has another form of name is for `verify` to find.

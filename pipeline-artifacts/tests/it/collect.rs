@@ -460,3 +460,53 @@ fn what_somebody_reads_stays() {
     drop(reader);
     assert!(collect(&bench, &orphans(7)).deleted > 0);
 }
+
+#[test]
+fn what_was_attached_comes_back_with_a_removed_version() {
+    let bench = Bench::new();
+    let tree = bench.tree("one").file("a", "1");
+    let digest = bench.publish(&tree, "1.0.0").digest;
+    let note = bench
+        .store
+        .attach(&digest, &NewAttachment::note("hello"))
+        .unwrap();
+    let on_it = bench
+        .store
+        .attach(&note.digest, &NewAttachment::note("and more"))
+        .unwrap();
+    remove(&bench, &shop(), "1.0.0");
+    assert!(collect(&bench, &late(0)).moved.len() > 4);
+    assert_eq!(bench.publish(&tree, "1.0.0").digest, digest);
+    assert!(bench.store.verify().unwrap().is_good());
+    for attachment in [&note, &on_it] {
+        bench.store.read_attachment(attachment).unwrap();
+    }
+    // It counts as new: a collection that began to look before takes nothing of it.
+    assert_eq!(collect(&bench, &late(1)).moved, []);
+}
+
+#[test]
+fn nothing_is_attached_that_was_deleted() {
+    let bench = Bench::new();
+    let tree = bench.tree("one").file("a", "1");
+    let digest = bench.publish(&tree, "1.0.0").digest;
+    let note = bench
+        .store
+        .attach(&digest, &NewAttachment::note("hello"))
+        .unwrap();
+    remove(&bench, &shop(), "1.0.0");
+    collect(&bench, &late(0));
+    // The content is packed again while the rest lies in the trash.
+    let lease = bench.store.lease().unwrap();
+    assert_eq!(bench.pack(&tree).digest, digest);
+    assert!(collect(&bench, &late(1)).deleted >= 2);
+    assert_eq!(bench.store.attachments(&digest).unwrap(), []);
+    assert_eq!(bench.publish(&tree, "1.0.0").digest, digest);
+    assert!(bench.store.verify().unwrap().is_good());
+    drop(lease);
+    bench
+        .store
+        .attach(&digest, &NewAttachment::note("hello"))
+        .unwrap();
+    bench.store.read_attachment(&note).unwrap();
+}
