@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use pipeline_artifacts::limits::{MAX_ATTACHMENT, MAX_PULLED_ATTACHMENTS};
+use pipeline_artifacts::limits::{MAX_ATTACHMENT, MAX_PULLED_ATTACHMENTS, MAX_PULLED_BYTES};
 use pipeline_artifacts::oci::{Credentials, OciError, Remote, RemoteOptions};
-use pipeline_artifacts::{CollectError, Collection, LocalStore, NewAttachment};
-use pipeline_core::{Digest, SignedDuration};
+use pipeline_artifacts::{CollectError, Collection, Limit, Limits, LocalStore, NewAttachment};
+use pipeline_core::{ArtifactRef, Digest, SignedDuration, canonical_json};
 use serde_json::json;
 
 use super::http::{Request, answer, serve};
@@ -318,4 +318,122 @@ async fn a_broken_attachment_keeps_nobody_from_the_rest() {
         let skipped = pulled.skipped.iter().find(|skipped| skipped.digest == digest);
         assert!(skipped.unwrap().reason.contains(why), "{skipped:?}");
     }
+}
+
+/// The manifest of a real artifact, changed.
+fn changed(
+    bench: &Bench,
+    artifact: &ArtifactRef,
+    change: impl FnOnce(&mut Vec<serde_json::Value>),
+) -> Digest {
+    let bytes = bench.store.read_blob(&artifact.digest).unwrap();
+    let mut manifest: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    change(manifest["layers"].as_array_mut().unwrap());
+    bench.store.add_blob(&canonical_json(&manifest).unwrap()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_artifact_that_is_too_large_does_not_travel() {
+    let bench = Bench::new();
+    let artifact = published(&bench, "1.4.0", "first");
+    let opened = bench.store.artifact(&artifact).unwrap();
+    let size = opened.export_tar(&mut std::io::sink()).unwrap();
+    let entries = opened.entries().len() as u64;
+    let huge = changed(&bench, &artifact, |layers| layers[1]["size"] = json!(1_u64 << 52));
+    let huge_toc = changed(&bench, &artifact, |layers| layers[0]["size"] = json!(1_u64 << 40));
+    let more = changed(&bench, &artifact, |layers| layers.push(layers[1].clone()));
+    let moved = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&moved);
+    let port = Strange {
+        blob: Box::new(move |size| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            size
+        }),
+        ..Strange::new(&bench)
+    }
+    .serve();
+    let store = LocalStore::open(bench.path("other")).unwrap();
+    let remote = one_by_one(port);
+    let (all, some) = (Limits::default(), Limits::default().bytes(size - 1));
+    // How many blobs travel until it is refused.
+    for (limits, digest, blobs, said) in [
+        (all, huge, 0, "bytes as a tar, at most 274877906944 are taken"),
+        (some, artifact.digest, 0, "raise `Limits::bytes`"),
+        (all, huge_toc, 0, "its table of contents has 1099511627776 bytes"),
+        (
+            all.entries(entries - 1),
+            artifact.digest,
+            1,
+            "raise `Limits::entries`",
+        ),
+        (all, more, 1, "layers; the manifest names"),
+    ] {
+        moved.store(0, Ordering::Relaxed);
+        let limited = store.limiting(limits);
+        let error = remote
+            .pull(&limited, &shop(), &v("1.4.0"), Some(&digest))
+            .await
+            .unwrap_err();
+        let text = text(&error, bench.dir.path());
+        assert!(text.contains(said), "{text}");
+        // What travelled for one is there for the next.
+        assert!(moved.load(Ordering::Relaxed) <= blobs, "{said}");
+    }
+    assert_eq!(store.catalog().all().unwrap().len(), 0, "nothing was published");
+    let exact = store.limiting(all.bytes(size).entries(entries));
+    let pulled = remote
+        .pull(&exact, &shop(), &v("1.4.0"), Some(&artifact.digest))
+        .await
+        .unwrap();
+    assert_eq!(pulled.artifact, artifact);
+    let limited = store.limiting(all.entries(entries - 1));
+    let error = remote
+        .pull(&limited, &shop(), &v("1.5.0"), Some(&artifact.digest))
+        .await
+        .unwrap_err();
+    match error {
+        OciError::TooLarge { source, .. } => assert_eq!(
+            (source.limit, source.found, source.most),
+            (Limit::Entries, entries, entries - 1)
+        ),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attachments_together_have_no_more_bytes_than_are_allowed() {
+    let bench = Bench::new();
+    let artifact = published(&bench, "1.4.0", "first");
+    let empty =
+        json!({ "mediaType": "application/vnd.oci.empty.v1+json", "digest": Digest::of("{}"), "size": 2 });
+    let count = usize::try_from(MAX_PULLED_BYTES / MAX_ATTACHMENT).unwrap() + 1;
+    let large = (0..count).map(|number| {
+        let manifest = json!({
+            "schemaVersion": 2, "mediaType": MANIFEST, "artifactType": "text/plain", "config": empty,
+            "layers": [{ "mediaType": "text/plain", "digest": Digest::of(format!("gone {number}")), "size": MAX_ATTACHMENT - 2 }],
+            "subject": { "mediaType": MANIFEST, "digest": artifact.digest, "size": 1 },
+        });
+        bench.store.add_blob(manifest.to_string().as_bytes()).unwrap()
+    });
+    let listed: Vec<_> = large
+        .map(|digest| json!({ "mediaType": MANIFEST, "digest": digest, "size": 1 }))
+        .collect();
+    let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": listed });
+    let list = format!("/manifests/{}", artifact.digest.to_string().replace(':', "-"));
+    let port = Strange {
+        answers: BTreeMap::from([(list, index.to_string().into_bytes())]),
+        ..Strange::new(&bench)
+    }
+    .serve();
+    let store = LocalStore::open(bench.path("other")).unwrap();
+    let pulled = remote(port, Credentials::Anonymous)
+        .pull(&store, &shop(), &v("1.4.0"), Some(&artifact.digest))
+        .await
+        .unwrap();
+    let too_much = "all together are larger than 1073741824 bytes";
+    let reasons = pulled.skipped.iter().map(|skipped| skipped.reason == too_much);
+    assert_eq!(
+        (reasons.clone().count(), reasons.filter(|is| *is).count()),
+        (count, 1)
+    );
 }
