@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use pipeline_artifacts::oci::{Credentials, OciError, Remote, RemoteName, RemoteOptions, Transferred};
 use pipeline_artifacts::{Limit, Limits};
-use pipeline_core::{ArtifactName, ChainDisplay, Digest};
+use pipeline_core::{ArtifactName, ChainDisplay, Clock, Digest, SystemClock};
 use semver::Version;
 use serde_json::json;
 
@@ -49,7 +49,13 @@ pub async fn pull(
     let place = remote;
     let remote = connect(remote, plain_http)?;
     let report = remote
-        .pull(&host.artifacts.limiting(limits), &name, &version, digest.as_ref())
+        .pull(
+            &host.artifacts.limiting(limits),
+            &name,
+            &version,
+            digest.as_ref(),
+            SystemClock.now(),
+        )
         .await
         .map_err(|error| failed(&error, place, plain_http))?;
     let mut text = format!(

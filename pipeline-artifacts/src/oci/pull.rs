@@ -1,5 +1,5 @@
 use oci_client::RegistryOperation;
-use pipeline_core::{ArtifactName, Digest, StoreError};
+use pipeline_core::{ArtifactName, ArtifactRef, Digest, Revision, StoreError, Timestamp};
 use semver::Version;
 
 use super::remote::tag;
@@ -7,7 +7,7 @@ use super::transfer::blobs;
 use super::{OciError, PullReport, Remote, Transferred};
 use crate::form::Manifest;
 use crate::store::blocking;
-use crate::{BlobId, LocalStore, limits};
+use crate::{BlobId, LocalStore, Publication, RecordedBuild, limits};
 
 impl Remote {
     /// Pulls an artifact, and all that is attached to it, into a store, and publishes it there under a name and the
@@ -16,6 +16,11 @@ impl Remote {
     ///
     /// What it may have is limited by the [limits](crate::Limits) of the store: the sizes in its manifest are held against
     /// them before a blob is moved, then its table of contents before the rest is.
+    ///
+    /// The time of publication is `now`: when it came here. Its run, its revision and the revisions since the version before
+    /// are taken from the newest [provenance](crate::RecordedBuild) that is attached to just this artifact, whoever signed
+    /// it: so that it is found by its revision. They are claims, as a name and a version are; what may be believed is for
+    /// [`check_origin`](LocalStore::check_origin) and a policy to say. Without provenance they stay unknown.
     ///
     /// # Errors
     ///
@@ -27,6 +32,7 @@ impl Remote {
         name: &ArtifactName,
         version: &Version,
         digest: Option<&Digest>,
+        now: Timestamp,
     ) -> Result<PullReport, OciError> {
         self.log_in(RegistryOperation::Pull).await?;
         let tag = tag(version);
@@ -47,13 +53,20 @@ impl Remote {
         let mut moved = Transferred::default();
         self.pull_contents(store, &manifest, &place, &mut moved).await?;
         self.pull_blobs(store, rest(&manifest), &mut moved).await?;
-        let (of, name, version) = (store.clone(), name.clone(), version.clone());
-        let artifact = blocking(move || {
-            let digest = of.add_blob(&bytes)?;
-            of.publish(&name, &version, &digest)
-        });
-        let artifact = artifact.await??;
+        let of = store.clone();
+        let artifact = ArtifactRef {
+            name: name.clone(),
+            version: version.clone(),
+            digest: blocking(move || of.add_blob(&bytes)).await??,
+        };
         let (attachments, skipped) = self.pull_attachments(store, &artifact, &mut moved).await?;
+        // Last: nobody sees it without what is attached to it.
+        let of = store.clone();
+        let published = blocking(move || {
+            let publication = claimed(&of, artifact, now);
+            of.publish_with(publication)
+        });
+        let artifact = published.await??.artifact;
         Ok(PullReport {
             artifact,
             place,
@@ -110,3 +123,28 @@ fn rest(manifest: &Manifest) -> Vec<BlobId> {
     blobs.retain(|blob| Some(blob.digest) != toc);
     blobs
 }
+
+/// What is known of an artifact that was pulled, as the provenance says that came with it.
+fn claimed(store: &LocalStore, artifact: ArtifactRef, now: Timestamp) -> Publication {
+    let build = RecordedBuild::claimed(store, &artifact).into_iter().next();
+    let mut publication = Publication::new(artifact).at(now);
+    let Some(build) = build else {
+        return publication;
+    };
+    publication.run = Some(build.run);
+    // A stranger may have written it: what does not fit into a record, or is no text to show, is left out.
+    let plain =
+        |new: &Revision| !new.id.contains(char::is_control) && !new.summary.contains(char::is_control);
+    let size = |new: &Revision| new.id.len() + new.summary.len() + REVISION_BYTES;
+    let mut room = limits::MAX_RECORD / 2;
+    let mut fits = |new: &Revision| {
+        room = room.saturating_sub(size(new));
+        plain(new) && room > 0
+    };
+    publication.revision = build.committed.filter(&mut fits);
+    publication.revisions = build.revisions.into_iter().filter(fits).collect();
+    publication
+}
+
+/// What a revision takes in a record besides its texts, at most.
+const REVISION_BYTES: usize = 128;

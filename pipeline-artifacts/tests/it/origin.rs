@@ -59,7 +59,7 @@ impl Origin for Host {
 }
 
 /// Runs a pipeline that packages `src/dist`.
-async fn release(bench: &Bench, settings: &str, revision: &str) -> RunState {
+pub(crate) async fn release(bench: &Bench, settings: &str, revision: &str) -> RunState {
     let journal: Arc<dyn Journal> = Arc::new(MemoryJournal::new());
     let origin = Host(JournalOrigin::new(Arc::clone(&journal)));
     let attestor = Attestor::new("https://ci.example.com/release", Arc::new(origin))

@@ -333,6 +333,7 @@ async fn a_stage_that_is_at_work_says_what_it_builds_and_no_other() {
     assert_eq!(
         Value::Object(source.annotations.clone()),
         json!({
+            "revision": {"id": REVISION, "at": time()},
             "since": "shop@1.2.2",
             "revisions": [{"id": "c", "at": time()}, {"id": "b", "at": time()}],
             "revisionsInAll": 2,
