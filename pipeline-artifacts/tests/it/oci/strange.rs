@@ -296,6 +296,7 @@ async fn a_broken_attachment_keeps_nobody_from_the_rest() {
     let broken = [
         (strange(there, 3), "it has more than 3 bytes"),
         (strange(gone, 4), "there is no blob"),
+        (strange(there, 9), "it has fewer than 9 bytes"),
     ];
     let listed = broken.iter().map(|(digest, _)| *digest).chain([good.digest]);
     let listed: Vec<_> = listed
@@ -314,7 +315,7 @@ async fn a_broken_attachment_keeps_nobody_from_the_rest() {
         .await
         .unwrap();
     assert_eq!(pulled.attachments, [good.digest]);
-    assert_eq!(pulled.skipped.len(), 2, "{:?}", pulled.skipped);
+    assert_eq!(pulled.skipped.len(), 3, "{:?}", pulled.skipped);
     for (digest, why) in broken {
         let digest = digest.to_string();
         let skipped = pulled.skipped.iter().find(|skipped| skipped.digest == digest);
