@@ -117,6 +117,7 @@ async fn a_run_says_what_it_built_from_what() {
         uri: Some("git+https://git.example.com/shop@refs/heads/main".into()),
         name: Some("source".into()),
         digest: [("gitCommit".to_owned(), REVISION.to_owned())].into(),
+        annotations: serde_json::from_value(json!({"revision": {"id": REVISION, "at": time()}})).unwrap(),
         ..ResourceDescriptor::default()
     };
     assert_eq!(
