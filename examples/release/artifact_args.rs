@@ -102,6 +102,12 @@ pub enum ArtifactCommand {
         /// Take this artifact and no other, wherever the tag points.
         #[arg(long)]
         digest: Option<String>,
+        /// The most bytes that it may have as a tar; 256 GiB without it.
+        #[arg(long, value_name = "BYTES")]
+        max_bytes: Option<u64>,
+        /// The most files, directories and links that it may have.
+        #[arg(long, value_name = "COUNT")]
+        max_entries: Option<u64>,
         /// Without encryption: for registries on this computer.
         #[arg(long)]
         plain_http: bool,

@@ -41,6 +41,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
+use pipeline_artifacts::Limits;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -224,13 +225,19 @@ async fn artifact(args: &Args, store: &Path, command: &ArtifactCommand) -> Resul
             remote,
             artifact,
             digest,
+            max_bytes,
+            max_entries,
             plain_http,
         } => {
+            let mut limits = Limits::default();
+            limits.bytes = max_bytes.unwrap_or(limits.bytes);
+            limits.entries = max_entries.unwrap_or(limits.entries);
             registry::pull(
                 &Host::open(store)?,
                 remote,
                 artifact,
                 digest.as_deref(),
+                limits,
                 *plain_http,
             )
             .await

@@ -1,7 +1,8 @@
 use std::path::PathBuf;
 
 use pipeline_artifacts::oci::{Credentials, OciError, Remote, RemoteName, RemoteOptions, Transferred};
-use pipeline_core::{ArtifactName, ChainDisplay, Digest};
+use pipeline_artifacts::{Limit, Limits};
+use pipeline_core::{ArtifactName, ChainDisplay, Clock, Digest, SystemClock};
 use semver::Version;
 use serde_json::json;
 
@@ -31,6 +32,7 @@ pub async fn pull(
     remote: &str,
     artifact: &str,
     digest: Option<&str>,
+    limits: Limits,
     plain_http: bool,
 ) -> Result<Answer, Problem> {
     let wrong = || {
@@ -47,7 +49,13 @@ pub async fn pull(
     let place = remote;
     let remote = connect(remote, plain_http)?;
     let report = remote
-        .pull(&host.artifacts, &name, &version, digest.as_ref())
+        .pull(
+            &host.artifacts.limiting(limits),
+            &name,
+            &version,
+            digest.as_ref(),
+            SystemClock.now(),
+        )
         .await
         .map_err(|error| failed(&error, place, plain_http))?;
     let mut text = format!(
@@ -79,6 +87,12 @@ fn failed(error: &OciError, remote: &str, plain_http: bool) -> Problem {
         .any(|host| remote.starts_with(host));
     if local && !plain_http && matches!(error, OciError::Registry { .. }) {
         text.push_str("; a registry on this computer that has no encryption needs --plain-http");
+    }
+    if let OciError::TooLarge { source, .. } = error {
+        text.push_str(match source.limit {
+            Limit::Entries => " (--max-entries)",
+            _ => " (--max-bytes)",
+        });
     }
     Problem::failure(text)
 }

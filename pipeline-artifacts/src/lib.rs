@@ -43,7 +43,7 @@
 //!   makes one, and [`LocalStore::check_origin`] holds them against a policy: see [`origin`].
 //! - [`Comparison`] says what differs between two artifacts, [`EnvironmentFree`] finds values of environments in one, and
 //!   [`rebuild()`] says whether building it again gives the same.
-//! - [`limits`] says how much an artifact may hold.
+//! - [`limits`] says how much an artifact may hold, and [`Limits`] how much of that is taken from strangers.
 //! - [`format`](mod@format) is the tree on disk, for those who read it with other tools.
 //!
 //! # What it does not do
@@ -105,6 +105,7 @@ pub use compare::{Change, ChangeKind, Comparison};
 pub use environment_free::{DEFAULT_MIN_LENGTH, EnvironmentFree, Finding, Findings, FoundIn, WhoseValue};
 pub use form::PathFault;
 pub use layers::{BlobLimits, Limited, MemoryBlobs, ReadOnly, Tiered};
+pub use limits::{Limit, LimitExceeded, Limits};
 pub use pack::{Fineness, PackError, Packed, Packer, Progress, Refusal};
 pub use package::{
     AttestError, Attestor, EnvironmentFreeSettings, JournalOrigin, Origin, Package, PackageError,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use pipeline_artifacts::oci::Transferred;
 use pipeline_artifacts::{Fineness, LocalStore, Packer};
-use pipeline_core::ArtifactRef;
+use pipeline_core::{ArtifactRef, Clock, SystemClock};
 use tokio::runtime::{Builder, Runtime};
 
 use super::ground::{Ground, Timed};
@@ -76,7 +76,7 @@ pub(super) fn measure(settings: &Settings<'_>, sink: &mut dyn Sink) -> Result<()
             Box::new(move || {
                 let store = ours::fresh(ground, WORK)?;
                 let artifact = &stored.artifact;
-                let pull = remote.pull(&store, &artifact.name, &artifact.version, None);
+                let pull = remote.pull(&store, &artifact.name, &artifact.version, None, SystemClock.now());
                 let (time, pulled) = ground.time(|| Ok(runtime.block_on(pull)?))?;
                 ensure(pulled.artifact == *artifact && pulled.moved.present == 0, "pull")?;
                 Ok(time)

@@ -11,10 +11,10 @@ use super::layout_index::{Item, has_tag_of, splice, text_of};
 use super::layout_seal::LayoutSeal;
 use super::publication::plain;
 use super::stamp::Stamp;
-use crate::LocalStore;
 use crate::form::Manifest;
 use crate::store::Locked;
 use crate::store::disk::{failed, make_dir};
+use crate::{LocalStore, limits};
 
 const LAYOUT_FILE: &str = "oci-layout";
 const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
@@ -142,7 +142,7 @@ impl<'a> Layout<'a> {
 
     fn attached(&self, digest: &Digest) -> Result<Option<Item>, StoreError> {
         // One that is damaged or gone is for `verify` to tell of.
-        let Ok(bytes) = self.store.read_blob(digest) else {
+        let Ok(bytes) = self.store.read_blob_up_to(digest, limits::MAX_MANIFEST) else {
             return Ok(None);
         };
         let manifest = Manifest::parse(&bytes).ok();

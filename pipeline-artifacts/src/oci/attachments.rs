@@ -93,10 +93,11 @@ impl Remote {
         moved: &mut Transferred,
     ) -> Result<(Vec<Digest>, Vec<SkippedAttachment>), OciError> {
         let (mut taken, mut skipped) = (Vec::new(), Vec::new());
+        let mut room = limits::MAX_PULLED_BYTES;
         for (number, digest) in self.listed(&artifact.digest).await?.into_iter().enumerate() {
             let pulled = match number < limits::MAX_PULLED_ATTACHMENTS {
                 true => {
-                    self.pull_attachment(store, &artifact.digest, &digest, moved)
+                    self.pull_attachment(store, &artifact.digest, &digest, &mut room, moved)
                         .await
                 }
                 false => Err(OciError::refused("it", "there are too many of them")),
@@ -122,6 +123,7 @@ impl Remote {
         store: &LocalStore,
         subject: &Digest,
         digest: &str,
+        room: &mut u64,
         moved: &mut Transferred,
     ) -> Result<Digest, OciError> {
         let refused = |reason: String| OciError::refused(format!("attachment {digest}"), reason);
@@ -131,7 +133,14 @@ impl Remote {
         let bytes = self.manifest(digest).await?;
         let bytes = bytes.ok_or_else(|| refused("it is listed, but not there".to_owned()))?;
         let manifest = check_attachment(&bytes, subject).map_err(refused)?;
-        self.pull_blobs(store, blobs(&manifest), moved).await?;
+        let blobs = blobs(&manifest);
+        let size = blobs.iter().map(|blob| blob.size).fold(0, u64::saturating_add);
+        let Some(left) = room.checked_sub(size) else {
+            let most = limits::MAX_PULLED_BYTES;
+            return Err(refused(format!("all together are larger than {most} bytes")));
+        };
+        *room = left;
+        self.pull_blobs(store, blobs, moved).await?;
         let (store, subject) = (store.clone(), *subject);
         blocking(move || store.attach_manifest(&subject, &bytes)).await??;
         Ok(own)

@@ -1,6 +1,8 @@
 use oci_client::errors::{OciDistributionError, OciErrorCode};
 use pipeline_core::{ArtifactRef, Digest, StoreError};
 
+use crate::LimitExceeded;
+
 /// Something that a registry did not do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -38,6 +40,15 @@ pub enum OciError {
         what: String,
         /// Why.
         reason: String,
+    },
+    /// An artifact has more than the [limits](crate::Limits) of the store allow. Nothing of it but its table of contents was
+    /// pulled.
+    #[error("{what} is too large")]
+    TooLarge {
+        /// Which one.
+        what: String,
+        /// What it has, and what is taken.
+        source: LimitExceeded,
     },
     /// The local store failed.
     #[error("the local store cannot do its part")]

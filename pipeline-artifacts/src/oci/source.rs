@@ -86,6 +86,13 @@ impl RemoteSource {
         })
     }
 
+    /// Says that the blob has fewer bytes than whoever names it says.
+    fn short(&self) -> StoreError {
+        let what = format!("blob {} of {}", self.blob.digest, self.remote.name());
+        let reason = format!("it has fewer than {} bytes", self.blob.size);
+        self.note(OciError::refused(what, reason))
+    }
+
     fn note(&self, error: OciError) -> StoreError {
         let what = error.to_string();
         *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
@@ -120,6 +127,7 @@ impl BlobSource for RemoteSource {
                         self.tries += 1;
                         continue;
                     }
+                    Err(error) if self.at > 0 && is_past_end(&error) => return Err(self.short()),
                     Err(error) => return Err(self.broken(error)),
                 },
             };
@@ -142,10 +150,8 @@ impl BlobSource for RemoteSource {
                 None if self.tries < TRIES => self.tries += 1,
                 Some(Err(_)) if self.tries < TRIES => self.tries += 1,
                 Some(Err(error)) => return Err(self.broken(error.into())),
-                None => {
-                    let error = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
-                    return Err(self.broken(error.into()));
-                }
+                // An answer that broke off is an error: these were whole, and the blob is shorter than was said.
+                None => return Err(self.short()),
             }
         }
         if piece.len() > MAX_PIECE {
@@ -155,9 +161,21 @@ impl BlobSource for RemoteSource {
     }
 }
 
+/// Whether a registry says that a blob ends before what is asked for (RFC 9110, 416).
+fn is_past_end(error: &OciDistributionError) -> bool {
+    match error {
+        OciDistributionError::ServerError { code, .. } => *code == 416,
+        OciDistributionError::RequestError(error) => {
+            error.status().is_some_and(|status| status.as_u16() == 416)
+        }
+        _ => false,
+    }
+}
+
 /// Whether asking again may help: what a registry says no to stays so.
 fn is_passing(error: &OciDistributionError) -> bool {
     match error {
+        error if is_past_end(error) => false,
         OciDistributionError::RequestError(_) | OciDistributionError::IoError(_) => true,
         OciDistributionError::ServerError { code, .. } => *code >= 500 || *code == 429,
         // What the specification calls 429.

@@ -1,7 +1,7 @@
 use pipeline_core::attestation::{
     Envelope, Policy, Provenance, RUN_BUILD_TYPE, RunParameters, Statement, Subject,
 };
-use pipeline_core::{ArtifactRef, Digest, RunId, Timestamp};
+use pipeline_core::{ArtifactRef, Digest, Revision, RunId, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -27,6 +27,12 @@ pub struct RecordedBuild {
     pub builder: String,
     /// When it was built.
     pub finished_at: Option<Timestamp>,
+    /// The revision, with when it was committed.
+    #[serde(skip)]
+    pub(crate) committed: Option<Revision>,
+    /// The revisions that were new since the version before, the newest first.
+    #[serde(skip)]
+    pub(crate) revisions: Vec<Revision>,
 }
 
 impl RecordedBuild {
@@ -72,20 +78,31 @@ impl RecordedBuild {
         }
         let parameters: RunParameters =
             serde_json::from_value(Value::Object(build.external_parameters.clone())).ok()?;
-        let used = |name: &str, algorithm: &str| {
+        let named = |name: &str| {
             let mut used = build.resolved_dependencies.iter();
-            used.find(|used| used.name.as_deref() == Some(name))?
-                .digest
-                .get(algorithm)
+            used.find(|used| used.name.as_deref() == Some(name))
         };
+        let used = |name: &str, algorithm: &str| named(name)?.digest.get(algorithm);
+        let revision = used("source", "gitCommit").or_else(|| used("source", "revision"));
+        let noted = |what: &str| named("source")?.annotations.get(what).cloned();
+        let revisions: Vec<Revision> = noted("revisions")
+            .and_then(|revisions| serde_json::from_value(revisions).ok())
+            .unwrap_or_default();
+        let committed: Option<Revision> = noted("revision")
+            .and_then(|revision| serde_json::from_value(revision).ok())
+            // Provenance of versions before said nothing more of the revision itself.
+            .or_else(|| {
+                let own = revisions.iter().find(|new| Some(&new.id) == revision);
+                own.cloned()
+            });
         let sha256 = |name: &str| format!("sha256:{}", used(name, "sha256")?).parse().ok();
         let details = &provenance.run_details;
         Some(Self {
             artifact: artifact.clone(),
             run: RunId::new(details.metadata.invocation_id.clone()?).ok()?,
-            revision: used("source", "gitCommit")
-                .or_else(|| used("source", "revision"))
-                .cloned(),
+            committed: committed.filter(|committed| Some(&committed.id) == revision),
+            revisions,
+            revision: revision.cloned(),
             plan: sha256("plan"),
             source: sha256("source-tree"),
             builder: details.builder.id.clone(),

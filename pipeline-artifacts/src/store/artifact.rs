@@ -9,6 +9,8 @@ use super::checkout::Checkout;
 use super::disk::{failed, is_same};
 use super::reader::Reader;
 use super::{BlobId, Entries, LocalStore, Locked, blocking};
+#[cfg(feature = "oci")]
+use crate::LimitExceeded;
 use crate::form::{Descriptor, Manifest, Part, Placed, Toc, TocFault};
 use crate::limits;
 
@@ -77,6 +79,20 @@ impl LocalStore {
             toc_layer: toc_layer.clone(),
             _held: held,
         })))
+    }
+
+    /// Holds the table of contents of a manifest, which is here, against the limits, as long as the rest is not.
+    #[cfg(feature = "oci")]
+    pub(crate) fn check_contents(
+        &self,
+        manifest: &Manifest,
+    ) -> Result<Result<(), LimitExceeded>, StoreError> {
+        let Some((toc_layer, layers)) = manifest.parts() else {
+            return Ok(Ok(()));
+        };
+        let toc = self.read_toc(&toc_layer.digest)?;
+        fits(&toc, layers).map_err(|reason| self.toc_fault(&toc_layer.digest, TocFault::Wrong(reason)))?;
+        Ok(self.limits().check(toc.cuts().size(), toc.len() as u64))
     }
 
     /// Reads and checks a table of contents.
@@ -231,7 +247,7 @@ impl StoredArtifact {
     ///
     /// # Errors
     ///
-    /// [`StoreError::NotFound`] when there is no such file, [`StoreError::Damaged`] when it has other bytes.
+    /// As for [`copy_file`](Self::copy_file).
     pub fn file(&self, path: &str) -> Result<Vec<u8>, StoreError> {
         let mut bytes = Vec::new();
         self.copy_file(path, &mut bytes)?;
@@ -243,8 +259,8 @@ impl StoredArtifact {
     ///
     /// # Errors
     ///
-    /// [`StoreError::NotFound`] when there is no such file, [`StoreError::Damaged`] when it has other bytes; when
-    /// they cannot be written.
+    /// [`StoreError::NotFound`] when there is no such file, [`StoreError::Damaged`] when it has other bytes,
+    /// [`StoreError::Refused`] when they are more than the [limits](crate::Limits) of the store allow; when they cannot be written.
     pub fn copy_file(&self, path: &str, out: &mut impl Write) -> Result<u64, StoreError> {
         let not_found = || StoreError::NotFound {
             what: format!("file `{path}` of {}", self.reference()),
@@ -253,6 +269,7 @@ impl StoredArtifact {
         let EntryKind::File { size, .. } = found.entry.kind else {
             return Err(not_found());
         };
+        self.refuse_over(size, 1)?;
         let write = |bytes: &[u8]| {
             out.write_all(bytes).map_err(|source| StoreError::Io {
                 what: format!("cannot write the bytes of `{path}`"),
@@ -268,8 +285,10 @@ impl StoredArtifact {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Damaged`] when a layer is; when it cannot be written.
+    /// [`StoreError::Damaged`] when a layer is, [`StoreError::Refused`] when it has more than the [limits](crate::Limits) of the
+    /// store allow; when it cannot be written.
     pub fn export_tar(&self, out: &mut impl Write) -> Result<u64, StoreError> {
+        self.check_limits()?;
         let mut reader = self.reader();
         for (number, size) in self.0.toc.cuts().layers().enumerate() {
             super::verify_layer::check_layer(self, number, |_| {})?;
@@ -297,9 +316,10 @@ impl StoredArtifact {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Refused`] when the directory is not empty, [`StoreError::Damaged`] when some bytes are
-    /// wrong.
+    /// [`StoreError::Refused`] when the directory is not empty, or the artifact has more than the [limits](crate::Limits) of the
+    /// store allow; [`StoreError::Damaged`] when some bytes are wrong.
     pub fn write_to(&self, into: &Path) -> Result<(), StoreError> {
+        self.check_limits()?;
         Checkout::new(self).write_to(into)
     }
 
@@ -308,10 +328,25 @@ impl StoredArtifact {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Damaged`] when some bytes are wrong, [`StoreError::Refused`] when it is no directory; when the file
-    /// system cannot exchange directories. The old directory stays then.
+    /// [`StoreError::Damaged`] when some bytes are wrong, [`StoreError::Refused`] when it is no directory, or the artifact
+    /// has more than the [limits](crate::Limits) of the store allow; when the file system cannot exchange directories. The old
+    /// directory stays then.
     pub fn replace(&self, directory: &Path) -> Result<(), StoreError> {
+        self.check_limits()?;
         Checkout::new(self).replace(directory)
+    }
+
+    /// Refuses what has more than is taken, before a byte of it is written.
+    pub(super) fn check_limits(&self) -> Result<(), StoreError> {
+        self.refuse_over(self.toc().cuts().size(), self.toc().len() as u64)
+    }
+
+    fn refuse_over(&self, bytes: u64, entries: u64) -> Result<(), StoreError> {
+        let checked = self.store().limits().check(bytes, entries);
+        checked.map_err(|exceeded| StoreError::Refused {
+            what: self.reference().to_string(),
+            reason: exceeded.to_string(),
+        })
     }
 
     pub(super) fn toc(&self) -> &Toc {

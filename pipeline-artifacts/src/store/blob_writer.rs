@@ -70,7 +70,7 @@ impl BlobWriter {
     /// Compresses what is written, as one frame of Zstandard.
     #[cfg(feature = "zstd")]
     pub(crate) fn compressed(mut self, level: i32) -> Result<Self, StoreError> {
-        let encoder = zstd::stream::write::Encoder::new(Vec::new(), level);
+        let encoder = super::zstd_layer::encoder(level);
         self.encoder = Some(encoder.map_err(uncompressed)?);
         Ok(self)
     }

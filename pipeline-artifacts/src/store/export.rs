@@ -15,8 +15,10 @@ impl StoredArtifact {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Damaged`] when a layer is; when it cannot be written.
+    /// [`StoreError::Damaged`] when a layer is, [`StoreError::Refused`] when it has more than the
+    /// [limits](crate::Limits) of the store allow; when it cannot be written.
     pub fn export_tar_gz(&self, out: &mut impl Write) -> Result<(), StoreError> {
+        self.check_limits()?;
         // No name, no time; 255 stands for an unknown system (RFC 1952).
         let gzip = GzBuilder::new().mtime(0).operating_system(255);
         let mut out = gzip.write(out, Compression::new(LEVEL));
@@ -29,8 +31,10 @@ impl StoredArtifact {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Damaged`] when a file is; when it cannot be written.
+    /// [`StoreError::Damaged`] when a file is, [`StoreError::Refused`] when it has more than the
+    /// [limits](crate::Limits) of the store allow; when it cannot be written.
     pub fn export_zip(&self, out: &mut impl Write) -> Result<(), StoreError> {
+        self.check_limits()?;
         let unwritten = || self.unwritten("zip");
         let mut zip = ZipWriter::new(out, Compression::new(LEVEL));
         let mut reader = self.reader();

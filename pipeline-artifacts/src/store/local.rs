@@ -14,6 +14,7 @@ use super::disk::{failed, make_dir, seal, sync_dir};
 use super::gate::GATE;
 use super::temp::Session;
 use super::{Lease, blocking};
+use crate::Limits;
 use crate::catalog::View;
 
 /// A store in a directory. Cloning is cheap; clones are the same store. Any number of threads and processes
@@ -46,6 +47,7 @@ struct Inner {
     root: PathBuf,
     recheck: Recheck,
     tocs: HeldTocs,
+    limits: Limits,
     /// The directory for what this store writes, while a [`Lease`] on it lives; begun by the first write, so that
     /// reading needs no right to write.
     session: Arc<Mutex<Weak<Session>>>,
@@ -124,6 +126,7 @@ impl LocalStore {
             root: root.to_owned(),
             recheck: Recheck::default(),
             tocs: HeldTocs::default(),
+            limits: Limits::default(),
             session: Arc::default(),
             view: Arc::new(View::open(root.join("catalog"), root.join("cache"))),
         }));
@@ -145,20 +148,27 @@ impl LocalStore {
     /// The same store, with another policy for blobs that are there already.
     #[must_use]
     pub fn rechecking(&self, recheck: Recheck) -> Self {
-        self.with(recheck, self.0.tocs)
+        self.with(recheck, self.0.tocs, self.0.limits)
+    }
+
+    /// The same store, taking another amount of each artifact that is read through it, written somewhere, or pulled into it.
+    #[must_use]
+    pub fn limiting(&self, limits: Limits) -> Self {
+        self.with(self.0.recheck, self.0.tocs, limits)
     }
 
     /// The same store, holding tables of contents in another way.
     #[cfg(test)]
     pub(super) fn holding(&self, tocs: HeldTocs) -> Self {
-        self.with(self.0.recheck, tocs)
+        self.with(self.0.recheck, tocs, self.0.limits)
     }
 
-    fn with(&self, recheck: Recheck, tocs: HeldTocs) -> Self {
+    fn with(&self, recheck: Recheck, tocs: HeldTocs, limits: Limits) -> Self {
         Self(Arc::new(Inner {
             root: self.root().to_owned(),
             recheck,
             tocs,
+            limits,
             session: Arc::clone(&self.0.session),
             view: Arc::clone(&self.0.view),
         }))
@@ -195,6 +205,11 @@ impl LocalStore {
     /// What is asked of a blob that is there already.
     pub fn recheck(&self) -> Recheck {
         self.0.recheck
+    }
+
+    /// How much of an artifact is taken.
+    pub fn limits(&self) -> Limits {
+        self.0.limits
     }
 
     pub(super) fn tocs(&self) -> HeldTocs {

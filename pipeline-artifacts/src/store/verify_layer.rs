@@ -32,7 +32,7 @@ pub(super) fn check_layer(
     let fault = match &*layer.media_type {
         #[cfg(feature = "zstd")]
         media::TAR_ZSTD => {
-            let mut reader = zstd::stream::read::Decoder::new(&mut blob)
+            let mut reader = super::zstd_layer::decoder(&mut blob)
                 .map_err(failed("cannot read", &store.blob_path(&layer.digest)))?;
             compare(toc, number, &mut reader, &mut show)
         }

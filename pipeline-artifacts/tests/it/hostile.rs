@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use pipeline_artifacts::limits;
+use pipeline_artifacts::{Limits, limits};
 use pipeline_core::{ArtifactRef, Digest, StoreError, canonical_json};
 use serde_json::{Value, json};
 
@@ -537,4 +537,59 @@ fn what_is_no_manifest_is_refused() {
     let deep = "[".repeat(100_000);
     let digest = bench.store.add_blob(deep.as_bytes()).unwrap();
     assert!(bench.store.publish(&shop(), &v("1.0.0"), &digest).is_err());
+}
+
+#[test]
+fn no_more_is_written_than_the_limits_of_the_store_allow() {
+    let bench = Bench::new();
+    let tree = bench.tree("dist").filled().file("large", vec![7; 100_000]);
+    let artifact = bench.publish(&tree, "1.4.0");
+    let opened = bench.store.artifact(&artifact).unwrap();
+    let size = opened.export_tar(&mut std::io::sink()).unwrap();
+    let held = bench.path("held");
+    fs::create_dir(&held).unwrap();
+    fs::write(held.join("old"), "old").unwrap();
+    let refused = |error: StoreError| match error {
+        StoreError::Refused { reason, .. } => reason,
+        other => panic!("{other:?}"),
+    };
+    let (bytes, entries) = (Limits::default().bytes(size - 1), Limits::default().entries(7));
+    let mut said = Vec::new();
+    for limits in [bytes, entries] {
+        let opened = bench.store.limiting(limits).artifact(&artifact).unwrap();
+        let mut out = Vec::new();
+        said.push(refused(opened.write_to(&bench.path("live")).unwrap_err()));
+        said.push(refused(opened.replace(&held).unwrap_err()));
+        said.push(refused(opened.export_tar(&mut out).unwrap_err()));
+        #[cfg(feature = "export")]
+        {
+            said.push(refused(opened.export_tar_gz(&mut out).unwrap_err()));
+            said.push(refused(opened.export_zip(&mut out).unwrap_err()));
+        }
+        assert!(out.is_empty());
+        assert!(!bench.path("live").exists());
+        assert_eq!(files(&held), [held.join("old")]);
+    }
+    said.sort();
+    said.dedup();
+    assert_eq!(
+        said,
+        [
+            format!(
+                "it has {size} bytes as a tar, at most {} are taken: raise `Limits::bytes` if it is trusted",
+                size - 1
+            ),
+            "it has 8 entries, at most 7 are taken: raise `Limits::entries` if it is trusted".to_owned(),
+        ]
+    );
+    // One file: by its own size.
+    let small = bench.store.limiting(Limits::default().bytes(1000));
+    let opened = small.artifact(&artifact).unwrap();
+    assert_eq!(opened.file("etc/app.conf").unwrap(), b"threads = 4\n");
+    assert!(refused(opened.file("large").unwrap_err()).contains("it has 100000 bytes"));
+    // As many as it has are allowed.
+    let exact = Limits::default().bytes(size).entries(8);
+    let opened = bench.store.limiting(exact).artifact(&artifact).unwrap();
+    opened.write_to(&bench.path("live")).unwrap();
+    assert_eq!(small.limits(), Limits::default().bytes(1000));
 }

@@ -262,7 +262,10 @@ impl<'a> RunProvenance<'a> {
                         None => repository.clone(),
                     }),
                 digest: BTreeMap::from([(algorithm.to_owned(), revision.id.clone())]),
-                annotations: self.since.as_ref().map(since).unwrap_or_default(),
+                annotations: object(&SourceNotes {
+                    revision,
+                    since: self.since.as_ref().map(Since::of),
+                }),
                 ..ResourceDescriptor::default()
             });
         }
@@ -289,22 +292,31 @@ struct Internal {
     purpose: Purpose,
 }
 
-/// What is new since the version before, as the source's annotations.
-fn since((before, revisions): &(ArtifactRef, Vec<Revision>)) -> Map<String, Value> {
-    let listed = &revisions[..revisions.len().min(MOST_REVISIONS)];
-    object(&Since {
-        since: subject_name(before),
-        revisions: listed,
-        revisions_in_all: revisions.len(),
-    })
+/// The source's annotations.
+#[derive(Serialize)]
+struct SourceNotes<'a> {
+    revision: &'a Revision,
+    #[serde(flatten)]
+    since: Option<Since<'a>>,
 }
 
+/// What is new since the version before.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Since<'a> {
     since: String,
     revisions: &'a [Revision],
     revisions_in_all: usize,
+}
+
+impl<'a> Since<'a> {
+    fn of((before, revisions): &'a (ArtifactRef, Vec<Revision>)) -> Self {
+        Self {
+            since: subject_name(before),
+            revisions: &revisions[..revisions.len().min(MOST_REVISIONS)],
+            revisions_in_all: revisions.len(),
+        }
+    }
 }
 
 fn earliest<'a>(stages: impl Iterator<Item = &'a StageView<'a>>) -> Option<Timestamp> {

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use pipeline_artifacts::oci::{Credentials, OciError, Remote, RemoteName, RemoteOptions};
 use pipeline_artifacts::{LocalStore, NewAttachment};
-use pipeline_core::ArtifactRef;
+use pipeline_core::{ArtifactRef, Timestamp};
 
 use crate::{Bench, files, shop, v};
 
@@ -80,6 +80,11 @@ impl Registry {
         let blobs = bench.path("registry/docker/registry/v2/blobs");
         if blobs.exists() { files(&blobs) } else { Vec::new() }
     }
+}
+
+/// When everything is pulled.
+fn now() -> Timestamp {
+    "2026-11-26T12:00:00Z".parse().unwrap()
 }
 
 fn remote(port: u16, credentials: Credentials) -> Remote {
@@ -144,7 +149,10 @@ async fn an_artifact_travels_whole_and_only_once() {
 
     // Into an empty store: the same artifact, with what is attached to it.
     let other = LocalStore::open(bench.path("other")).unwrap();
-    let pulled = remote.pull(&other, &shop(), &v("1.4.0"), None).await.unwrap();
+    let pulled = remote
+        .pull(&other, &shop(), &v("1.4.0"), None, now())
+        .await
+        .unwrap();
     assert_eq!(pulled.artifact, artifact);
     assert_eq!(pulled.skipped, []);
     assert_eq!(
@@ -159,7 +167,7 @@ async fn an_artifact_travels_whole_and_only_once() {
     let read = other.artifact(&artifact).unwrap().file("data/7").unwrap();
     assert_eq!(read, vec![7; 5000]);
     let again = remote
-        .pull(&other, &shop(), &v("1.4.0"), Some(&artifact.digest))
+        .pull(&other, &shop(), &v("1.4.0"), Some(&artifact.digest), now())
         .await
         .unwrap();
     assert_eq!(again.moved.blobs, 0);
@@ -168,7 +176,10 @@ async fn an_artifact_travels_whole_and_only_once() {
     let next = published(&bench, "1.5.0", "second");
     let pushed = remote.push(&bench.store, &next).await.unwrap();
     assert!(pushed.moved.present > 0, "{pushed:?}");
-    let pulled = remote.pull(&other, &shop(), &v("1.5.0"), None).await.unwrap();
+    let pulled = remote
+        .pull(&other, &shop(), &v("1.5.0"), None, now())
+        .await
+        .unwrap();
     assert_eq!(pulled.artifact, next);
 
     // One more attachment is added to the list, and none is lost.
@@ -177,7 +188,10 @@ async fn an_artifact_travels_whole_and_only_once() {
         .attach(&artifact.digest, &NewAttachment::note("# More\n"))
         .unwrap();
     remote.push(&bench.store, &artifact).await.unwrap();
-    let pulled = remote.pull(&other, &shop(), &v("1.4.0"), None).await.unwrap();
+    let pulled = remote
+        .pull(&other, &shop(), &v("1.4.0"), None, now())
+        .await
+        .unwrap();
     assert_eq!(pulled.attachments.len(), 3);
 }
 
@@ -203,7 +217,7 @@ async fn a_tag_is_never_moved_and_what_is_not_there_is_said() {
     let other = LocalStore::open(bench.path("other")).unwrap();
     assert_eq!(
         remote
-            .pull(&other, &shop(), &v("1.4.0"), None)
+            .pull(&other, &shop(), &v("1.4.0"), None, now())
             .await
             .unwrap()
             .artifact,
@@ -212,7 +226,7 @@ async fn a_tag_is_never_moved_and_what_is_not_there_is_said() {
 
     for (version, digest) in [("9.9.9", None), ("1.4.0", Some(second.digest))] {
         let error = remote
-            .pull(&other, &shop(), &v(version), digest.as_ref())
+            .pull(&other, &shop(), &v(version), digest.as_ref(), now())
             .await
             .unwrap_err();
         assert!(matches!(error, OciError::NotFound { .. }), "{error:?}");
@@ -298,7 +312,7 @@ async fn a_push_that_broke_off_goes_on_where_it_was() {
     let other = LocalStore::open(bench.path("other")).unwrap();
     let nothing = registry
         .remote()
-        .pull(&other, &shop(), &v("1.4.0"), None)
+        .pull(&other, &shop(), &v("1.4.0"), None, now())
         .await
         .unwrap_err();
     assert!(
@@ -311,7 +325,7 @@ async fn a_push_that_broke_off_goes_on_where_it_was() {
     assert_eq!((pushed.moved.present, pushed.moved.blobs), (3, 0), "{pushed:?}");
     let pulled = registry
         .remote()
-        .pull(&other, &shop(), &v("1.4.0"), None)
+        .pull(&other, &shop(), &v("1.4.0"), None, now())
         .await
         .unwrap();
     assert_eq!(pulled.artifact, artifact);

@@ -9,7 +9,7 @@ use pipeline_core::Digest;
 use serde_json::{Value, json};
 
 use super::http::{Request, answer, serve};
-use super::{Registry, published, remote};
+use super::{Registry, now, published, remote};
 use crate::{Bench, shop, v};
 use pipeline_artifacts::oci::Credentials;
 
@@ -96,7 +96,10 @@ async fn a_registry_that_lists_by_itself_gets_no_list() {
         listed.len()
     };
     let other = LocalStore::open(bench.path("other")).unwrap();
-    let pulled = remote.pull(&other, &shop(), &v("1.4.0"), None).await.unwrap();
+    let pulled = remote
+        .pull(&other, &shop(), &v("1.4.0"), None, now())
+        .await
+        .unwrap();
     assert_eq!(pulled.artifact, artifact);
     assert_eq!(
         (pulled.attachments.len(), pulled.skipped.len()),

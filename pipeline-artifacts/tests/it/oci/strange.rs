@@ -6,15 +6,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use pipeline_artifacts::limits::{MAX_ATTACHMENT, MAX_PULLED_ATTACHMENTS};
+use pipeline_artifacts::limits::{MAX_ATTACHMENT, MAX_PULLED_ATTACHMENTS, MAX_PULLED_BYTES};
 use pipeline_artifacts::oci::{Credentials, OciError, Remote, RemoteOptions};
-use pipeline_artifacts::{CollectError, Collection, LocalStore, NewAttachment};
-use pipeline_core::{Digest, SignedDuration};
+use pipeline_artifacts::{CollectError, Collection, Limit, Limits, LocalStore, NewAttachment};
+use pipeline_core::attestation::Envelope;
+use pipeline_core::{ArtifactRef, Digest, SignedDuration, canonical_json};
 use serde_json::json;
 
 use super::http::{Request, answer, serve};
-use super::{published, remote};
-use crate::{Bench, shop, text, v};
+use super::{now, published, remote};
+use crate::origin::release;
+use crate::{Bench, attach, shop, text, v};
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -135,7 +137,7 @@ async fn what_a_registry_gives_is_what_was_asked_for() {
         ("1.7.0", None, "it is no artifact"),
     ] {
         let error = remote
-            .pull(&store, &shop(), &v(version), digest)
+            .pull(&store, &shop(), &v(version), digest, now())
             .await
             .unwrap_err();
         assert!(matches!(error, OciError::Refused { .. }), "{error:?}");
@@ -145,7 +147,7 @@ async fn what_a_registry_gives_is_what_was_asked_for() {
     assert_eq!(store.catalog().all().unwrap().len(), 0, "nothing was published");
     // The same one answers well, too.
     let pulled = remote
-        .pull(&store, &shop(), &v("1.5.0"), Some(&other.digest))
+        .pull(&store, &shop(), &v("1.5.0"), Some(&other.digest), now())
         .await;
     assert_eq!(pulled.unwrap().artifact, other);
 }
@@ -163,7 +165,7 @@ async fn a_blob_that_breaks_off_goes_on_where_nothing_but_the_whole_is_given() {
     .serve();
     let store = LocalStore::open(bench.path("other")).unwrap();
     let pulled = one_by_one(port)
-        .pull(&store, &shop(), &v("1.4.0"), Some(&artifact.digest))
+        .pull(&store, &shop(), &v("1.4.0"), Some(&artifact.digest), now())
         .await
         .unwrap();
     assert_eq!(pulled.artifact, artifact);
@@ -200,7 +202,7 @@ async fn a_registry_that_is_busy_is_asked_again_and_one_that_says_no_is_not() {
         let dir = bench.path(&format!("{status} {kind}"));
         let store = LocalStore::open(dir).unwrap();
         let pulled = one_by_one(port)
-            .pull(&store, &shop(), &v("1.4.0"), Some(&artifact.digest))
+            .pull(&store, &shop(), &v("1.4.0"), Some(&artifact.digest), now())
             .await;
         if is_asked_again {
             assert_eq!(pulled.unwrap().artifact, artifact, "{status}, {kind}");
@@ -243,7 +245,7 @@ async fn what_was_pulled_is_not_collected_before_it_has_a_name() {
     .serve();
     let store = LocalStore::open(&path).unwrap();
     let pulled = one_by_one(port)
-        .pull(&store, &shop(), &v("1.4.0"), Some(&artifact.digest))
+        .pull(&store, &shop(), &v("1.4.0"), Some(&artifact.digest), now())
         .await
         .unwrap();
     assert_eq!(pulled.artifact, artifact);
@@ -279,7 +281,7 @@ async fn no_more_attachments_are_pulled_than_are_allowed() {
     .serve();
     let store = LocalStore::open(bench.path("other")).unwrap();
     let pulled = remote(port, Credentials::Anonymous)
-        .pull(&store, &shop(), &v("1.4.0"), Some(&artifact.digest))
+        .pull(&store, &shop(), &v("1.4.0"), Some(&artifact.digest), now())
         .await
         .unwrap();
     assert_eq!((pulled.artifact, pulled.attachments.len()), (artifact, 0));
@@ -310,7 +312,7 @@ async fn a_blob_that_always_breaks_off_in_one_place_is_given_up() {
     .serve();
     let store = LocalStore::open(bench.path("other")).unwrap();
     let (remote, shop, version) = (one_by_one(port), shop(), v("1.4.0"));
-    let pull = remote.pull(&store, &shop, &version, Some(&artifact.digest));
+    let pull = remote.pull(&store, &shop, &version, Some(&artifact.digest), now());
     let pulled = tokio::time::timeout(std::time::Duration::from_secs(60), pull).await;
     let error = pulled.expect("it is given up").unwrap_err();
     let said = text(&error, bench.dir.path());
@@ -339,6 +341,7 @@ async fn a_broken_attachment_keeps_nobody_from_the_rest() {
     let broken = [
         (strange(there, 3), "it has more than 3 bytes"),
         (strange(gone, 4), "there is no blob"),
+        (strange(there, 9), "it has fewer than 9 bytes"),
     ];
     let listed = broken.iter().map(|(digest, _)| *digest).chain([good.digest]);
     let listed: Vec<_> = listed
@@ -353,14 +356,214 @@ async fn a_broken_attachment_keeps_nobody_from_the_rest() {
     .serve();
     let store = LocalStore::open(bench.path("other")).unwrap();
     let pulled = remote(port, Credentials::Anonymous)
-        .pull(&store, &shop(), &v("1.4.0"), Some(&artifact.digest))
+        .pull(&store, &shop(), &v("1.4.0"), Some(&artifact.digest), now())
         .await
         .unwrap();
     assert_eq!(pulled.attachments, [good.digest]);
-    assert_eq!(pulled.skipped.len(), 2, "{:?}", pulled.skipped);
+    assert_eq!(pulled.skipped.len(), 3, "{:?}", pulled.skipped);
     for (digest, why) in broken {
         let digest = digest.to_string();
         let skipped = pulled.skipped.iter().find(|skipped| skipped.digest == digest);
         assert!(skipped.unwrap().reason.contains(why), "{skipped:?}");
+    }
+}
+
+/// The manifest of a real artifact, changed.
+fn changed(
+    bench: &Bench,
+    artifact: &ArtifactRef,
+    change: impl FnOnce(&mut Vec<serde_json::Value>),
+) -> Digest {
+    let bytes = bench.store.read_blob(&artifact.digest).unwrap();
+    let mut manifest: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    change(manifest["layers"].as_array_mut().unwrap());
+    bench.store.add_blob(&canonical_json(&manifest).unwrap()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_artifact_that_is_too_large_does_not_travel() {
+    let bench = Bench::new();
+    let artifact = published(&bench, "1.4.0", "first");
+    let opened = bench.store.artifact(&artifact).unwrap();
+    let size = opened.export_tar(&mut std::io::sink()).unwrap();
+    let entries = opened.entries().len() as u64;
+    let huge = changed(&bench, &artifact, |layers| layers[1]["size"] = json!(1_u64 << 52));
+    let huge_toc = changed(&bench, &artifact, |layers| layers[0]["size"] = json!(1_u64 << 40));
+    let more = changed(&bench, &artifact, |layers| layers.push(layers[1].clone()));
+    let moved = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&moved);
+    let port = Strange {
+        blob: Box::new(move |size| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            size
+        }),
+        ..Strange::new(&bench)
+    }
+    .serve();
+    let store = LocalStore::open(bench.path("other")).unwrap();
+    let remote = one_by_one(port);
+    let (all, some) = (Limits::default(), Limits::default().bytes(size - 1));
+    // How many blobs travel until it is refused.
+    for (limits, digest, blobs, said) in [
+        (all, huge, 0, "bytes as a tar, at most 274877906944 are taken"),
+        (some, artifact.digest, 0, "raise `Limits::bytes`"),
+        (all, huge_toc, 0, "its table of contents has 1099511627776 bytes"),
+        (
+            all.entries(entries - 1),
+            artifact.digest,
+            1,
+            "raise `Limits::entries`",
+        ),
+        (all, more, 1, "layers; the manifest names"),
+    ] {
+        moved.store(0, Ordering::Relaxed);
+        let limited = store.limiting(limits);
+        let error = remote
+            .pull(&limited, &shop(), &v("1.4.0"), Some(&digest), now())
+            .await
+            .unwrap_err();
+        let text = text(&error, bench.dir.path());
+        assert!(text.contains(said), "{text}");
+        // What travelled for one is there for the next.
+        assert!(moved.load(Ordering::Relaxed) <= blobs, "{said}");
+    }
+    assert_eq!(store.catalog().all().unwrap().len(), 0, "nothing was published");
+    let exact = store.limiting(all.bytes(size).entries(entries));
+    let pulled = remote
+        .pull(&exact, &shop(), &v("1.4.0"), Some(&artifact.digest), now())
+        .await
+        .unwrap();
+    assert_eq!(pulled.artifact, artifact);
+    let limited = store.limiting(all.entries(entries - 1));
+    let error = remote
+        .pull(&limited, &shop(), &v("1.5.0"), Some(&artifact.digest), now())
+        .await
+        .unwrap_err();
+    match error {
+        OciError::TooLarge { source, .. } => assert_eq!(
+            (source.limit, source.found, source.most),
+            (Limit::Entries, entries, entries - 1)
+        ),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attachments_together_have_no_more_bytes_than_are_allowed() {
+    let bench = Bench::new();
+    let artifact = published(&bench, "1.4.0", "first");
+    let empty =
+        json!({ "mediaType": "application/vnd.oci.empty.v1+json", "digest": Digest::of("{}"), "size": 2 });
+    let count = usize::try_from(MAX_PULLED_BYTES / MAX_ATTACHMENT).unwrap() + 1;
+    let large = (0..count).map(|number| {
+        let manifest = json!({
+            "schemaVersion": 2, "mediaType": MANIFEST, "artifactType": "text/plain", "config": empty,
+            "layers": [{ "mediaType": "text/plain", "digest": Digest::of(format!("gone {number}")), "size": MAX_ATTACHMENT - 2 }],
+            "subject": { "mediaType": MANIFEST, "digest": artifact.digest, "size": 1 },
+        });
+        bench.store.add_blob(manifest.to_string().as_bytes()).unwrap()
+    });
+    let listed: Vec<_> = large
+        .map(|digest| json!({ "mediaType": MANIFEST, "digest": digest, "size": 1 }))
+        .collect();
+    let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": listed });
+    let list = format!("/manifests/{}", artifact.digest.to_string().replace(':', "-"));
+    let port = Strange {
+        answers: BTreeMap::from([(list, index.to_string().into_bytes())]),
+        ..Strange::new(&bench)
+    }
+    .serve();
+    let store = LocalStore::open(bench.path("other")).unwrap();
+    let pulled = remote(port, Credentials::Anonymous)
+        .pull(&store, &shop(), &v("1.4.0"), Some(&artifact.digest), now())
+        .await
+        .unwrap();
+    let too_much = "all together are larger than 1073741824 bytes";
+    let reasons = pulled.skipped.iter().map(|skipped| skipped.reason == too_much);
+    assert_eq!(
+        (reasons.clone().count(), reasons.filter(|is| *is).count()),
+        (count, 1)
+    );
+}
+
+/// What a registry lists as attached to an artifact.
+fn listing(artifact: &ArtifactRef, attached: &[Digest]) -> BTreeMap<String, Vec<u8>> {
+    let listed: Vec<_> = attached
+        .iter()
+        .map(|digest| json!({ "mediaType": MANIFEST, "digest": digest, "size": 1 }))
+        .collect();
+    let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": listed });
+    let list = format!("/manifests/{}", artifact.digest.to_string().replace(':', "-"));
+    BTreeMap::from([(list, index.to_string().into_bytes())])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_pulled_is_found_by_its_revision_and_grows_old() {
+    let bench = Bench::new();
+    bench.tree("src/dist").filled();
+    for (version, revision) in [("1.0.0", "a"), ("1.1.0", "b")] {
+        let settings = format!("name = 'shop'\npath = 'dist'\nversion = '{version}'");
+        release(&bench, &settings, revision).await;
+        bench.tree("src/dist").file("new", revision);
+    }
+    let other = LocalStore::open(bench.path("other")).unwrap();
+    for version in ["1.0.0", "1.1.0"] {
+        let own = bench
+            .store
+            .catalog()
+            .record(&shop(), &v(version))
+            .unwrap()
+            .unwrap();
+        let attached = bench.store.attachments(&own.artifact.digest).unwrap();
+        let attached: Vec<_> = attached.iter().map(|one| one.digest).collect();
+        let port = Strange {
+            answers: listing(&own.artifact, &attached),
+            ..Strange::new(&bench)
+        }
+        .serve();
+        remote(port, Credentials::Anonymous)
+            .pull(&other, &shop(), &v(version), Some(&own.artifact.digest), now())
+            .await
+            .unwrap();
+        let pulled = other.catalog().record(&shop(), &v(version)).unwrap().unwrap();
+        // All that was known there, and when it came here.
+        assert!(pulled.run.is_some() && pulled.revision.is_some());
+        assert_eq!(pulled, own.at(now()));
+    }
+    let found = other.catalog().select(&"revision:bbbb".parse().unwrap());
+    assert_eq!(found.unwrap().version, v("1.1.0"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_that_is_no_text_to_show_is_left_out() {
+    let bench = Bench::new();
+    for (version, id, summary, kept) in [
+        ("1.0.0", "a".repeat(40), "Fine".to_owned(), true),
+        ("1.1.0", "a".repeat(40), "\u{1b}[2J".to_owned(), false),
+    ] {
+        let artifact = bench.publish(&bench.tree("dist").file("version", version), version);
+        let mut statement = attach::statement(&artifact, "r1", "2026-11-20T11:00:00Z");
+        let source = &mut statement.predicate["buildDefinition"]["resolvedDependencies"][0];
+        let revision = json!({ "id": id, "at": "2026-11-20T10:00:00Z", "summary": summary });
+        source["digest"] = json!({ "gitCommit": id });
+        source["annotations"] = json!({ "revision": revision });
+        let envelope = Envelope::of(&statement).unwrap();
+        let attached = bench
+            .store
+            .attach(&artifact.digest, &NewAttachment::envelope(&envelope))
+            .unwrap();
+        let port = Strange {
+            answers: listing(&artifact, &[attached.digest]),
+            ..Strange::new(&bench)
+        }
+        .serve();
+        let store = LocalStore::open(bench.path("other")).unwrap();
+        remote(port, Credentials::Anonymous)
+            .pull(&store, &shop(), &v(version), Some(&artifact.digest), now())
+            .await
+            .unwrap();
+        let pulled = store.catalog().record(&shop(), &v(version)).unwrap().unwrap();
+        assert_eq!(pulled.revision.map(|revision| revision.id), kept.then_some(id));
+        assert!(pulled.run.is_some() && pulled.published_at == Some(now()));
     }
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 use pipeline_artifacts::LocalStore;
 use pipeline_artifacts::oci::{OciError, Remote, RemoteName, RemoteOptions};
 
-use super::{Registry, published};
+use super::{Registry, now, published};
 use crate::{Bench, shop, skipped, text, v};
 
 /// Runs `openssl` in the directory of the test; `false` when it is not installed.
@@ -98,7 +98,10 @@ async fn a_registry_is_believed_whose_authority_is_trusted() {
     let remote = remote("127.0.0.1", registry.port, &[strangers, ours]).unwrap();
     remote.push(&bench.store, &artifact).await.unwrap();
     let other = LocalStore::open(bench.path("other")).unwrap();
-    let pulled = remote.pull(&other, &shop(), &v("1.4.0"), None).await.unwrap();
+    let pulled = remote
+        .pull(&other, &shop(), &v("1.4.0"), None, now())
+        .await
+        .unwrap();
     assert_eq!(pulled.artifact, artifact);
 }
 

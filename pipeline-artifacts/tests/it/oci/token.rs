@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::http::{answer, serve};
 use super::tls::{authority, openssl};
-use super::{Registry, published, remote};
+use super::{Registry, now, published, remote};
 use crate::{Bench, shop, text, v};
 
 /// `alice` with the password `open sesame`.
@@ -108,7 +108,7 @@ async fn tokens_are_fetched_where_the_registry_says() {
     let other = LocalStore::open(bench.path("other")).unwrap();
     let pulled = registry
         .remote()
-        .pull(&other, &shop(), &v("1.4.0"), None)
+        .pull(&other, &shop(), &v("1.4.0"), None, now())
         .await
         .unwrap();
     assert_eq!((pulled.artifact, asked().len()), (artifact, 1));

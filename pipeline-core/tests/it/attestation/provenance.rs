@@ -117,6 +117,7 @@ async fn a_run_says_what_it_built_from_what() {
         uri: Some("git+https://git.example.com/shop@refs/heads/main".into()),
         name: Some("source".into()),
         digest: [("gitCommit".to_owned(), REVISION.to_owned())].into(),
+        annotations: serde_json::from_value(json!({"revision": {"id": REVISION, "at": time()}})).unwrap(),
         ..ResourceDescriptor::default()
     };
     assert_eq!(
@@ -333,6 +334,7 @@ async fn a_stage_that_is_at_work_says_what_it_builds_and_no_other() {
     assert_eq!(
         Value::Object(source.annotations.clone()),
         json!({
+            "revision": {"id": REVISION, "at": time()},
             "since": "shop@1.2.2",
             "revisions": [{"id": "c", "at": time()}, {"id": "b", "at": time()}],
             "revisionsInAll": 2,
