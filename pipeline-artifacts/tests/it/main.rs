@@ -11,6 +11,7 @@
 )]
 
 mod attach;
+mod blob_stores;
 mod blobs;
 mod catalog;
 mod collect;
@@ -18,6 +19,7 @@ mod compare;
 mod conformance;
 mod corruption;
 mod crash;
+mod flawed_blobs;
 mod fuzz;
 mod hostile;
 mod kill;
