@@ -35,7 +35,8 @@
 //! - [`Promotion`] brings an artifact to another store; what is damaged is healed from one that has it. [`Tiered`],
 //!   [`ReadOnly`] and [`Limited`] stand in front of stores, of blobs and of artifacts; [`MemoryBlobs`] stands for one of blobs.
 //! - [`StoredArtifact`] is one that was opened: its [`Entries`], single files, all of it into a directory, or as a tar.
-//! - [`BlobStore`] is what every store of bytes by digest can do, wherever it is. A [`Lease`] keeps from the
+//! - [`BlobStore`] is what every store of bytes by digest can do, wherever it is: a source and a target of promotions, without
+//!   names. A [`Lease`] keeps from the
 //!   collector what a writer has stored and nobody refers to yet.
 //! - [`Package`] is the stage `package`, with [`PackageSettings`]. With an [`Attestor`], each package says which run built
 //!   it from what; with [`EnvironmentFreeSettings`], none holds values of an environment.
@@ -65,6 +66,8 @@
 //!
 //! `chunking`: `Packer::chunking` cuts large files by their content. `zstd`: `Packer::compress`, and reading what was
 //! compressed. `export`: `StoredArtifact::export_tar_gz` and `export_zip`.
+//!
+//! `testing`: the module `testing` checks a [`BlobStore`] of your own against the contract of the trait.
 #![forbid(unsafe_code)]
 
 #[cfg(not(unix))]
@@ -91,6 +94,8 @@ mod promote;
 mod rebuild;
 mod retention;
 mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod varint;
 
 pub use attach::{

@@ -29,9 +29,38 @@ impl BlobId {
 /// The largest piece that a [`BlobSource`] gives at once, in bytes.
 pub const MAX_PIECE: usize = 1024 * 1024;
 
-/// Immutable bytes by digest, wherever they live: a directory, memory, an object store, a registry.
+/// Immutable bytes by digest, wherever they live: a directory, memory, an object store.
+///
+/// # What it is for
+///
+/// It holds what artifacts are made of: a source and a target of a [`Promotion`](crate::Promotion), what a
+/// [`LocalStore`](crate::LocalStore) is [healed](crate::LocalStore::heal) from, a tier of [`Tiered`](crate::Tiered). It has no
+/// names or versions, and opens no artifact: who wants to read one brings it into a `LocalStore` first, by its digest.
+///
+/// ```
+/// use pipeline_artifacts::{LocalStore, MemoryBlobs, Packer, Promotion};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// # let (dist, built) = (dir.path().join("dist"), LocalStore::open(dir.path().join("built"))?);
+/// # std::fs::create_dir(&dist)?;
+/// # std::fs::write(dist.join("app.conf"), "threads = 4\n")?;
+/// # let packed = Packer::new(&dist).pack(&built)?;
+/// let depot = MemoryBlobs::new(); // or a store of your own
+/// Promotion::of(packed.digest).run(&built, &depot).await?;
+///
+/// let here = LocalStore::open(dir.path().join("here"))?;
+/// Promotion::of(packed.digest).run(&depot, &here).await?; // only what is missing here
+/// let shop = here.publish(&"shop".parse()?, &"1.4.0".parse()?, &packed.digest)?;
+/// assert_eq!(here.artifact(&shop)?.file("app.conf")?, b"threads = 4\n");
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Contract
+///
+/// The feature `testing` has a suite, `testing::blob_store`, that checks a store of your own against it.
 ///
 /// - Nothing half is visible: a blob is there whole or not at all.
 /// - What is given out is verified. A [`BlobSource`] comes to its end only when all bytes were right, so who takes
@@ -41,6 +70,9 @@ pub const MAX_PIECE: usize = 1024 * 1024;
 ///   right is replaced.
 /// - What [`put`](Self::put) stored is visible at once, and durable when [`flush`](Self::flush) of it returned.
 /// - A future that is dropped leaves whole blobs or none.
+/// - Many calls at the same time, of equal and of other blobs, come to the same as one after the other; and a store answers
+///   while it waits for a source, which may read from it.
+/// - A store that is full or only read says so with an error, and keeps what it has.
 #[async_trait]
 pub trait BlobStore: Debug + Send + Sync + 'static {
     /// How many bytes a blob has; `None` when it is not there. Its bytes are not read.
@@ -78,7 +110,8 @@ pub trait BlobStore: Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// [`StoreError::Damaged`] when the bytes are not what `blob` says; what the source says; when they cannot be
-    /// stored. Nothing is visible then that was not before.
+    /// stored. Nothing is visible then that was not before, and what was there before stays. A source that gives more than
+    /// it should is not read to its end.
     async fn put(&self, blob: &BlobId, bytes: &mut dyn BlobSource) -> Result<(), StoreError>;
 
     /// Makes blobs durable: one barrier for many.

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use pipeline_artifacts::{BlobId, BlobSource, BlobStore, BytesSource, MAX_PIECE, Recheck};
-use pipeline_core::{Digest, StoreError};
+use pipeline_core::StoreError;
 
 use crate::{Bench, damage, files, text};
 
@@ -26,50 +26,17 @@ async fn all(mut source: Box<dyn BlobSource>) -> Result<Vec<u8>, StoreError> {
 }
 
 #[test]
-fn the_interface_of_all_stores() {
+fn who_knows_of_a_blob_in_the_trash_still_finds_it() {
     let bench = Bench::new();
     let store: &dyn BlobStore = &bench.store;
-    let large: Vec<u8> = (0..20_000_003_u32).map(|number| (number % 251) as u8).collect();
-    let (blob, empty) = (BlobId::of(&large), BlobId::of(b""));
+    let (large, blob) = (vec![b'x'; 5_000_003], BlobId::of(vec![b'x'; 5_000_003]));
     block_on(async {
-        assert_eq!(store.missing(&[blob, empty]).await.unwrap(), [blob, empty]);
-        store
-            .put(&blob, &mut BytesSource::new(large.clone()))
-            .await
-            .unwrap();
-        store.put(&empty, &mut BytesSource::new("")).await.unwrap();
-        store.flush(&[blob, empty]).await.unwrap();
-        let other = BlobId { size: 7, ..blob };
-        assert_eq!(store.missing(&[blob, other, empty]).await.unwrap(), [other]);
-        assert_eq!(store.size(&blob.digest).await.unwrap(), Some(blob.size));
-        assert_eq!(store.size(&Digest::ZERO).await.unwrap(), None);
-        assert!(all(store.get(&blob.digest).await.unwrap()).await.unwrap() == large);
-        assert!(
-            all(store.get(&empty.digest).await.unwrap())
-                .await
-                .unwrap()
-                .is_empty()
-        );
-
-        let listed = store.list(None, 10).await.unwrap();
-        let mut both = [blob, empty];
-        both.sort();
-        assert_eq!(listed, both);
-        assert_eq!(store.list(Some(&both[0].digest), 10).await.unwrap(), both[1..]);
-        assert_eq!(store.list(None, 1).await.unwrap(), both[..1]);
-
-        // Gone, but a reader that knows of it still finds it.
+        let mut source = BytesSource::new(large.clone());
+        store.put(&blob, &mut source).await.unwrap();
         assert!(store.trash(&blob.digest, 7).await.unwrap());
-        assert!(!store.trash(&blob.digest, 7).await.unwrap());
-        assert_eq!(store.list(None, 10).await.unwrap(), [empty]);
+        assert_eq!(store.list(None, 10).await.unwrap(), []);
         assert!(all(store.get(&blob.digest).await.unwrap()).await.unwrap() == large);
-        store
-            .put(&blob, &mut BytesSource::new(large.clone()))
-            .await
-            .unwrap();
-        assert_eq!(store.list(None, 10).await.unwrap(), both);
     });
-    assert!(bench.store.verify().unwrap().is_good());
 }
 
 #[test]
@@ -99,15 +66,6 @@ fn what_is_sent_must_be_what_was_said() {
     assert!(block_on(bench.store.put(&blob, &mut Broken)).is_err());
     assert_eq!(files(&bench.path("store/blobs")).len(), 0);
     assert_eq!(files(&bench.path("store/tmp")).len(), 0);
-}
-
-#[test]
-fn damage_shows_before_the_end() {
-    let bench = Bench::new();
-    let digest = bench.store.add_blob(b"whole").unwrap();
-    damage(&bench.path("store/blobs/sha256").join(digest.hex()), b"wrong");
-    let got = block_on(async { all(bench.store.get(&digest).await?).await });
-    assert!(matches!(got, Err(StoreError::Damaged { .. })), "{got:?}");
 }
 
 #[test]

@@ -12,6 +12,7 @@
 
 mod attach;
 mod attach_race;
+mod blob_stores;
 mod blobs;
 mod catalog;
 mod collect;
@@ -19,6 +20,7 @@ mod compare;
 mod conformance;
 mod corruption;
 mod crash;
+mod flawed_blobs;
 mod fuzz;
 mod gated;
 mod heal_records;

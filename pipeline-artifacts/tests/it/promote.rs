@@ -511,25 +511,3 @@ fn what_is_there_already_counts_however_much_it_is() {
     }
     put(&open(2101, 4 * 2100 + 8), b"one more").unwrap();
 }
-
-#[test]
-fn memory_is_a_store() {
-    let memory = MemoryBlobs::new();
-    let mut blobs: Vec<_> = (0..10_u8).map(|at| put(&memory, &[at]).unwrap()).collect();
-    blobs.sort();
-    let first = wait(memory.list(None, 4)).unwrap();
-    let rest = wait(memory.list(Some(&first[3].digest), 100)).unwrap();
-    assert_eq!([first, rest].concat(), blobs);
-    let wrong = BlobId { size: 2, ..blobs[0] };
-    assert_eq!(wait(memory.missing(&[blobs[0], wrong])).unwrap(), [wrong]);
-    assert!(wait(memory.trash(&blobs[0].digest, 1)).unwrap());
-    assert!(matches!(
-        get(&memory, &blobs[0].digest),
-        Err(StoreError::NotFound { .. })
-    ));
-    for sent in ["", "x", "xxxxxxxx"] {
-        let sent = wait(memory.put(&BlobId::of("yy"), &mut BytesSource::new(sent)));
-        assert!(matches!(sent, Err(StoreError::Damaged { .. })));
-    }
-    assert_eq!(wait(memory.size(&Digest::of("yy"))).unwrap(), None);
-}

@@ -10,7 +10,8 @@ pub struct Promise {
 }
 
 impl Promise {
-    pub(super) const fn new(name: &'static str, says: &'static str) -> Self {
+    /// A promise under a name, for a suite of one's own.
+    pub const fn new(name: &'static str, says: &'static str) -> Self {
         Self { name, says }
     }
 }
@@ -32,6 +33,22 @@ pub enum Standing {
 /// What a suite found: each promise, and how it stands with it.
 ///
 /// [`Display`](fmt::Display) shows a table for a person; [`assert_kept`](Self::assert_kept) is for tests.
+///
+/// A suite for a trait of one's own writes its findings into one, too:
+///
+/// ```
+/// use pipeline_core::testing::conformance::{Promise, Report};
+///
+/// const COUNTS: Promise = Promise::new("counts", "it counts on from where it is");
+/// const FORGETS: Promise = Promise::new("forgets", "what is cleared is gone");
+///
+/// let mut report = Report::new("counter", &[COUNTS, FORGETS]);
+/// report.check(COUNTS, Ok(()));
+/// report.check(COUNTS, Err("after 1 comes 3".to_owned())); // broken once is broken
+/// report.not_tried(&[FORGETS], "it cannot be cleared");
+/// assert_eq!(report.broken(), ["counts"]);
+/// assert_eq!(report.not_tried_names(), ["forgets"]);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "a report that nobody reads finds nothing"]
 pub struct Report {
@@ -44,7 +61,8 @@ pub struct Report {
 const OBSERVATIONS: usize = 4;
 
 impl Report {
-    pub(super) fn new(subject: impl Into<String>, promises: &[Promise]) -> Self {
+    /// A report on which nothing was tried yet; the promises in the order in which they are shown.
+    pub fn new(subject: impl Into<String>, promises: &[Promise]) -> Self {
         let untried = || Standing::NotTried("the suite did not come so far".to_owned());
         Self {
             subject: subject.into(),
@@ -60,8 +78,9 @@ impl Report {
             .map(|(_, standing)| standing)
     }
 
-    /// Notes what one look at a promise found; `Err` says what was observed. Broken once is broken.
-    pub(super) fn check(&mut self, promise: Promise, found: Result<(), String>) {
+    /// Notes what one look at a promise found; `Err` says what was observed. Broken once is broken. A promise that
+    /// the report was not made for is left out.
+    pub fn check(&mut self, promise: Promise, found: Result<(), String>) {
         let Some(standing) = self.standing_mut(promise) else {
             return;
         };
@@ -77,7 +96,8 @@ impl Report {
         }
     }
 
-    pub(super) fn not_promised(&mut self, promises: &[Promise], why: &str) {
+    /// Says why this subject does not make some promises.
+    pub fn not_promised(&mut self, promises: &[Promise], why: &str) {
         for promise in promises {
             if let Some(standing) = self.standing_mut(*promise) {
                 *standing = Standing::NotPromised(why.to_owned());
@@ -86,7 +106,7 @@ impl Report {
     }
 
     /// Says why promises are not tried; those that were are left as they are.
-    pub(super) fn not_tried(&mut self, promises: &[Promise], why: &str) {
+    pub fn not_tried(&mut self, promises: &[Promise], why: &str) {
         for promise in promises {
             if let Some(standing @ Standing::NotTried(_)) = self.standing_mut(*promise) {
                 *standing = Standing::NotTried(why.to_owned());
@@ -95,7 +115,7 @@ impl Report {
     }
 
     /// Says of all that was not tried so far that something before it is missing.
-    pub(super) fn stop(&mut self, why: &str) {
+    pub fn stop(&mut self, why: &str) {
         for (_, standing) in &mut self.standings {
             if let Standing::NotTried(_) = standing {
                 *standing = Standing::NotTried(why.to_owned());
@@ -103,7 +123,8 @@ impl Report {
         }
     }
 
-    pub(super) fn note(&mut self, note: impl Into<String>) {
+    /// Adds what else there is to know; once.
+    pub fn note(&mut self, note: impl Into<String>) {
         let note = note.into();
         if !self.notes.contains(&note) {
             self.notes.push(note);
