@@ -25,7 +25,8 @@ impl Remote {
     /// # Errors
     ///
     /// [`OciError::NotFound`] when there is no such version; [`OciError::Refused`] when it is no artifact of ours or not the
-    /// one with the digest; [`OciError::TooLarge`] when it has more than the limits of the store allow; when the store has another artifact under the name and version.
+    /// one with the digest; [`OciError::TooLarge`] when it has more than the limits of the store allow; when the store has
+    /// another artifact under the name and version.
     pub async fn pull(
         &self,
         store: &LocalStore,
