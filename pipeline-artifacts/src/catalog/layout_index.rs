@@ -86,10 +86,15 @@ impl Item {
     }
 }
 
-/// The text of these items; of two with one key, the first.
-pub(super) fn text_of(mut items: Vec<Item>) -> Vec<u8> {
+/// Sorts them; of two with one key, the first stays.
+fn arrange(items: &mut Vec<Item>) {
     items.sort_by(|a, b| a.key.order(&b.key));
     items.dedup_by(|b, a| a.key.order(&b.key).is_eq());
+}
+
+/// The text of these items; of two with one key, the first.
+pub(super) fn text_of(mut items: Vec<Item>) -> Vec<u8> {
+    arrange(&mut items);
     let mut text = BEGIN.as_bytes().to_vec();
     for (at, item) in items.iter().enumerate() {
         if at > 0 {
@@ -120,8 +125,7 @@ pub(super) struct Spliced<'a> {
 /// whether it says what it should is for its digest to tell.
 pub(super) fn splice(text: &[u8], mut items: Vec<Item>) -> Option<Spliced<'_>> {
     let body = Body::of(text)?;
-    items.sort_by(|a, b| a.key.order(&b.key));
-    items.dedup_by(|b, a| a.key.order(&b.key).is_eq());
+    arrange(&mut items);
     let (mut pieces, mut done) = (Vec::new(), 0);
     let mut is_empty = body.is_empty();
     for item in items {

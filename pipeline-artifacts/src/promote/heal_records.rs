@@ -73,8 +73,6 @@ impl LocalStore {
             return Ok(Err(format!("the other store says {digest}; here it was {known}")));
         }
         let _lease = self.lease()?;
-        let layout = Layout::of(self, name);
-        let change = layout.lock()?;
         let whole = |error: StoreError| {
             let why = ChainDisplay(&error);
             format!("{digest} is not whole here, promote it first: {why}")
@@ -83,6 +81,9 @@ impl LocalStore {
             Ok(needed) => needed,
             Err(error) => return Ok(Err(whole(error))),
         };
+        // Not before: a layout that was locked for nothing has lost its seal.
+        let layout = Layout::of(self, name);
+        let change = layout.lock()?;
         {
             let _gate = self.commit_lock()?;
             // Somebody else may have healed it.

@@ -344,13 +344,9 @@ async fn a_broken_attachment_keeps_nobody_from_the_rest() {
         (strange(there, 9), "it has fewer than 9 bytes"),
     ];
     let listed = broken.iter().map(|(digest, _)| *digest).chain([good.digest]);
-    let listed: Vec<_> = listed
-        .map(|digest| json!({ "mediaType": MANIFEST, "digest": digest, "size": 1 }))
-        .collect();
-    let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": listed });
-    let list = format!("/manifests/{}", artifact.digest.to_string().replace(':', "-"));
+    let listed: Vec<_> = listed.collect();
     let port = Strange {
-        answers: BTreeMap::from([(list, index.to_string().into_bytes())]),
+        answers: listing(&artifact, &listed),
         ..Strange::new(&bench)
     }
     .serve();
@@ -463,13 +459,9 @@ async fn attachments_together_have_no_more_bytes_than_are_allowed() {
         });
         bench.store.add_blob(manifest.to_string().as_bytes()).unwrap()
     });
-    let listed: Vec<_> = large
-        .map(|digest| json!({ "mediaType": MANIFEST, "digest": digest, "size": 1 }))
-        .collect();
-    let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": listed });
-    let list = format!("/manifests/{}", artifact.digest.to_string().replace(':', "-"));
+    let listed: Vec<_> = large.collect();
     let port = Strange {
-        answers: BTreeMap::from([(list, index.to_string().into_bytes())]),
+        answers: listing(&artifact, &listed),
         ..Strange::new(&bench)
     }
     .serve();
