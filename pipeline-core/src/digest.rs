@@ -23,6 +23,18 @@ use crate::text_form::from_text;
 #[serde(into = "String")]
 pub struct Digest([u8; 32]);
 
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+/// What each hexadecimal digit stands for; more than 15 for all that is none.
+const NIBBLES: [u8; 256] = {
+    let (mut table, mut nibble) = ([u8::MAX; 256], 0);
+    while nibble < 16 {
+        table[DIGITS[nibble as usize] as usize] = nibble;
+        nibble += 1;
+    }
+    table
+};
+
 /// The prefix that names the algorithm.
 const PREFIX: &str = "sha256:";
 
@@ -87,7 +99,7 @@ impl Digest {
         let mut text = String::with_capacity(64);
         for byte in self.0 {
             for nibble in [byte >> 4, byte & 15] {
-                text.push(char::from_digit(nibble.into(), 16).unwrap_or('?'));
+                text.push(char::from(DIGITS[usize::from(nibble)]));
             }
         }
         text
@@ -151,14 +163,15 @@ impl FromStr for Digest {
         if hex.len() != 64 {
             return Err(refuse());
         }
-        let nibble = |byte: u8| match byte {
-            b'0'..=b'9' => Ok(byte - b'0'),
-            b'a'..=b'f' => Ok(byte - b'a' + 10),
-            _ => Err(refuse()),
-        };
-        let mut bytes = [0; 32];
+        // Digits are as good as random: a table is several times faster than asking what each one is.
+        let (mut bytes, mut seen) = ([0; 32], 0);
         for (byte, pair) in bytes.iter_mut().zip(hex.chunks_exact(2)) {
-            *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
+            let (high, low) = (NIBBLES[usize::from(pair[0])], NIBBLES[usize::from(pair[1])]);
+            *byte = high << 4 | low & 15;
+            seen |= high | low;
+        }
+        if seen > 15 {
+            return Err(refuse());
         }
         Ok(Self(bytes))
     }
