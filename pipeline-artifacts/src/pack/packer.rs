@@ -1,8 +1,8 @@
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use pipeline_core::{Digest, SourcePath, StoreError};
@@ -17,10 +17,12 @@ use super::{Fineness, PackError, ignore_file};
 use crate::LocalStore;
 use crate::crew::{crew, default_threads, join};
 use crate::form::{Descriptor, EMPTY_CONFIG, Manifest, media};
-use crate::store::{BlobId, BlobWriter, Lease, Unplaced};
+use crate::store::{BlobId, BlobWriter, Lease};
 
 /// How many complete blobs wait to be flushed before nothing more is read.
 const WAITING: usize = 8;
+/// Who flushes waits for the disk; the journal of a file system takes two flushes at once.
+const PLACERS: usize = 2;
 
 /// Packs a directory tree into a store.
 ///
@@ -203,9 +205,15 @@ impl Packer {
             next: AtomicUsize::new(0),
             stop: AtomicBool::new(false),
         };
+        let work = &work;
         let (toc, layers, root) = thread::scope(|scope| {
             let (place, placing) = sync_channel(WAITING);
-            let placer = scope.spawn(move || place_all(store, &placing));
+            let placing = Arc::new(Mutex::new(placing));
+            let placers: Vec<_> = (0..PLACERS)
+                .map(|_| Arc::clone(&placing))
+                .map(|placing| scope.spawn(move || work.place(&placing)))
+                .collect();
+            drop(placing);
             let made = crew(self.threads, || work.run(&place));
             drop(place);
             // While the last blobs are flushed.
@@ -224,7 +232,7 @@ impl Packer {
                 let (toc, root) = listed?;
                 Ok((toc, layers, root))
             });
-            join(placer)?;
+            placers.into_iter().try_for_each(join)?;
             listed
         })?;
         let digest = store_manifest(store, &lease, toc, &layers, self.media_type())?;
@@ -271,11 +279,6 @@ impl Packer {
         }
         media::TAR
     }
-}
-
-/// Flushes and names the blobs that others made.
-fn place_all(store: &LocalStore, blobs: &Receiver<Unplaced>) -> Result<(), StoreError> {
-    blobs.iter().try_for_each(|blob| store.place(blob).map(|_| ()))
 }
 
 /// Stores the table of contents; what it is, and the tree digest.

@@ -1,11 +1,11 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Mutex, PoisonError};
 
-use pipeline_core::ArtifactEntry;
 use pipeline_core::digest::DigestBuilder;
+use pipeline_core::{ArtifactEntry, StoreError};
 
 use super::digests::{DigestWriter, Digests};
 use super::plan::{LayerPlan, Piece, Plan};
@@ -82,6 +82,18 @@ where
             self.stop.store(true, Ordering::Relaxed);
         }
         result
+    }
+
+    /// Flushes and names blobs that are complete, until there are no more. When one cannot be, no more are made.
+    pub(super) fn place(&self, blobs: &Mutex<Receiver<Unplaced>>) -> Result<(), StoreError> {
+        let next = || blobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        while let Ok(blob) = next() {
+            if let Err(error) = self.store.place(blob) {
+                self.stop.store(true, Ordering::Relaxed);
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
     fn layers(&self, place: &SyncSender<Unplaced>) -> Result<Vec<MadeLayer>, PackError> {
@@ -198,15 +210,13 @@ where
     fn large(&self, index: u32, hand: &mut Hand<'_>) -> Result<Unplaced, PackError> {
         let record = self.tree.listing.get(index)?;
         let mut source = self.open(&record, hand)?;
-        let mut left = record.entry.kind.size().unwrap_or(0);
-        self.store.write_large(self.lease, |buffer| {
-            let most = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let size = record.entry.kind.size().unwrap_or(0);
+        self.store.write_large(self.lease, size, |buffer| {
             let mut filled = 0;
-            while filled < most {
-                filled += source.read(&mut buffer[filled..most])?;
+            while filled < buffer.len() {
+                filled += source.read(&mut buffer[filled..])?;
             }
-            left -= filled as u64;
-            Ok(filled)
+            Ok(())
         })
     }
 

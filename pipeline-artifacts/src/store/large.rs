@@ -1,75 +1,59 @@
-use std::fs::File;
-use std::io::{self, Write};
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
 use std::thread;
 
-use pipeline_core::StoreError;
 use pipeline_core::digest::DigestBuilder;
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use pipeline_core::{Digest, StoreError};
+use rustix::fs::{FallocateFlags, OFlags, fallocate};
+use rustix::io::Errno;
 
+use super::belt::{Taker, belt, feed};
 use super::disk::failed;
 use super::{BlobId, Lease, LocalStore, Unplaced};
 use crate::crew::join;
 
-/// How many bytes go from one thread to another at once.
-const CHUNK: usize = 1024 * 1024;
-/// How many such pieces there are.
-const CHUNKS: usize = 8;
-/// What addresses and lengths must be multiples of when the page cache is passed by.
-const ALIGN: usize = 4096;
-
-/// Some bytes of the file, at an address that the disk can read from.
-#[derive(Debug)]
-struct Chunk {
-    /// Longer than needed by [`ALIGN`].
-    bytes: Vec<u8>,
-    from: usize,
-    filled: usize,
-}
-
-impl Chunk {
-    fn new() -> Self {
-        let bytes = vec![0; CHUNK + ALIGN];
-        let from = bytes.as_ptr().align_offset(ALIGN).min(ALIGN);
-        Self {
-            bytes,
-            from,
-            filled: 0,
-        }
-    }
-
-    fn filled(&self) -> &[u8] {
-        &self.bytes[self.from..self.from + self.filled]
-    }
-
-    fn all(&mut self) -> &mut [u8] {
-        &mut self.bytes[self.from..self.from + CHUNK]
-    }
-}
+/// A disk is faster when it has the next bytes before it is done with those before.
+const WRITERS: usize = 2;
 
 impl LocalStore {
-    /// Stores a large blob: this thread reads, a second hashes, a third writes past the page cache where the file system
-    /// lets it. So it takes as long as the slowest of the three. `read` fills a buffer, and only at the end less than
-    /// all of it.
+    /// Stores a large blob of so many bytes: this thread reads, another hashes, two write past the page cache where the
+    /// file system lets them. So it takes as long as the slowest of the three. `read` fills the whole buffer.
     pub(crate) fn write_large<E: From<StoreError>>(
         &self,
         lease: &Lease,
-        mut read: impl FnMut(&mut [u8]) -> Result<usize, E>,
+        size: u64,
+        mut read: impl FnMut(&mut [u8]) -> Result<(), E>,
     ) -> Result<Unplaced, E> {
-        let mut file = lease.file()?;
-        let (blob, written) = thread::scope(|scope| {
+        let file = lease.file()?;
+        let wrong = |error| failed("cannot write to the store in", file.path())(error);
+        reserve(file.as_file(), size).map_err(wrong)?;
+        let target = Target::of(file.as_file(), file.path());
+        let (digest, written) = thread::scope(|scope| {
             let (to_hash, hashing) = belt();
-            let (to_write, writing) = belt();
-            let target = file.as_file_mut();
             let hasher = scope.spawn(move || hash(&hashing));
-            let writer = scope.spawn(move || write(target, &writing));
-            let fed = feed([to_hash, to_write], &mut read);
-            (fed.map(|()| join(hasher)), join(writer))
+            let (to_write, writing): (Vec<_>, Vec<_>) = (0..WRITERS).map(|_| belt()).unzip();
+            let target = &target;
+            let writers = writing
+                .into_iter()
+                .map(|chunks| scope.spawn(move || target.write(&chunks)));
+            let writers: Vec<_> = writers.collect();
+            let rest = feed(&to_hash, &to_write, size, &mut read);
+            drop((to_hash, to_write));
+            let written = writers.into_iter().try_for_each(join);
+            let written = written.and_then(|()| match &rest {
+                Ok(Some(rest)) => target.cached.write_all_at(rest.bytes(), rest.at),
+                _ => Ok(()),
+            });
+            (rest.map(|_| join(hasher)), written)
         });
         // What went wrong with the disk comes first: the reader stops because of it.
-        written.map_err(failed("cannot write to the store in", file.path()))?;
-        let blob = blob?;
+        written.map_err(wrong)?;
+        let blob = BlobId {
+            digest: digest?,
+            size,
+        };
         let known = self.is_intact(&blob) && self.renew(&blob)?;
         Ok(Unplaced {
             blob,
@@ -80,152 +64,58 @@ impl LocalStore {
     }
 }
 
-/// The end of a belt where chunks are given to a worker, and come back in the same order.
-struct Giver {
-    to: Sender<Arc<Chunk>>,
-    back: Receiver<Arc<Chunk>>,
-}
-
-/// The end of a worker. Each has a way back of its own, so that one which ends early is noticed, whatever the other has
-/// given back.
-struct Taker {
-    from: Receiver<Arc<Chunk>>,
-    back: Sender<Arc<Chunk>>,
-}
-
-impl Taker {
-    fn give_back(&self, chunk: Arc<Chunk>) {
-        // Nobody waits for it at the end.
-        let _ = self.back.send(chunk);
+/// Makes room before a byte is written: so the file need not grow while it is, and a disk without room says so at once.
+/// Where the file system cannot, writing tells.
+fn reserve(file: &File, size: u64) -> io::Result<()> {
+    match fallocate(file, FallocateFlags::empty(), 0, size) {
+        Err(error @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) => Err(error.into()),
+        _ => Ok(()),
     }
 }
 
-fn belt() -> (Giver, Taker) {
-    let (to, from) = channel();
-    let (give_back, back) = channel();
-    (
-        Giver { to, back },
-        Taker {
-            from,
-            back: give_back,
-        },
-    )
+/// A file that is written.
+struct Target<'a> {
+    cached: &'a File,
+    /// The same one, past the page cache; where the file system allows it.
+    direct: Option<File>,
 }
 
-/// Reads into chunks that are free and gives each to all workers. Ends early when one of them is gone.
-fn feed<E>(workers: [Giver; 2], read: &mut impl FnMut(&mut [u8]) -> Result<usize, E>) -> Result<(), E> {
-    let mut made = 0;
-    loop {
-        let free = if made < CHUNKS {
-            made += 1;
-            None
-        } else {
-            // The oldest, once everybody has given it back.
-            let mut oldest = None;
-            for worker in &workers {
-                let Ok(chunk) = worker.back.recv() else {
-                    return Ok(());
-                };
-                oldest = Some(chunk);
-            }
-            oldest.and_then(Arc::into_inner)
-        };
-        let mut chunk = free.unwrap_or_else(Chunk::new);
-        chunk.filled = read(chunk.all())?;
-        let last = chunk.filled < CHUNK;
-        let chunk = Arc::new(chunk);
-        for worker in &workers {
-            if worker.to.send(Arc::clone(&chunk)).is_err() {
-                return Ok(());
-            }
-        }
-        if last {
-            return Ok(());
+impl<'a> Target<'a> {
+    fn of(file: &'a File, path: &Path) -> Self {
+        let flags = i32::try_from(OFlags::DIRECT.bits()).unwrap_or(0);
+        Self {
+            cached: file,
+            direct: OpenOptions::new().write(true).custom_flags(flags).open(path).ok(),
         }
     }
-}
 
-fn hash(chunks: &Taker) -> BlobId {
-    let mut hasher = DigestBuilder::new();
-    let mut size = 0;
-    for chunk in &chunks.from {
-        hasher.update(chunk.filled());
-        size += chunk.filled as u64;
-        chunks.give_back(chunk);
-    }
-    BlobId {
-        digest: hasher.finish(),
-        size,
-    }
-}
-
-fn write(file: &mut File, chunks: &Taker) -> io::Result<()> {
-    let mut direct = pass_cache(file, true);
-    for chunk in &chunks.from {
-        let bytes = chunk.filled();
-        let aligned = if direct { bytes.len() / ALIGN * ALIGN } else { 0 };
-        let mut written = 0;
-        while written < aligned {
-            match file.write(&bytes[written..aligned]) {
-                // Only whole blocks keep the next one aligned.
-                Ok(n) if n > 0 && n % ALIGN == 0 => written += n,
-                Ok(n) => {
-                    written += n;
-                    break;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+    /// Writes whole chunks, until there are no more.
+    fn write(&self, chunks: &Taker) -> io::Result<()> {
+        let mut direct = self.direct.as_ref();
+        for chunk in &chunks.from {
+            if let Some(file) = direct
+                && let Err(error) = file.write_all_at(chunk.bytes(), chunk.at)
+            {
                 // The file system asks for more than we give; then through the cache.
-                Err(error) if error.kind() == io::ErrorKind::InvalidInput => break,
-                Err(error) => return Err(error),
+                if error.kind() != io::ErrorKind::InvalidInput {
+                    return Err(error);
+                }
+                direct = None;
             }
-        }
-        if written < bytes.len() {
-            if direct {
-                pass_cache(file, false);
-                direct = false;
+            if direct.is_none() {
+                self.cached.write_all_at(chunk.bytes(), chunk.at)?;
             }
-            file.write_all(&bytes[written..])?;
+            chunks.give_back(chunk);
         }
+        Ok(())
+    }
+}
+
+fn hash(chunks: &Taker) -> Digest {
+    let mut hasher = DigestBuilder::new();
+    for chunk in &chunks.from {
+        hasher.update(chunk.bytes());
         chunks.give_back(chunk);
     }
-    if direct {
-        pass_cache(file, false);
-    }
-    Ok(())
-}
-
-/// Asks that writes go to the disk and not to the page cache, or the other way round; whether they do.
-fn pass_cache(file: &File, pass: bool) -> bool {
-    let set = || {
-        let mut flags = fcntl_getfl(file)?;
-        flags.set(OFlags::DIRECT, pass);
-        fcntl_setfl(file, flags)
-    };
-    set().is_ok() && pass
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    /// As on a disk that is slower than hashing, and then full.
-    #[test]
-    fn a_writer_that_fails_ends_it_though_all_is_hashed() {
-        let ((to_hash, hashing), (to_write, writing)) = (belt(), belt());
-        let (done, ended) = channel();
-        thread::spawn(move || {
-            let mut read = |buffer: &mut [u8]| Ok::<_, StoreError>(buffer.len());
-            let fed = feed([to_hash, to_write], &mut read);
-            let _ = done.send(fed.is_ok());
-        });
-        let unwritten: Vec<_> = (0..CHUNKS).map(|_| writing.from.recv().unwrap()).collect();
-        for _ in 0..CHUNKS {
-            hashing.give_back(hashing.from.recv().unwrap());
-        }
-        drop((unwritten, writing));
-        let fed = ended.recv_timeout(Duration::from_secs(60));
-        assert_eq!(fed, Ok(true), "it waits for what nobody gives back");
-    }
+    hasher.finish()
 }

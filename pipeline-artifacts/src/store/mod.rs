@@ -1,6 +1,7 @@
 //! The store on local disk: blobs by digest, and the catalog of names and versions.
 
 mod artifact;
+mod belt;
 mod blob;
 mod blob_bytes;
 mod blob_store;
