@@ -55,6 +55,9 @@ pub enum ArtifactCommand {
         /// Take what is damaged or missing from another store.
         #[arg(long, value_name = "STORE")]
         heal_from: Option<PathBuf>,
+        /// Make anew what other tools read: the layouts, which are views of the catalog.
+        #[arg(long)]
+        mend: bool,
     },
     /// Show what retention would remove and which bytes nothing needs; with `--yes`, do it.
     Gc {

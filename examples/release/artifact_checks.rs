@@ -1,8 +1,8 @@
 use std::path::Path;
 
-use pipeline_artifacts::{Healed, HealedRecords, LocalStore, StoreReport};
+use pipeline_artifacts::{Healed, HealedRecords, LocalStore, Problem as Found, StoreReport};
 use pipeline_core::attestation::Policy;
-use pipeline_core::{ArtifactRef, ChainDisplay, Clock, StoreError, SystemClock};
+use pipeline_core::{ArtifactRef, Clock, SystemClock};
 use serde_json::{Value, json};
 
 use crate::answer::{Answer, Exit, Problem};
@@ -13,27 +13,32 @@ use crate::host::Host;
 const WHAT_TO_DO: &str = "take what is damaged or missing from a store that has it with `--heal-from STORE`, or build and package \
     the same again\n";
 
+/// What a person does about views.
+const HOW_TO_MEND: &str = "make the layouts, which other tools read, anew with `--mend`\n";
+
 /// `release artifact verify [ARTIFACT]`
 pub async fn verify(
     host: &Host,
     query: Option<&str>,
     policy: Option<&Path>,
     heal_from: Option<&Path>,
+    mend: bool,
 ) -> Result<Answer, Problem> {
     let store = &host.artifacts;
     let policy = policy.map(read_policy).transpose()?;
     let asked = query.map(|query| find(store, query)).transpose()?;
     let (mut good, mut text, mut data) = (true, String::new(), json!({}));
-    if let (Some(artifact), None) = (&asked, heal_from) {
-        let read = read_all(store, artifact);
-        good &= read.is_ok();
-        text.push_str(&match &read {
-            Ok(()) => format!("{artifact}: every byte is right\n"),
-            Err(error) => format!("{artifact}: {}\n", ChainDisplay(error)),
-        });
-        data["content"] = json!(read.map_err(|error| ChainDisplay(&error).to_string()).err());
+    let report = if let (Some(artifact), None) = (&asked, heal_from) {
+        let report = store.verify_artifact(artifact)?;
+        let whole = if report.is_good() {
+            ": every byte is right"
+        } else {
+            ""
+        };
+        text.push_str(&format!("{artifact}{whole}\n"));
+        report
     } else {
-        let report = match heal_from {
+        match heal_from {
             None => store.verify()?,
             Some(other) => {
                 let (healed, records, report) = heal(store, &open_other(other)?).await?;
@@ -56,17 +61,35 @@ pub async fn verify(
                 data["records"] = json!({ "healed": records.healed, "left": records.left });
                 report
             }
-        };
-        good &= report.is_good();
-        text.push_str(&format!("{report}\n"));
-        data["store"] = json!({
-            "blobs": report.blobs,
-            "bytes": report.bytes,
-            "problems": report.problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        });
-    }
-    if !good {
+        }
+    };
+    // Last, because what is healed is shown, too.
+    let report = if mend {
+        store.write_layouts()?;
+        store.verify()?
+    } else {
+        report
+    };
+    good &= report.is_good();
+    text.push_str(&format!("{report}\n"));
+    let part = if asked.is_some() && heal_from.is_none() && !mend {
+        "content"
+    } else {
+        "store"
+    };
+    data[part] = json!({
+        "blobs": report.blobs,
+        "bytes": report.bytes,
+        "records": report.records,
+        "problems": report.problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "outdated": report.outdated().count(),
+    });
+    let is_view = |problem: &&Found| problem.path.starts_with("layouts");
+    if report.problems.iter().any(|problem| !is_view(&problem)) {
         text.push_str(WHAT_TO_DO);
+    }
+    if report.problems.iter().any(|problem| is_view(&problem)) {
+        text.push_str(HOW_TO_MEND);
     }
     if let Some(policy) = policy {
         let mut reports: Vec<Value> = Vec::new();
@@ -101,15 +124,6 @@ fn all(store: &LocalStore) -> Result<Vec<ArtifactRef>, Problem> {
         versions.kept().map(move |entry| entry.reference(name))
     });
     Ok(refs.collect())
-}
-
-/// Reads every byte of an artifact and of what is attached to it.
-fn read_all(store: &LocalStore, artifact: &ArtifactRef) -> Result<(), StoreError> {
-    store.artifact(artifact)?.export_tar(&mut std::io::sink())?;
-    for attachment in store.attachments(&artifact.digest)? {
-        store.read_attachment(&attachment)?;
-    }
-    Ok(())
 }
 
 /// Takes what is broken from another store that has it. What only a manifest or a record names that was broken itself is

@@ -1,7 +1,9 @@
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use pipeline_artifacts::{Because, Collection, InUse, RetentionPolicy};
-use pipeline_core::{Actor, Clock, SignedDuration, SystemClock};
+use pipeline_change::{ChangeEvent, ChangeId};
+use pipeline_core::{Actor, Clock, JournalExt, RunId, SignedDuration, SystemClock};
 use serde_json::json;
 
 use crate::answer::{Answer, Exit, Problem};
@@ -31,11 +33,14 @@ pub async fn gc(
         text.push_str(&format!("{plan}\n"));
         data["plan"] = serde_json::to_value(&plan)?;
         if yes {
+            // A run may have begun meanwhile.
+            let in_use = self::in_use(host).await?;
             let why = Because::new(&format!("retention by {name}"), Actor::person(by)?, now)?;
             let done = store.carry_out(&plan, &in_use, &why, now)?;
             text.push_str(&format!("removed {} versions\n", done.removed.len()));
         }
     }
+    let in_use = if yes { self::in_use(host).await? } else { in_use };
     let mut collection = Collection::new(now).in_use(in_use);
     if let Some(grace) = grace {
         collection = collection.grace(grace);
@@ -70,17 +75,45 @@ fn grace(time: &str) -> Result<SignedDuration, Problem> {
     }
 }
 
-/// What environments run or could go back to, and what runs that have not ended have built.
+/// What environments run or could go back to, what runs that have not ended have built, and what is evidence: what somebody
+/// approved, and what a change record is about.
 async fn in_use(host: &Host) -> Result<Vec<InUse>, Problem> {
     let mut in_use = InUse::in_estate(&host.estate().await?);
+    let changes = changes(host).await?;
     for run in host.runs().await? {
         let state = host.clerk().load(&run).await?;
-        if state.finished().is_some() {
-            continue;
+        let mut reasons = BTreeSet::new();
+        if state.finished().is_none() {
+            reasons.insert(format!("run {run} is not over"));
         }
+        let approvals = state.stages().flat_map(|stage| stage.approvals());
+        reasons
+            .extend(approvals.map(|approval| format!("evidence: {} approved it in run {run}", approval.by)));
+        let changes = changes.get(&run).into_iter().flatten();
+        reasons.extend(changes.map(|change| format!("evidence of change {change}")));
         let names = state.plan().stages.iter().flat_map(|stage| &stage.produces);
-        let built = names.filter_map(|name| state.artifact(name));
-        in_use.extend(built.map(|artifact| InUse::new(artifact.digest, format!("run {run} is not over"))));
+        for artifact in names.filter_map(|name| state.artifact(name)) {
+            in_use.extend(reasons.iter().map(|reason| InUse::new(artifact.digest, reason)));
+        }
     }
     Ok(in_use)
+}
+
+/// The changes of each run, as they are written down: whoever only looks writes none.
+async fn changes(host: &Host) -> Result<BTreeMap<RunId, Vec<ChangeId>>, Problem> {
+    let mut changes: BTreeMap<RunId, Vec<ChangeId>> = BTreeMap::new();
+    for event in host.journal.read_everything(0).await? {
+        if event.payload.is_erased() {
+            continue;
+        }
+        if let Some(change) = event.read::<ChangeEvent>()?
+            && let ChangeEvent::Opened(opened) = &*change
+        {
+            changes
+                .entry(opened.run.clone())
+                .or_default()
+                .push(opened.id.clone());
+        }
+    }
+    Ok(changes)
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use pipeline_artifacts::LocalStore;
+use pipeline_artifacts::{LocalStore, ProblemKind};
 use pipeline_core::{
     ArtifactRef, ChainDisplay, Checkpoint, DecodeError, Digest, EnvironmentEvent, Event, FileJournal,
     JournalExt, OutcomeStatus, RunEvent, StageResult, StoreError, VerifyReport, verify_files,
@@ -32,6 +32,8 @@ pub async fn verify(store: &Path, checkpoint: Option<&Path>) -> Result<Answer, P
         .map(|finding| finding.to_string().trim_end().to_owned())
         .collect();
     let (mut blobs, mut versions) = (0, 0);
+    // Views that a writer who was killed has not finished: no damage.
+    let mut outdated: Vec<String> = Vec::new();
     let directory = store.join("artifacts");
     if !directory.is_dir() {
         return Err(Problem::failure(format!("{} is missing", directory.display())));
@@ -40,7 +42,11 @@ pub async fn verify(store: &Path, checkpoint: Option<&Path>) -> Result<Answer, P
         Ok(artifacts) => {
             let stored = artifacts.verify()?;
             (blobs, versions) = (stored.blobs, stored.records);
-            findings.extend(stored.problems.iter().map(ToString::to_string));
+            let problems = stored.problems.iter();
+            let (views, wrong): (Vec<_>, Vec<_>) =
+                problems.partition(|problem| problem.kind == ProblemKind::Outdated);
+            findings.extend(wrong.into_iter().map(ToString::to_string));
+            outdated.extend(views.into_iter().map(ToString::to_string));
             Some(artifacts)
         }
         // A store whose mark was changed does not open.
@@ -109,6 +115,11 @@ pub async fn verify(store: &Path, checkpoint: Option<&Path>) -> Result<Answer, P
     for finding in &findings {
         text.push_str(&format!("WRONG: {finding}\n"));
     }
+    for view in &outdated {
+        text.push_str(&format!(
+            "note: {view}; make it anew with: release artifact verify --mend\n"
+        ));
+    }
     if findings.is_empty() {
         text.push_str(match against {
             Some(_) => "everything is as it was written, and holds against the checkpoint\n",
@@ -117,7 +128,7 @@ pub async fn verify(store: &Path, checkpoint: Option<&Path>) -> Result<Answer, P
     }
     let data = json!({
         "events": report.events, "streams": report.streams, "commits": report.commits,
-        "blobs": blobs, "versions": versions, "findings": findings,
+        "blobs": blobs, "versions": versions, "findings": findings, "outdated": outdated,
     });
     Ok(Answer::new(exit, data, text))
 }

@@ -196,12 +196,14 @@ async fn artifact(args: &Args, store: &Path, command: &ArtifactCommand) -> Resul
             artifact,
             policy,
             heal_from,
+            mend,
         } => {
             artifact_checks::verify(
                 &look()?,
                 artifact.as_deref(),
                 policy.as_deref(),
                 heal_from.as_deref(),
+                *mend,
             )
             .await
         }

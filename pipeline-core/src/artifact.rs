@@ -199,12 +199,15 @@ pub enum StoreError {
         reason: String,
     },
     /// Other bytes stand under this name and version already.
-    #[error("{name} {version} is published already as {published}; publish {offered} under another version")]
+    #[error("{}", taken(name, version, standing, published, offered))]
     Taken {
         /// The name.
         name: ArtifactName,
-        /// The version.
+        /// The version that was offered.
         version: Version,
+        /// The version that stands in its way: the same, or one that differs in build metadata, where that does not tell
+        /// versions apart.
+        standing: Box<Version>,
         /// What stands there.
         published: Digest,
         /// What was offered.
@@ -229,4 +232,23 @@ pub enum StoreError {
     /// Another kind of store failed.
     #[error("the store failed")]
     Other(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Which version stands in the way, and what to do.
+fn taken(
+    name: &ArtifactName,
+    version: &Version,
+    standing: &Version,
+    published: &Digest,
+    offered: &Digest,
+) -> String {
+    if version == standing {
+        return format!(
+            "{name} {version} is published already as {published}; publish {offered} under another version"
+        );
+    }
+    format!(
+        "{name} {standing} is published already as {published} and stands in the way of {version}: what is behind a `+` \
+         does not tell versions apart; publish {offered} under another number"
+    )
 }

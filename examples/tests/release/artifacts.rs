@@ -1,7 +1,10 @@
 //! Artifacts: what they are, where they come from, and how they travel.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -332,7 +335,7 @@ fn what_is_damaged_is_found_and_healed_from_another_store() {
     assert!(
         found
             .stdout
-            .contains(&format!("{digest} is damaged: its bytes have digest"))
+            .contains(&format!("damaged blobs/sha256/{digest}: its bytes have digest"))
             && found.stdout.contains(advice),
         "{found}"
     );
@@ -374,6 +377,83 @@ fn what_is_damaged_is_found_and_healed_from_another_store() {
         .expect(0);
     assert_eq!(healed.document["healed"].as_array().unwrap().len(), 1);
     space.release(&["artifact", "verify", "app"]).expect(0);
+    space.assert_verifies();
+}
+
+/// The empty configuration, too, which nothing unpacks: what is said is what was checked.
+#[test]
+fn one_artifact_is_verified_to_the_last_byte() {
+    let space = released(PACKAGE);
+    let said = space.release(&["artifact", "verify", "app"]).expect(0);
+    // Manifest, configuration, contents, a layer; the provenance and its manifest.
+    assert!(
+        said.stdout.contains(": every byte is right\n6 blobs with ")
+            && said.stdout.contains("1 records: no problem"),
+        "{said}"
+    );
+    let blobs = space.store().join("artifacts/blobs/sha256");
+    // What it needs, as its manifests say.
+    let shown = space.json(&["artifact", "show", "app"]).expect(0);
+    let attachments = shown.document["attachments"].as_array().unwrap();
+    let attached = attachments.iter().map(|one| &one["attachment"]["digest"]);
+    let mut own = BTreeSet::new();
+    for manifest in std::iter::once(&shown.document["artifact"]["digest"]).chain(attached) {
+        let digest = text(manifest).replace("sha256:", "");
+        let manifest: serde_json::Value =
+            serde_json::from_slice(&fs::read(blobs.join(&digest)).unwrap()).unwrap();
+        let layers = manifest["layers"].as_array().unwrap().iter();
+        let needed = layers.chain([&manifest["config"]]);
+        own.extend(needed.map(|blob| text(&blob["digest"]).replace("sha256:", "")));
+        own.insert(digest);
+    }
+    assert_eq!(own.len(), 6);
+    for blob in files_below(&blobs) {
+        let name = blob.file_name().unwrap().to_str().unwrap().to_owned();
+        let bytes = fs::read(&blob).unwrap();
+        let mut flipped = bytes.clone();
+        flipped[bytes.len() / 2] ^= 1;
+        fs::remove_file(&blob).unwrap();
+        fs::write(&blob, flipped).unwrap();
+        let found = space.release(&["artifact", "verify", "app"]);
+        assert_eq!(found.exit, i32::from(own.contains(&name)), "{name}: {found}");
+        assert_eq!(
+            found.stdout.contains("every byte is right"),
+            !own.contains(&name),
+            "{found}"
+        );
+        fs::remove_file(&blob).unwrap();
+        fs::write(&blob, bytes).unwrap();
+    }
+    space.release(&["artifact", "verify", "app"]).expect(0);
+}
+
+#[test]
+fn what_other_tools_read_is_verified_and_mended() {
+    let space = released(PACKAGE);
+    let index = space.store().join("artifacts/layouts/app/index.json");
+    let right = fs::read_to_string(&index).unwrap();
+    // One that is behind is no damage; one that says what never was is.
+    fs::remove_file(&index).unwrap();
+    let late = space.release(&["artifact", "verify"]).expect(0);
+    assert!(
+        late.stdout.contains("no problem, 1 outdated view") && late.stdout.contains("anew with `--mend`"),
+        "{late}"
+    );
+    let all = space.release(&["verify"]).expect(0);
+    assert!(
+        all.stdout.contains("note: outdated layouts/app/index.json: it is not there; make it anew with: release artifact verify --mend"),
+        "{all}"
+    );
+    fs::write(&index, right.replace("\"1.0.0\"", "\"1.0.1\"")).unwrap();
+    let wrong = space.json(&["artifact", "verify"]).expect(1);
+    assert_eq!(
+        wrong.document["store"]["problems"][0],
+        "damaged layouts/app/index.json: it shows `1.0.1`, of which there is no record"
+    );
+    space.release(&["verify"]).expect(1);
+    let mended = space.json(&["artifact", "verify", "--mend"]).expect(0);
+    assert_eq!(mended.document["store"]["outdated"], 0);
+    assert_eq!(fs::read_to_string(&index).unwrap(), right);
     space.assert_verifies();
 }
 
@@ -538,6 +618,160 @@ fn a_collection_keeps_what_runs_and_what_a_rollback_goes_back_to() {
         space.release(&["artifact", "verify", &app]).expect(0);
     }
     space.json(&["artifact", "show", "app@3.0.0"]).expect(2);
+    space.assert_verifies();
+}
+
+/// Somebody else's store, whose key he may not read: what only looks works all the same, and changes nothing.
+#[test]
+fn a_collection_is_planned_in_a_store_that_may_only_be_read() {
+    let space = released(PACKAGE);
+    space.write("app/VERSION", "1.1.0\n");
+    space.run(0);
+    let policy = space.root().join("retention.toml");
+    fs::write(&policy, "keep-last = 1\n").unwrap();
+    let open = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    open(space.root());
+    // A program that anybody may run, wherever it was built.
+    let program = space.root().join("release");
+    fs::copy(crate::support::program(), &program).unwrap();
+    open(&program);
+    let as_nobody = |args: &[&str]| {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]);
+        command.arg(&program).arg("--store").arg(space.store()).args(args);
+        command.current_dir(space.root()).output()
+    };
+    let said = as_nobody(&["artifact", "list"]);
+    if !said
+        .as_ref()
+        .is_ok_and(|said| !String::from_utf8_lossy(&said.stderr).contains("setpriv:"))
+    {
+        eprintln!("SKIPPED: nobody else can be had here: no root, or no setpriv");
+        return;
+    }
+    let policy = policy.display().to_string();
+    for args in [
+        &["artifact", "gc", "--policy", &policy][..],
+        &["artifact", "gc"],
+        &["artifact", "verify"],
+        &["artifact", "verify", "app"],
+        &["artifact", "show", "app"],
+    ] {
+        let said = as_nobody(args).unwrap();
+        let (out, err) = (
+            String::from_utf8_lossy(&said.stdout),
+            String::from_utf8_lossy(&said.stderr),
+        );
+        assert_eq!(said.status.code(), Some(0), "{args:?}: {out}{err}");
+        let own = space.release(args).expect(0);
+        assert_eq!(out, own.stdout, "{args:?}");
+    }
+    let refused = as_nobody(&["artifact", "gc", "--yes"]).unwrap();
+    let err =
+        String::from_utf8_lossy(&refused.stdout).into_owned() + &String::from_utf8_lossy(&refused.stderr);
+    assert!(
+        refused.status.code() == Some(1) && err.contains("Permission denied"),
+        "{err}"
+    );
+    space.assert_verifies();
+}
+
+/// What somebody approved, and what a change record is about, is evidence, though nothing runs it any more.
+#[test]
+fn a_collection_keeps_what_is_evidence() {
+    let gated = |gate: &str| {
+        let production = deployment("production", "package").replace(
+            "after = [\"package\"]\n",
+            &format!("after = [\"package\"]\ngates = [{gate}]\n"),
+        );
+        [PACKAGE, &production].concat()
+    };
+    let (approval, change) = (
+        gated("{ type = \"approval\", not-requester = true }"),
+        gated("{ type = \"change\", authorisers = [\"dave\"] }"),
+    );
+    let space = TestSpace::with_app(&approval);
+    let version = |version: &str| space.write("app/VERSION", &format!("{version}\n"));
+    let begin = || {
+        space
+            .json(&["run", &space.file(), "--by", "carol"])
+            .expect(3)
+            .run()
+    };
+    // Approved, deployed and replaced since.
+    version("1.0.0");
+    let approved = begin();
+    space.json(&["approve", &approved, "--by", "dave"]).expect(0);
+    space.json(&["resume", &approved]).expect(0);
+    // A change that was given up.
+    space.define(&change);
+    version("2.0.0");
+    let changed = begin();
+    space
+        .json(&["cancel", &changed, "--by", "carol", "--reason", "not now"])
+        .expect(0);
+    // Nobody approved this one, and it was given up.
+    space.define(&approval);
+    version("3.0.0");
+    let waiting = begin();
+    space
+        .json(&["cancel", &waiting, "--by", "carol", "--reason", "not now"])
+        .expect(0);
+    // Without a gate, so without evidence; then two that run and could come back.
+    space.define(&[PACKAGE, &deployment("production", "package")].concat());
+    for number in ["4.0.0", "5.0.0"] {
+        version(number);
+        space.run(0);
+    }
+    let policy = space.root().join("retention.toml");
+    fs::write(&policy, "keep-last = 1\n").unwrap();
+    let policy = policy.display().to_string();
+    let plan = space.release(&["artifact", "gc", "--policy", &policy]).expect(0);
+    let line = |version: &str| {
+        let mut lines = plan.stdout.lines();
+        let found = lines.find(|line| line.contains(version)).unwrap();
+        found.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let ends = |version: &str, fate: &str, why: &str| {
+        let line = line(version);
+        assert!(
+            line.starts_with(&format!("{fate} {version}")) && line.ends_with(why),
+            "{line}: {plan}"
+        );
+    };
+    ends(
+        "1.0.0",
+        "keep",
+        &format!("evidence: person:dave approved it in run {approved}"),
+    );
+    ends(
+        "2.0.0",
+        "keep",
+        &format!("evidence of change {changed}.deploy-production"),
+    );
+    ends("3.0.0", "remove", "nobody needs it");
+    ends("4.0.0", "remove", "nobody needs it");
+    ends("5.0.0", "keep", "production runs it");
+    let all = [
+        "artifact",
+        "gc",
+        "--policy",
+        &policy,
+        "--yes",
+        "--keep-trash",
+        "0s",
+    ];
+    space.release(&all).expect(0);
+    space.release(&all).expect(0);
+    for version in ["1.0.0", "2.0.0", "5.0.0"] {
+        let app = format!("app@{version}");
+        space.release(&["artifact", "verify", &app]).expect(0);
+    }
+    for version in ["3.0.0", "4.0.0"] {
+        space
+            .json(&["artifact", "show", &format!("app@{version}")])
+            .expect(2);
+    }
     space.assert_verifies();
 }
 

@@ -105,6 +105,20 @@ impl LocalStore {
         Ok(())
     }
 
+    /// Whether somebody who lives is attaching something.
+    pub(super) fn is_attaching(&self) -> Result<bool, StoreError> {
+        for (_, path) in self.notes()? {
+            let held = match File::open(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                file => file.and_then(Locked::try_shared),
+            };
+            if held.map_err(failed("cannot lock", &path))?.is_none() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     fn notes(&self) -> Result<Vec<(Attached, PathBuf)>, StoreError> {
         let dir = self.attaching_dir();
         let files = match fs::read_dir(&dir) {

@@ -63,6 +63,7 @@ impl Catalog {
             return Err(StoreError::Taken {
                 name: name.clone(),
                 version: version.clone(),
+                standing: Box::new(published.artifact.version),
                 published: published.artifact.digest,
                 offered: *digest,
             });

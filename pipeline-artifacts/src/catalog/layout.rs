@@ -3,25 +3,28 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use pipeline_core::{ArtifactName, CanonicalError, Digest, StoreError};
 
-use super::Publication;
 use super::layout_index::{Item, has_tag_of, splice, text_of};
 use super::layout_seal::LayoutSeal;
 use super::publication::plain;
 use super::stamp::Stamp;
+use super::{Publication, Versions};
 use crate::form::Manifest;
 use crate::store::Locked;
 use crate::store::disk::{failed, make_dir};
 use crate::{LocalStore, limits};
 
-const LAYOUT_FILE: &str = "oci-layout";
-const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
-const INDEX_FILE: &str = "index.json";
-const BLOBS: &str = "blobs";
-const LOCK: &str = ".lock";
-const UNFINISHED: &str = ".new";
+pub(super) const LAYOUT_FILE: &str = "oci-layout";
+pub(super) const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
+pub(super) const INDEX_FILE: &str = "index.json";
+pub(super) const BLOBS: &str = "blobs";
+/// Where the link leads: to the blobs of the store.
+pub(super) const BLOBS_TARGET: &str = "../../blobs";
+pub(super) const LOCK: &str = ".lock";
+pub(super) const UNFINISHED: &str = ".new";
 
 /// One name as an OCI image layout that other tools read: a tag for each version, and what is attached to them.
 ///
@@ -49,16 +52,35 @@ pub(crate) struct LayoutChange<'a> {
 
 impl LocalStore {
     /// Writes the OCI layouts of all names anew. They are kept up to date by themselves; this is for a store that came
-    /// from a backup, after a power cut, or when somebody changed the files of the store by hand.
+    /// from a backup, after a power cut, when somebody changed the files of the store by hand, and when
+    /// [`verify`](LocalStore::verify) tells of one. A name with a damaged record keeps the layout that it has.
     ///
     /// # Errors
     ///
     /// When the catalog cannot be read or a layout cannot be written.
     pub fn write_layouts(&self) -> Result<(), StoreError> {
-        for name in &self.catalog().names()? {
-            Layout::of(self, name).lock()?.anew()?;
+        for name in &self.shown_names()? {
+            as_far_as_known(Layout::of(self, name).lock()?.anew())?;
         }
         self.finish_attaching()
+    }
+
+    /// All names that have records, or a layout.
+    pub(crate) fn shown_names(&self) -> Result<BTreeSet<ArtifactName>, StoreError> {
+        let mut names = BTreeSet::from_iter(self.view().names()?);
+        let dir = self.root().join("layouts");
+        let dirs = match fs::read_dir(&dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(names),
+            dirs => dirs.map_err(failed("cannot read", &dir))?,
+        };
+        for layout in dirs {
+            let layout = layout.map_err(failed("cannot read", &dir))?;
+            let name = layout.file_name().into_string().ok();
+            let name = name.and_then(|name| ArtifactName::new(name).ok());
+            let is_dir = layout.file_type().is_ok_and(|kind| kind.is_dir());
+            names.extend(name.filter(|_| is_dir));
+        }
+        Ok(names)
     }
 
     /// Brings those layouts up to date that have a version with this manifest.
@@ -112,9 +134,21 @@ impl<'a> Layout<'a> {
         Stamp::of(&path).map_err(failed("cannot read", &path))
     }
 
+    pub(super) fn store(&self) -> &LocalStore {
+        self.store
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(super) fn versions(&self) -> Result<Arc<Versions>, StoreError> {
+        self.store.catalog().versions(self.name)
+    }
+
     /// Every version that is kept, and what is attached to each.
-    fn items(&self) -> Result<Vec<Item>, StoreError> {
-        let versions = self.store.catalog().versions(self.name)?;
+    pub(super) fn items(&self) -> Result<Vec<Item>, StoreError> {
+        let versions = self.versions()?;
         let (mut items, mut subjects) = (Vec::new(), BTreeSet::new());
         for entry in versions.kept() {
             let size = match entry.manifest_bytes {
@@ -158,22 +192,39 @@ impl<'a> Layout<'a> {
             self.replace(LAYOUT_FILE, [LAYOUT])?;
         }
         let blobs = self.dir.join(BLOBS);
-        match symlink(Path::new("../..").join(BLOBS), &blobs) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                Err(failed("cannot create the link", &blobs)(error))
+        let kind = match fs::symlink_metadata(&blobs) {
+            Ok(found) => Some(found.file_type()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(failed("cannot read", &blobs)(error)),
+        };
+        match kind {
+            Some(kind) if kind.is_symlink() => {
+                if fs::read_link(&blobs).is_ok_and(|target| target == Path::new(BLOBS_TARGET)) {
+                    return Ok(());
+                }
+                fs::remove_file(&blobs)
             }
-            _ => Ok(()),
+            // A copy of a store that followed the link has blobs in its place: `verify` tells of it, a person takes it away.
+            Some(kind) if kind.is_dir() => return Ok(()),
+            Some(_) => fs::remove_file(&blobs),
+            None => Ok(()),
         }
+        .and_then(|()| symlink(BLOBS_TARGET, &blobs))
+        .map_err(failed("cannot put a link to the blobs in the place of", &blobs))
     }
 
     /// Replaces a file whole. The lock is held, so the name of what is unfinished is free, or a killed process left it.
     fn replace<'b>(&self, name: &str, pieces: impl IntoIterator<Item = &'b [u8]>) -> Result<(), StoreError> {
         let path = self.dir.join(name);
         let unfinished = self.dir.join(format!("{name}{UNFINISHED}"));
-        File::create(&unfinished)
-            .and_then(|mut file| pieces.into_iter().try_for_each(|piece| file.write_all(piece)))
-            .and_then(|()| fs::rename(&unfinished, &path))
-            .map_err(failed("cannot write", &path))
+        // Not through a link that somebody put there.
+        match fs::remove_file(&unfinished) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => File::create_new(&unfinished),
+        }
+        .and_then(|mut file| pieces.into_iter().try_for_each(|piece| file.write_all(piece)))
+        .and_then(|()| fs::rename(&unfinished, &path))
+        .map_err(failed("cannot write", &path))
     }
 }
 

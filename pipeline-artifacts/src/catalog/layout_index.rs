@@ -12,7 +12,7 @@ use semver::Version;
 use crate::form::{Descriptor, media};
 
 /// The version of a tag, in `index.json` only (OCI image specification 1.1, "Annotations").
-const REF_NAME: &str = "org.opencontainers.image.ref.name";
+pub(super) const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
 const BEGIN: &str = r#"{"manifests":["#;
 const END: &str = r#"],"mediaType":"application/vnd.oci.image.index.v1+json","schemaVersion":2}"#;

@@ -9,7 +9,7 @@ use super::sealed;
 use super::stamp::Stamp;
 use crate::store::disk::failed;
 
-const FILE: &str = ".seal";
+pub(super) const FILE: &str = ".seal";
 
 /// Says that a layout's index shows what there is, so that it need not be made from all records when one more is there:
 /// the stamp of the name's directory in the catalog, the stamp of the index, and its digest.

@@ -129,7 +129,15 @@ pub(super) fn standing(dir: &Path, name: &ArtifactName, version: &Version) -> Re
 
 /// Reads a file of the catalog; `None` when there is none.
 fn read<T>(path: &PathBuf, read: impl FnOnce(&[u8]) -> Result<T, String>) -> Result<Option<T>, StoreError> {
-    match fs::read(path) {
+    // What is read of a pipe never ends.
+    let kind = fs::symlink_metadata(path).map(|found| found.file_type());
+    if kind.as_ref().is_ok_and(|kind| !kind.is_file()) {
+        return Err(StoreError::Damaged {
+            what: format!("record {}", path.display()),
+            reason: "it is not a file".to_owned(),
+        });
+    }
+    match kind.and_then(|_| fs::read(path)) {
         Ok(bytes) => read(&bytes).map(Some).map_err(|reason| StoreError::Damaged {
             what: format!("record {}", path.display()),
             reason,

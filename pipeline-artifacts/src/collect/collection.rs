@@ -51,7 +51,7 @@ impl Collection {
         self
     }
 
-    /// Only tells what would be done.
+    /// Only tells what would be done; for this the store need not be writable.
     #[must_use]
     pub fn dry_run(mut self) -> Self {
         self.dry_run = true;

@@ -1,12 +1,13 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
+use std::io;
 
 use pipeline_core::StoreError;
 
 use super::sweep::{Fate, Sweep};
 use super::{CollectError, Collected, Collection, Live};
 use crate::LocalStore;
-use crate::store::disk::failed;
+use crate::store::disk::{failed, make_dir};
 use crate::store::{Locked, digest_of};
 
 /// Held by the one collection that runs.
@@ -21,6 +22,11 @@ impl LocalStore {
     /// a blob after the collection has looked holds a lease since before that moment, or stored, reused or published
     /// later than it; both give the blob a later time. Killed at any moment it leaves some blobs in the trash
     /// that nothing needs.
+    ///
+    /// A [dry run](Collection::dry_run) writes nothing and needs no right to write: somebody else's store, or one on a
+    /// read-only file system, can be planned for. It goes by the time of the [`Collection`] where a collection asks the file
+    /// system's clock, and knows nothing of what writers store, publish or remove after it has looked: the collection looks
+    /// again.
     ///
     /// # Errors
     ///
@@ -40,7 +46,7 @@ impl LocalStore {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn collect(&self, how: &Collection) -> Result<Collected, CollectError> {
-        let _alone = self.alone()?;
+        let _alone = self.alone(how.dry_run)?;
         let sweep = Sweep::begin(self, how)?;
         let mut live = Live::of(self, &how.in_use)?;
         let once = live.once(self)?;
@@ -71,12 +77,22 @@ impl LocalStore {
         Ok(collected)
     }
 
-    fn alone(&self) -> Result<Locked, CollectError> {
+    /// Held by a collection, or together by those that only look. They make no lock where there is none, or none that they may
+    /// read: then nothing says that a collection runs.
+    fn alone(&self, dry_run: bool) -> Result<Option<Locked>, CollectError> {
         let path = self.root().join(LOCK);
-        let lock = File::options().create(true).append(true).open(&path);
-        let lock = lock.map_err(failed("cannot open", &path))?;
-        let lock = Locked::try_alone(lock).map_err(failed("cannot lock", &path))?;
-        lock.ok_or(CollectError::Busy)
+        let lock = if dry_run {
+            let Ok(lock) = File::open(&path) else {
+                return Ok(None);
+            };
+            Locked::try_shared(lock)
+        } else {
+            path.parent().map_or(Ok(()), make_dir)?;
+            let lock = File::options().create(true).append(true).open(&path);
+            Locked::try_alone(lock.map_err(failed("cannot open", &path))?)
+        };
+        let lock = lock.map_err(failed("cannot lock", &path))?;
+        lock.ok_or(CollectError::Busy).map(Some)
     }
 
     /// Removes what was attached to manifests that are gone, from the trash too.
@@ -84,9 +100,14 @@ impl LocalStore {
         let _gate = self.sweep_lock()?;
         let dir = self.root().join("referrers");
         let mut gone = BTreeSet::new();
-        for file in fs::read_dir(&dir).map_err(failed("cannot read", &dir))? {
-            let name = file.map_err(failed("cannot read", &dir))?.file_name();
-            let subject = digest_of(&name);
+        let files = match fs::read_dir(&dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            files => files.map_err(failed("cannot read", &dir))?,
+        };
+        for file in files {
+            let file = file.map_err(failed("cannot read", &dir))?;
+            let is_dir = file.file_type().is_ok_and(|kind| kind.is_dir());
+            let subject = digest_of(&file.file_name()).filter(|_| is_dir);
             if let Some(subject) = subject.filter(|subject| !live.has(subject))
                 && self.blob_size(&subject)?.is_none()
             {

@@ -8,8 +8,8 @@ use pipeline_core::{Digest, SignedDuration, StoreError, Timestamp};
 
 use super::{Collection, Live};
 use crate::form::Manifest;
-use crate::store::disk::{failed, sync_dir};
-use crate::store::{begins_as_manifest, digest_of};
+use crate::store::disk::{failed, make_dir, sync_dir};
+use crate::store::{Gate, begins_as_manifest, digest_of};
 use crate::{BlobId, LocalStore, limits};
 
 /// So many blobs are moved before writers get their turn.
@@ -36,11 +36,18 @@ pub(super) enum Fate {
 impl<'a> Sweep<'a> {
     /// Notes the moment. Call it before looking for what is needed.
     pub(super) fn begin(store: &'a LocalStore, how: &'a Collection) -> Result<Self, StoreError> {
-        let gate = store.sweep_lock()?;
-        let now = file_system_time(store)?;
+        let gate = gate(store, how)?;
+        let now = match how.dry_run {
+            true => how.now.into(),
+            false => file_system_time(store)?,
+        };
         let since = store.needed_since(now)?;
         drop(gate);
         Ok(Self { store, how, since })
+    }
+
+    fn gate(&self) -> Result<Gate, StoreError> {
+        gate(self.store, self.how)
     }
 
     /// Brings back from the trash what is needed; how many blobs.
@@ -90,7 +97,7 @@ impl<'a> Sweep<'a> {
     ) -> Result<Vec<(BlobId, Fate)>, StoreError> {
         let mut fates = Vec::with_capacity(part.len());
         for batch in part.chunks(BATCH) {
-            let _gate = self.store.sweep_lock()?;
+            let _gate = self.gate()?;
             for blob in batch {
                 let fate = match stays(&blob.digest) {
                     Some(fate) => fate,
@@ -136,11 +143,12 @@ impl<'a> Sweep<'a> {
     /// there for less long, stays as well, whenever it was moved. Nobody can read the rest any more.
     pub(super) fn delete(&self) -> Result<(u64, u64), StoreError> {
         let before = self.epoch(self.how.grace);
+        self.date_trash()?;
         let mut deleted = (0, 0);
         let mut staying = Live::default();
         let mut past = Vec::new();
         for (epoch, dir) in self.store.epochs()? {
-            let _gate = self.store.sweep_lock()?;
+            let _gate = self.gate()?;
             let (manifests, others): (Vec<_>, Vec<_>) = trashed(&dir)?
                 .into_iter()
                 .partition(|(digest, _)| begins_as_manifest(&dir.join(digest.hex())));
@@ -158,17 +166,29 @@ impl<'a> Sweep<'a> {
             }
         }
         for (dir, others) in past {
-            let _gate = self.store.sweep_lock()?;
+            let _gate = self.gate()?;
             let (stay, go): (Vec<_>, Vec<_>) =
                 others.into_iter().partition(|(digest, _)| staying.has(digest));
             for blob in go {
                 self.delete_one(&dir, blob, &mut deleted)?;
             }
             if !self.how.dry_run && stay.is_empty() && trashed(&dir)?.is_empty() {
-                fs::remove_dir(&dir).map_err(failed("cannot delete", &dir))?;
+                remove_dir(&dir)?;
             }
         }
         Ok(deleted)
+    }
+
+    /// What was moved by a clock that was ahead would lie there until that time comes: it counts from now on.
+    fn date_trash(&self) -> Result<(), StoreError> {
+        let now = self.epoch(SignedDuration::ZERO);
+        let epochs = self.store.epochs()?.into_iter();
+        let mut ahead = epochs.filter(|(epoch, _)| *epoch > now).peekable();
+        if self.how.dry_run || ahead.peek().is_none() {
+            return Ok(());
+        }
+        let _gate = self.gate()?;
+        ahead.try_for_each(|(_, dir)| self.store.date_trash(&dir, now))
     }
 
     /// To be called before a blob is deleted: when it is attached to something, that may be there, or come back.
@@ -228,21 +248,45 @@ impl<'a> Sweep<'a> {
     }
 }
 
+/// Writers wait while something is taken away; who only looks waits for that as they do.
+fn gate(store: &LocalStore, how: &Collection) -> Result<Gate, StoreError> {
+    match how.dry_run {
+        true => store.commit_lock(),
+        false => store.sweep_lock(),
+    }
+}
+
 /// What lies in the trash of an epoch, with sizes.
 fn trashed(dir: &PathBuf) -> Result<Vec<(Digest, u64)>, StoreError> {
     let mut found = Vec::new();
     for file in fs::read_dir(dir).map_err(failed("cannot read", dir))? {
         let file = file.map_err(failed("cannot read", dir))?;
         let digest = digest_of(&file.file_name());
-        let size = file.metadata().map_or(0, |found| found.len());
-        found.extend(digest.map(|digest| (digest, size)));
+        let is = file.metadata().ok().filter(fs::Metadata::is_file);
+        found.extend(digest.zip(is).map(|(digest, is)| (digest, is.len())));
     }
     Ok(found)
+}
+
+/// Removes the directory of an epoch, unless it holds what nobody knows.
+fn remove_dir(dir: &Path) -> Result<(), StoreError> {
+    match fs::remove_dir(dir) {
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotFound
+            ) =>
+        {
+            Ok(())
+        }
+        removed => removed.map_err(failed("cannot delete", dir)),
+    }
 }
 
 /// What time it is by the clock that stamps the blobs, read off a file that is written for it.
 fn file_system_time(store: &LocalStore) -> Result<SystemTime, StoreError> {
     let path = store.root().join("cache/pulse");
+    path.parent().map_or(Ok(()), make_dir)?;
     let open = File::options()
         .create(true)
         .truncate(false)

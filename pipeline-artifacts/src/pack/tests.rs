@@ -101,6 +101,19 @@ fn scanned<T>(given: Given<'_>, act: impl FnOnce(&Scan<'_>, Result<Tree, PackErr
     act(&scan, scan.run())
 }
 
+/// The same with a store of its own beside the tree, which is `tree` in the directory.
+fn scanned_in<T>(dir: &Path, room: Room, act: impl FnOnce(&Scan<'_>, Result<Tree, PackError>) -> T) -> T {
+    let store = LocalStore::open(dir.join("store")).unwrap();
+    let (tree, lease) = (dir.join("tree"), store.lease().unwrap());
+    let given = Given {
+        tree: &tree,
+        store: &store,
+        lease: &lease,
+        room,
+    };
+    scanned(given, act)
+}
+
 /// In memory, where there is room: flushes take most of the time, and nothing here is about them.
 pub(super) fn in_memory() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
@@ -185,15 +198,7 @@ fn a_change_between_the_scans_is_named_whatever_the_room() {
             fs::create_dir(root.join("a")).unwrap();
             (0..9).for_each(|number| fs::write(root.join(format!("b/{number}")), "x").unwrap());
             symlink("a", root.join("l")).unwrap();
-            let store = LocalStore::open(dir.path().join("store")).unwrap();
-            let lease = store.lease().unwrap();
-            let given = Given {
-                tree: &root,
-                store: &store,
-                lease: &lease,
-                room,
-            };
-            let error = scanned(given, |scan, tree| {
+            let error = scanned_in(dir.path(), room, |scan, tree| {
                 let tree = tree.unwrap();
                 scan.refuse_changed(&tree).unwrap();
                 change(&root);
@@ -217,15 +222,7 @@ fn the_first_of_many_clashes_is_named_whatever_the_room() {
             fs::create_dir_all(full.parent().unwrap()).unwrap();
             fs::write(full, "").unwrap();
         }
-        let store = LocalStore::open(dir.path().join("store")).unwrap();
-        let lease = store.lease().unwrap();
-        let given = Given {
-            tree: &root,
-            store: &store,
-            lease: &lease,
-            room,
-        };
-        let error = scanned(given, |_, tree| tree.unwrap_err());
+        let error = scanned_in(dir.path(), room, |_, tree| tree.unwrap_err());
         let PackError::Refused { path, reason } = &error else {
             panic!("{error:?}");
         };

@@ -223,13 +223,23 @@ impl Stage for Package {
             Err(StoreError::Taken {
                 name,
                 version,
+                standing,
                 published,
                 offered,
-            }) => Outcome::failed(format!(
-                "{name} {version} is published with other content already ({} there, {} here): raise the version",
-                published.short(),
-                offered.short(),
-            )),
+            }) => {
+                let way = if version == *standing {
+                    "raise the version".to_owned()
+                } else {
+                    format!(
+                        "it stands in the way of {version}, because what is behind a `+` does not tell versions apart; raise the number"
+                    )
+                };
+                Outcome::failed(format!(
+                    "{name} {standing} is published with other content already ({} there, {} here): {way}",
+                    published.short(),
+                    offered.short(),
+                ))
+            }
             Err(error) => return Err(error.into()),
         };
         Ok(outcome

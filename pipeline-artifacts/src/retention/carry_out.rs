@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use pipeline_core::{ArtifactRef, StoreError, Timestamp};
 
-use super::{Fate, RetentionPlan};
+use super::{Fate, RetentionDecision, RetentionPlan};
 use crate::catalog::Layout;
 use crate::{Because, InUse, LocalStore, MarkKind};
 
@@ -63,6 +63,8 @@ impl LocalStore {
             if !names.contains_key(name) {
                 let versions = catalog.versions(name)?;
                 let decisions = plan.policy.decide(&versions, in_use, now);
+                let by_version = |now: RetentionDecision| (now.artifact.version.clone(), now);
+                let decisions: BTreeMap<_, _> = decisions.into_iter().map(by_version).collect();
                 names.insert(name.clone(), (versions, decisions));
             }
         }
@@ -81,8 +83,8 @@ impl LocalStore {
                 continue;
             }
             let now = decisions
-                .iter()
-                .find(|now| now.artifact == *artifact)
+                .get(&artifact.version)
+                .filter(|now| now.artifact == *artifact)
                 .ok_or_else(unknown)?;
             if now.fate == Fate::Kept {
                 return Err(CarryOutError::Needed {

@@ -28,7 +28,8 @@ pub struct RetentionPlan {
 }
 
 impl LocalStore {
-    /// What a policy would do now. Changes nothing.
+    /// What a policy would do now. Changes nothing, and needs no right to write; what is published or yanked meanwhile it may
+    /// not know, and [`LocalStore::carry_out`] judges once more.
     ///
     /// # Errors
     ///

@@ -312,7 +312,8 @@ impl StoredArtifact {
     ///
     /// The directory appears at once with all that is in it: it is written beside its place and renamed. Where that
     /// cannot be, because the directory is a mount point or the one above it is not ours to write to, it is written in
-    /// its place. When it fails, nothing stays.
+    /// its place. When it fails, nothing stays. When the process is killed, `.artifact-….unfinished` stays beside the place,
+    /// until somebody writes the next artifact beside it; one whose writer lives is left alone, as its lock shows.
     ///
     /// # Errors
     ///

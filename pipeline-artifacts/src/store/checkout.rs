@@ -10,10 +10,10 @@ use rustix::fs::{
     CWD, Mode, OFlags, RenameFlags, fchmod, fstat, mkdirat, open, openat, renameat_with, symlinkat,
 };
 use rustix::io::Errno;
-use tempfile::{Builder, TempDir};
 
 use super::disk::failed;
 use super::reader::Reader;
+use super::stage::{Stage, above};
 use super::{Locked, StoredArtifact};
 use crate::crew::{crew, default_threads};
 use crate::form::{Placed, parent};
@@ -43,7 +43,7 @@ impl<'a> Checkout<'a> {
             let stage = self.stage(into, true)?;
             // Of what came meanwhile, only an empty directory is replaced.
             fs::rename(stage.path(), into).map_err(failed("cannot rename to", into))?;
-            let _ = stage.keep();
+            stage.moved();
             return Ok(());
         }
         refuse_filled(into)?;
@@ -53,13 +53,13 @@ impl<'a> Checkout<'a> {
             return self.in_place(&into);
         }
         // What is above may not be ours to write to.
-        let Ok(stage) = stage_in(above(&into)) else {
+        let Ok(stage) = Stage::beside(&into) else {
             return self.in_place(&into);
         };
         self.fill(stage.path())?;
         match fs::rename(stage.path(), &into) {
             Ok(()) => {
-                let _ = stage.keep();
+                stage.moved();
                 Ok(())
             }
             // It is a mount point all the same, or not ours to replace; or somebody has put something there, and keeps it.
@@ -93,12 +93,12 @@ impl<'a> Checkout<'a> {
     }
 
     /// Writes everything into a new directory beside a path.
-    fn stage(&self, beside: &Path, make_above: bool) -> Result<TempDir, StoreError> {
-        let above = above(beside);
+    fn stage(&self, beside: &Path, make_above: bool) -> Result<Stage, StoreError> {
         if make_above {
+            let above = above(beside);
             fs::create_dir_all(above).map_err(failed("cannot create the directory", above))?;
         }
-        let stage = stage_in(above)?;
+        let stage = Stage::beside(beside)?;
         self.fill(stage.path())?;
         Ok(stage)
     }
@@ -173,24 +173,10 @@ impl<'a> Checkout<'a> {
     }
 }
 
-/// The directory that a path lies in.
-fn above(path: &Path) -> &Path {
-    match path.parent() {
-        Some(above) if !above.as_os_str().is_empty() => above,
-        _ => Path::new("."),
-    }
-}
-
 /// Whether a directory is another file system than what lies above it.
 fn is_mount_point(directory: &Path) -> bool {
     let device = |path: &Path| fs::metadata(path).map(|found| found.dev());
     matches!((device(directory), device(above(directory))), (Ok(own), Ok(above)) if own != above)
-}
-
-/// Makes a new directory for what is not complete.
-fn stage_in(above: &Path) -> Result<TempDir, StoreError> {
-    let stage = Builder::new().prefix(".artifact-").tempdir_in(above);
-    stage.map_err(failed("cannot create a directory in", above))
 }
 
 /// Refuses a directory with something in it.

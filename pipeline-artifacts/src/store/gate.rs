@@ -28,7 +28,14 @@ impl Gate {
 
     fn locked(root: &Path, lock: impl Fn(File) -> io::Result<Locked>) -> Result<Self, StoreError> {
         let path = root.join(GATE);
-        let file = File::open(&path).map_err(failed("cannot open", &path))?;
+        let file = match File::open(&path) {
+            // A store that came from a backup may have lost what is empty.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let new = File::options().create(true).append(true).open(&path);
+                new.map_err(failed("cannot create", &path))?
+            }
+            file => file.map_err(failed("cannot open", &path))?,
+        };
         let held = lock(file).map_err(failed("cannot lock", &path))?;
         Ok(Self { _held: held })
     }

@@ -89,7 +89,12 @@ impl LocalStore {
     pub(crate) fn needed_since(&self, now: SystemTime) -> Result<SystemTime, StoreError> {
         let tmp = self.temp();
         let mut since = now;
-        for file in fs::read_dir(&tmp).map_err(failed("cannot read", &tmp))? {
+        let files = match fs::read_dir(&tmp) {
+            // It may be emptied, and is made by the next writer.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(since),
+            files => files.map_err(failed("cannot read", &tmp))?,
+        };
+        for file in files {
             let path = file.map_err(failed("cannot read", &tmp))?.path();
             if path.extension().is_none_or(|extension| extension != LOCK) {
                 continue;

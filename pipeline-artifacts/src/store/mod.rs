@@ -27,6 +27,7 @@ mod reader;
 mod referrers;
 mod report;
 mod scratch;
+mod stage;
 mod temp;
 mod trash;
 mod verify;
@@ -34,6 +35,7 @@ mod verify_artifact;
 mod verify_attachments;
 mod verify_blobs;
 mod verify_layer;
+mod verify_layouts;
 #[cfg(feature = "export")]
 mod zip;
 #[cfg(feature = "zstd")]
@@ -46,6 +48,7 @@ pub use blob_store::{BlobId, BlobSource, BlobStore, BytesSource, MAX_PIECE};
 pub(crate) use blob_writer::{BlobWriter, Unplaced};
 pub(crate) use blocking::blocking;
 pub use entries::Entries;
+pub(crate) use gate::Gate;
 pub use lease::Lease;
 pub use local::{LocalStore, Recheck};
 pub(crate) use locked::Locked;

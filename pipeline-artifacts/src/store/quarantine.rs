@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use pipeline_core::{Digest, StoreError};
 
-use super::disk::{failed, is_same, sync_dir};
+use super::disk::{failed, is_same, make_dir, sync_dir};
 use super::{LocalStore, StoreReport};
 
 impl LocalStore {
@@ -93,7 +93,9 @@ impl LocalStore {
 
     /// The place of a blob in the quarantine, with nothing in it.
     fn free_in_quarantine(&self, digest: &Digest) -> Result<PathBuf, StoreError> {
-        let to = self.quarantine_dir().join(digest.hex());
+        let dir = self.quarantine_dir();
+        make_dir(&dir)?;
+        let to = dir.join(digest.hex());
         match remove(&to) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(failed("cannot replace", &to)(error))

@@ -14,6 +14,7 @@ impl LocalStore {
     /// Notes that a manifest is attached to another, durably.
     pub(crate) fn add_referrer(&self, subject: &Digest, attachment: &Digest) -> Result<(), StoreError> {
         let dir = self.referrers_dir(subject);
+        dir.parent().map_or(Ok(()), make_dir)?;
         make_dir(&dir)?;
         self.write_new(b"", &dir.join(attachment.hex()))?;
         Ok(())

@@ -23,9 +23,15 @@ pub struct StoreReport {
 }
 
 impl StoreReport {
-    /// Whether nothing is wrong.
+    /// Whether nothing is wrong. A view that is [outdated](ProblemKind::Outdated) is no damage: it is made anew.
     pub fn is_good(&self) -> bool {
-        self.problems.is_empty()
+        self.problems.len() == self.outdated().count()
+    }
+
+    /// The views that show less than there is, or what there was.
+    pub fn outdated(&self) -> impl Iterator<Item = &Problem> {
+        let outdated = |problem: &&Problem| problem.kind == ProblemKind::Outdated;
+        self.problems.iter().filter(outdated)
     }
 
     /// The blobs whose bytes are not what they should be.
@@ -40,11 +46,17 @@ impl StoreReport {
 
 impl fmt::Display for StoreReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let found = match self.problems.len() {
+        let outdated = self.outdated().count();
+        let mut found = match self.problems.len() - outdated {
             0 => "no problem".to_owned(),
             1 => "1 problem".to_owned(),
             n => format!("{n} problems"),
         };
+        match outdated {
+            0 => {}
+            1 => found += ", 1 outdated view",
+            n => found += &format!(", {n} outdated views"),
+        }
         let Self {
             blobs,
             bytes,
@@ -76,7 +88,7 @@ impl Problem {
     /// The blob that it is about, when it is about one: which storing it again heals.
     pub fn blob(&self) -> Option<Digest> {
         match self.kind {
-            ProblemKind::Unexpected => None,
+            ProblemKind::Unexpected | ProblemKind::Outdated => None,
             ProblemKind::Damaged | ProblemKind::Missing | ProblemKind::Unreadable => {
                 digest_of(self.path.strip_prefix("blobs/sha256").ok()?.as_os_str())
             }
@@ -119,7 +131,8 @@ impl fmt::Display for Problem {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum ProblemKind {
-    /// Its content is not what was stored. Storing a blob again heals it.
+    /// Its content is not what was stored. Storing a blob again heals it; a view, which is in `layouts`,
+    /// [is made anew](crate::LocalStore::write_layouts).
     Damaged,
     /// It is needed and is not there. Storing it again heals it.
     Missing,
@@ -127,6 +140,10 @@ pub enum ProblemKind {
     Unexpected,
     /// The system does not let us read it.
     Unreadable,
+    /// It is a view that shows less than there is, or what there was: its writer was killed, or a power cut came. Nothing is
+    /// lost. The next publication of the name makes it anew, and
+    /// [`write_layouts`](crate::LocalStore::write_layouts) does so at once.
+    Outdated,
 }
 
 impl fmt::Display for ProblemKind {
@@ -136,6 +153,7 @@ impl fmt::Display for ProblemKind {
             Self::Missing => "missing",
             Self::Unexpected => "unexpected",
             Self::Unreadable => "unreadable",
+            Self::Outdated => "outdated",
         })
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use pipeline_core::StoreError;
 use tempfile::{Builder, NamedTempFile};
 
-use super::disk::{failed, is_same};
+use super::disk::{failed, is_same, make_dir};
 use super::{LocalStore, Locked, Scratch};
 
 /// A writer's own directory for what is not finished: `tmp/<id>/`, beside `tmp/<id>.lock`, which the writer
@@ -27,6 +27,7 @@ const LOCK_MODE: u32 = 0o644;
 impl Session {
     /// Begins a session, and removes what dead writers left.
     pub(super) fn begin(tmp: &Path) -> Result<Self, StoreError> {
+        make_dir(tmp)?;
         clean(tmp);
         loop {
             let file = Builder::new()

@@ -1,6 +1,6 @@
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use pipeline_core::{Digest, StoreError};
 
@@ -16,6 +16,7 @@ impl LocalStore {
     /// When it cannot be moved.
     pub(crate) fn to_trash(&self, digest: &Digest, epoch: u64) -> Result<bool, StoreError> {
         let dir = self.trash_dir().join(epoch.to_string());
+        make_dir(&self.trash_dir())?;
         make_dir(&dir)?;
         let path = self.blob_path(digest);
         match fs::rename(&path, dir.join(digest.hex())) {
@@ -54,13 +55,34 @@ impl LocalStore {
     pub(crate) fn epochs(&self) -> Result<Vec<(u64, PathBuf)>, StoreError> {
         let trash = self.trash_dir();
         let mut epochs = Vec::new();
-        for dir in fs::read_dir(&trash).map_err(failed("cannot read", &trash))? {
+        let dirs = match fs::read_dir(&trash) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(epochs),
+            dirs => dirs.map_err(failed("cannot read", &trash))?,
+        };
+        for dir in dirs {
             let dir = dir.map_err(failed("cannot read", &trash))?;
+            // What is no directory of ours is in nobody's way.
+            let is_dir = dir.file_type().is_ok_and(|kind| kind.is_dir());
             let epoch = dir.file_name().to_str().and_then(|name| name.parse().ok());
-            epochs.extend(epoch.map(|epoch| (epoch, dir.path())));
+            epochs.extend(epoch.filter(|_| is_dir).map(|epoch| (epoch, dir.path())));
         }
         epochs.sort();
         Ok(epochs)
+    }
+
+    /// Gives what lies in the trash of an epoch another one.
+    pub(crate) fn date_trash(&self, dir: &Path, epoch: u64) -> Result<(), StoreError> {
+        let to = self.trash_dir().join(epoch.to_string());
+        match fs::rename(dir, &to) {
+            // There is one of that epoch: another time.
+            Err(error)
+                if [io::ErrorKind::DirectoryNotEmpty, io::ErrorKind::AlreadyExists]
+                    .contains(&error.kind()) =>
+            {
+                Ok(())
+            }
+            moved => moved.map_err(failed("cannot rename", dir)),
+        }
     }
 
     fn trash_dir(&self) -> PathBuf {

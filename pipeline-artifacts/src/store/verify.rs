@@ -3,7 +3,7 @@ use std::fs::{self, DirEntry};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use pipeline_core::{ArtifactName, Digest, StoreError};
+use pipeline_core::{ArtifactName, ArtifactRef, Digest, StoreError};
 use semver::Version;
 
 use super::disk::failed;
@@ -13,30 +13,18 @@ use super::{LocalStore, Problem, ProblemKind, StoreReport};
 use crate::catalog::FileName;
 
 impl LocalStore {
-    /// Reads everything and checks it: the bytes of every blob, every record of the catalog, and that every
-    /// artifact, published or not, has all its blobs and files. A changed byte in any of them is found and
-    /// named. What was published and whose record is gone is not: ask the journal.
+    /// Reads everything and checks it: the bytes of every blob, every record of the catalog, that every
+    /// artifact, published or not, has all its blobs and files, and that the layouts show what the catalog says. A changed
+    /// byte in any of them is found and named. What was published and whose record is gone is found when its layout still
+    /// shows it; otherwise ask the journal.
     ///
-    /// Writers may go on meanwhile. The directory `tmp` is not looked at.
+    /// Writers may go on meanwhile, and no right to write is needed. The directories `tmp` and `cache` are not looked at.
     ///
     /// # Errors
     ///
     /// Only when the directories of the store cannot be listed. What is wrong inside is in the report.
     pub fn verify(&self) -> Result<StoreReport, StoreError> {
-        let mut check = Check {
-            store: self,
-            report: StoreReport {
-                blobs: 0,
-                bytes: 0,
-                records: 0,
-                problems: Vec::new(),
-            },
-            problems: BTreeMap::new(),
-            blobs: BTreeMap::new(),
-            seen: HashSet::new(),
-            layers: HashMap::new(),
-            manifests: BTreeMap::new(),
-        };
+        let mut check = Check::new(self);
         check.root()?;
         // Records first: a publisher stores blobs before the record that needs them.
         check.catalog()?;
@@ -44,9 +32,35 @@ impl LocalStore {
         check.artifacts();
         check.attachments()?;
         check.rest();
-        let mut report = check.report;
-        report.problems = check.problems.into_values().collect();
-        Ok(report)
+        check.layouts()?;
+        Ok(check.done())
+    }
+
+    /// The same for one artifact: its record and its marks, when it has some, its manifest with all blobs and files, and what
+    /// is attached to it. Of the rest of the store nothing is read.
+    ///
+    /// # Errors
+    ///
+    /// As for [`LocalStore::verify`].
+    ///
+    /// ```
+    /// use pipeline_artifacts::{LocalStore, Packer};
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// # let dist = dir.path().join("dist");
+    /// # std::fs::create_dir(&dist)?;
+    /// let store = LocalStore::open(dir.path().join("store"))?;
+    /// let packed = Packer::new(&dist).pack(&store)?;
+    /// let shop = store.publish(&"shop".parse()?, &"1.4.0".parse()?, &packed.digest)?;
+    /// let report = store.verify_artifact(&shop)?;
+    /// assert!(report.is_good(), "{report}");
+    /// assert_eq!(report.records, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn verify_artifact(&self, artifact: &ArtifactRef) -> Result<StoreReport, StoreError> {
+        let mut check = Check::new(self);
+        check.one_artifact(artifact)?;
+        Ok(check.done())
     }
 }
 
@@ -64,6 +78,31 @@ pub(super) struct Check<'a> {
     pub(super) layers: HashMap<Digest, Option<String>>,
     /// Every manifest, and what is published under it.
     pub(super) manifests: BTreeMap<Digest, Broken>,
+}
+
+impl<'a> Check<'a> {
+    fn new(store: &'a LocalStore) -> Self {
+        Self {
+            store,
+            report: StoreReport {
+                blobs: 0,
+                bytes: 0,
+                records: 0,
+                problems: Vec::new(),
+            },
+            problems: BTreeMap::new(),
+            blobs: BTreeMap::new(),
+            seen: HashSet::new(),
+            layers: HashMap::new(),
+            manifests: BTreeMap::new(),
+        }
+    }
+
+    fn done(self) -> StoreReport {
+        let mut report = self.report;
+        report.problems = self.problems.into_values().collect();
+        report
+    }
 }
 
 impl Check<'_> {
@@ -138,7 +177,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn record(&mut self, path: &Path, name: &ArtifactName) {
+    pub(super) fn record(&mut self, path: &Path, name: &ArtifactName) {
         let file_name = path.file_name().and_then(|name| name.to_str());
         let Some(file) = file_name.and_then(FileName::parse) else {
             self.unexpected(path, "it is neither the record of a version nor a mark");
@@ -147,7 +186,12 @@ impl Check<'_> {
         self.report.records += 1;
         let (FileName::Record(version) | FileName::Mark(version, _)) = &file;
         let mut broken = Broken::from([(name.clone(), version.clone())]);
-        let bytes = match fs::read(path) {
+        let kind = fs::symlink_metadata(path).map(|found| found.file_type());
+        // What is read of a pipe never ends.
+        if kind.as_ref().is_ok_and(|kind| !kind.is_file()) {
+            return self.problem(path, ProblemKind::Damaged, "it is not a file", &broken);
+        }
+        let bytes = match kind.and_then(|_| fs::read(path)) {
             Ok(bytes) => bytes,
             Err(error) => return self.unreadable(path, &error, &broken),
         };

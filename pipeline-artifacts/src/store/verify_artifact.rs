@@ -1,13 +1,15 @@
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use pipeline_core::digest::DigestBuilder;
-use pipeline_core::{ArtifactName, ArtifactRef, ChainDisplay, Digest, EntryKind};
+use pipeline_core::{ArtifactName, ArtifactRef, ChainDisplay, Digest, EntryKind, StoreError};
 use semver::Version;
 
 use super::verify::{Broken, Check};
 use super::verify_blobs::Blob;
 use super::verify_layer::check_layer;
 use super::{ProblemKind, StoredArtifact};
+use crate::catalog::FileName;
 use crate::crew::in_parallel;
 use crate::form::{Descriptor, Manifest, Piece, Toc, TocFault};
 use crate::limits;
@@ -23,6 +25,49 @@ impl Check<'_> {
             }
         }
         self.manifests = manifests;
+    }
+
+    /// Checks one artifact, and lists what it needs of the store.
+    pub(super) fn one_artifact(&mut self, artifact: &ArtifactRef) -> Result<(), StoreError> {
+        let ArtifactRef {
+            name,
+            version,
+            digest,
+        } = artifact;
+        let records = self.store.root().join("catalog").join(name.as_str());
+        let record = records.join(FileName::record(version));
+        if record.symlink_metadata().is_ok() {
+            self.record(&record, name);
+        }
+        let marks = (1..).map(|number| records.join(FileName::mark(version, number)));
+        for mark in marks.take_while(|mark| mark.symlink_metadata().is_ok()) {
+            self.record(&mark, name);
+        }
+        let published = Broken::from([(name.clone(), version.clone())]);
+        let manifests = BTreeMap::from([(*digest, published.clone())]);
+        let said = std::mem::replace(&mut self.manifests, manifests);
+        if let Some(other) = said.keys().find(|other| *other != digest) {
+            let what = format!("it stands for {other}, not for {digest}");
+            self.problem(&record, ProblemKind::Damaged, what, &published);
+        }
+        self.list_manifest(*digest)?;
+        self.artifacts();
+        self.attachments_of(*digest)?;
+        self.rest();
+        Ok(())
+    }
+
+    /// Lists a manifest and what it needs, as far as that is known.
+    pub(super) fn list_manifest(&mut self, digest: Digest) -> Result<(), StoreError> {
+        self.list_blob(digest)?;
+        // What is wrong with it is found where all bytes are read.
+        let bytes = self.store.read_blob_up_to(&digest, limits::MAX_MANIFEST);
+        if let Some(manifest) = bytes.ok().and_then(|bytes| Manifest::parse(&bytes).ok()) {
+            for blob in manifest.blobs() {
+                self.list_blob(blob.digest)?;
+            }
+        }
+        Ok(())
     }
 
     fn artifact(&mut self, digest: Digest, published: &Broken) {

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 
 use pipeline_core::{Digest, StoreError};
 
@@ -15,7 +16,11 @@ impl Check<'_> {
     /// artifact is whole without them, so they break none.
     pub(super) fn attachments(&mut self) -> Result<(), StoreError> {
         let root = self.store.root().join("referrers");
-        for dir in fs::read_dir(&root).map_err(failed("cannot read", &root))? {
+        let dirs = match fs::read_dir(&root) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            dirs => dirs.map_err(failed("cannot read", &root))?,
+        };
+        for dir in dirs {
             let path = dir.map_err(failed("cannot read", &root))?.path();
             let subject = path.file_name().and_then(digest_of);
             let Some(subject) = subject.filter(|_| path.is_dir()) else {
@@ -32,6 +37,22 @@ impl Check<'_> {
                     Some(attachment) => self.attachment(&subject, &attachment),
                     None => self.unexpected(&file, "it names nothing that is attached"),
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// The same for what is attached to one artifact, and to that.
+    pub(super) fn attachments_of(&mut self, subject: Digest) -> Result<(), StoreError> {
+        let (mut ahead, mut seen) = (vec![subject], BTreeSet::new());
+        while let Some(subject) = ahead.pop() {
+            if !seen.insert(subject) {
+                continue;
+            }
+            for attachment in self.store.attached_to(&subject)? {
+                self.list_manifest(attachment)?;
+                self.attachment(&subject, &attachment);
+                ahead.push(attachment);
             }
         }
         Ok(())

@@ -5,6 +5,7 @@ use pipeline_core::{Digest, StoreError};
 
 use super::ProblemKind;
 use super::blob::{begins_as_manifest, digest_of};
+use super::disk::failed;
 use super::verify::{Broken, Check, list};
 use crate::crew::in_parallel;
 use crate::limits;
@@ -27,24 +28,37 @@ impl Check<'_> {
         }
         for file in list(&self.store.blobs_dir())? {
             let path = file.path();
-            let digest = digest_of(&file.file_name());
-            let metadata = file.metadata().ok().filter(fs::Metadata::is_file);
-            match (digest, metadata) {
-                (Some(digest), Some(metadata)) => {
-                    self.blobs.insert(digest, Blob::Unread);
-                    if metadata.len() <= limits::MAX_MANIFEST && begins_as_manifest(&path) {
-                        self.manifests.entry(digest).or_default();
-                    }
-                }
-                (Some(digest), None) => {
-                    // A link or a directory in its place: whatever needs the blob is broken.
-                    self.blobs.insert(digest, Blob::Bad);
-                    self.problem(&path, ProblemKind::Damaged, "it is not a file", &Broken::new());
-                }
-                (None, _) => self.unexpected(&path, "it is not a blob"),
+            let Some(digest) = digest_of(&file.file_name()) else {
+                self.unexpected(&path, "it is not a blob");
+                continue;
+            };
+            let small = self
+                .list_blob(digest)?
+                .is_some_and(|size| size <= limits::MAX_MANIFEST);
+            if small && begins_as_manifest(&path) {
+                self.manifests.entry(digest).or_default();
             }
         }
         Ok(())
+    }
+
+    /// Lists a blob if it is there; its size.
+    pub(super) fn list_blob(&mut self, digest: Digest) -> Result<Option<u64>, StoreError> {
+        let path = self.store.blob_path(&digest);
+        match fs::symlink_metadata(&path) {
+            Ok(found) if found.is_file() => {
+                self.blobs.entry(digest).or_insert(Blob::Unread);
+                return Ok(Some(found.len()));
+            }
+            Ok(_) => {
+                // A link or a directory in its place: whatever needs the blob is broken.
+                self.blobs.insert(digest, Blob::Bad);
+                self.problem(&path, ProblemKind::Damaged, "it is not a file", &Broken::new());
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed("cannot read", &path)(error)),
+        }
+        Ok(None)
     }
 
     /// Hashes what no artifact needed.

@@ -27,7 +27,7 @@ fn blobs(bench: &Bench) -> usize {
 #[test]
 fn a_collector_that_comes_while_something_is_attached_takes_nothing_of_it() {
     const TEXT: &str = "# Know this\n";
-    let bench = Bench::new();
+    let bench = Bench::on_disk();
     let digest = bench.publish(&bench.tree("one").file("a", "1"), "1.0.0").digest;
     let before = blobs(&bench);
     let mut gated = Gated::new(&bench);
@@ -59,7 +59,7 @@ fn a_collector_that_comes_while_something_is_attached_takes_nothing_of_it() {
 /// An artifact that nothing names is in the trash; attaching to it brings back all of it.
 #[test]
 fn what_something_is_attached_to_comes_back_from_the_trash() {
-    let bench = Bench::new();
+    let bench = Bench::on_disk();
     let tree = bench.tree("one").file("a", "1");
     let digest = bench.pack(&tree).digest;
     collect(&bench.store, 1);

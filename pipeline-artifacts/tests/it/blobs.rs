@@ -161,7 +161,7 @@ fn watched(what: impl FnOnce(), look: impl Fn() -> bool + Sync) {
 
 #[test]
 fn nobody_sees_a_directory_half_written_or_gone() {
-    let bench = Bench::in_memory();
+    let bench = Bench::new();
     let tree = (0..400).fold(bench.tree("tree"), |tree, number| {
         tree.file(&format!("f{number}"), "x")
     });

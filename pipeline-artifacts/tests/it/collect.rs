@@ -2,14 +2,17 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use pipeline_artifacts::{CollectError, Collected, Collection, InUse, LocalStore, NewAttachment};
-use pipeline_core::{Digest, SignedDuration, StoreError};
+use pipeline_artifacts::{
+    Attachment, CollectError, Collected, Collection, InUse, LocalStore, NewAttachment, RetentionPolicy,
+};
+use pipeline_core::{ArtifactRef, Digest, SignedDuration, StoreError};
 
 use crate::gated::Gated;
 use crate::retention::{at, now, remove};
-use crate::{Bench, damage, files, shop, text, v};
+use crate::{Bench, Tree, damage, files, shop, text, v};
 
 /// A collection so long after everything that nothing is young.
 fn late(years: i64) -> Collection {
@@ -160,7 +163,7 @@ fn what_somebody_reads_stays_though_it_was_moved_at_other_times() {
     let orphan = bench
         .pack(&bench.tree("two").file("a", "2").file("large", &large))
         .digest;
-    let reference = pipeline_core::ArtifactRef {
+    let reference = ArtifactRef {
         digest: orphan,
         ..artifact
     };
@@ -396,7 +399,7 @@ fn nothing_is_taken_when_it_is_not_known_who_writes() {
     fs::remove_file(lock).unwrap();
     // A lock of ours can be opened by everybody whom the umask lets.
     let _lease = bench.store.lease().unwrap();
-    let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o444;
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o444;
     fs::write(bench.path("plain"), "").unwrap();
     assert_eq!(
         mode(&files(&bench.path("store/tmp"))[0]),
@@ -422,23 +425,218 @@ fn one_collection_runs_at_a_time() {
     other.collect(&Collection::new(now())).unwrap();
 }
 
+/// What somebody can say of a store that he may only read.
+pub(crate) fn look(root: &Path) -> Result<String, Box<dyn std::error::Error>> {
+    let store = LocalStore::open(root)?;
+    let report = store.verify()?;
+    let policy = RetentionPolicy::parse("keep-last = 1", "retention.toml")?;
+    let plan = store.plan_retention(&policy, &[], now())?;
+    let collected = store.collect(&late(1).dry_run())?;
+    Ok(format!("{report}\n{plan}\n{collected}"))
+}
+
+/// Everything in a directory, with what tells that something was done to it.
+fn state(dir: &Path) -> Vec<(PathBuf, i64, i64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    let mut found = Vec::new();
+    for file in fs::read_dir(dir).unwrap() {
+        let path = file.unwrap().path();
+        let is = fs::symlink_metadata(&path).unwrap();
+        if is.is_dir() {
+            found.extend(state(&path));
+        }
+        found.push((path, is.ctime(), is.ctime_nsec(), is.len()));
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn a_plan_needs_no_right_to_write_and_changes_nothing() {
+    let bench = Bench::new();
+    for (version, text) in [("1.0.0", "1"), ("2.0.0", "2"), ("3.0.0", "3"), ("4.0.0", "4")] {
+        bench.publish(&bench.tree(text).file("a", text), version);
+    }
+    remove(&bench, &shop(), "1.0.0");
+    collect(&bench, &late(0));
+    remove(&bench, &shop(), "2.0.0");
+    let root = bench.path("store");
+    let expected = look(&root).unwrap();
+    insta::assert_snapshot!(expected, @r"
+    10 blobs with 8564 bytes, 6 records: no problem
+    shop
+      remove  3.0.0  2856  no rule keeps it, and nobody needs it
+      keep    4.0.0  2856  it is the last
+    1 of 2 versions would be removed, which frees 2854 of 8564 bytes
+    7 blobs are needed
+    3 blobs with 2854 bytes would be moved to the trash
+    0 blobs are too young to be moved
+    0 blobs are nobody's and stay
+    0 blobs would be restored from the trash
+    3 blobs with 2854 bytes would be deleted
+    ");
+
+    // Looking changes nothing, and more than one may look. (The index of the catalog is a cache.)
+    let without_cache = || {
+        let mut state = state(&root);
+        state.retain(|(path, ..)| !path.starts_with(root.join("cache")));
+        state
+    };
+    let before = without_cache();
+    let lock = fs::File::open(root.join("cache/collect.lock")).unwrap();
+    lock.lock_shared().unwrap();
+    assert_eq!(look(&root).unwrap(), expected);
+    assert_eq!(without_cache(), before);
+    lock.unlock().unwrap();
+    // But not while something is taken away.
+    lock.lock().unwrap();
+    let busy = bench.store.collect(&late(1).dry_run());
+    assert!(matches!(busy, Err(CollectError::Busy)), "{busy:?}");
+    lock.unlock().unwrap();
+    // Where no collection ever was, there is no lock, and none is made.
+    fs::remove_file(root.join("cache/collect.lock")).unwrap();
+    assert_eq!(look(&root).unwrap(), expected);
+    assert!(!root.join("cache/collect.lock").exists());
+
+    // Somebody else's: who is root may everything, so another one looks.
+    bench.tree("nobody");
+    let everything = || state(&root);
+    let before = everything();
+    match crate::process::run_as_nobody("reader", &bench, "nobody") {
+        Some(said) => assert_eq!(said, expected),
+        None => {
+            let modes = |mode: u32| {
+                let dirs = state(&root)
+                    .into_iter()
+                    .map(|(path, ..)| path)
+                    .filter(|path| path.is_dir());
+                for dir in dirs.chain([root.clone()]) {
+                    fs::set_permissions(dir, fs::Permissions::from_mode(mode)).unwrap();
+                }
+            };
+            modes(0o555);
+            let may = fs::write(root.join("cache/x"), "").is_ok();
+            let said = look(&root);
+            modes(0o755);
+            if may {
+                return crate::skipped("this user may everything, and there is no other");
+            }
+            return assert_eq!(said.unwrap(), expected);
+        }
+    }
+    assert_eq!(everything(), before);
+}
+
+/// Such as a file system of a server, or a person, leaves.
+#[test]
+fn strange_things_in_the_trash_hold_no_collection_up() {
+    let bench = Bench::new();
+    bench.publish(&bench.tree("one").file("a", "1"), "1.0.0");
+    let digest = remove(&bench, &shop(), "1.0.0");
+    let moved = collect(&bench, &late(0)).moved.len();
+    let trash = bench.path("store/trash");
+    let epoch = fs::read_dir(&trash).unwrap().next().unwrap().unwrap().path();
+    let nobody = Digest::of("nobody's");
+    let strange = [
+        trash.join("123"),
+        trash.join("README"),
+        epoch.join(".nfs0001"),
+        bench.path("store/referrers").join(nobody.hex()),
+    ];
+    for path in &strange {
+        fs::write(path, "strange").unwrap();
+    }
+    fs::create_dir(epoch.join(nobody.hex())).unwrap();
+    std::os::unix::fs::symlink("/", trash.join("456")).unwrap();
+    for years in 1..3 {
+        let collected = bench.store.collect(&late(years)).unwrap();
+        assert_eq!(collected.deleted, if years == 1 { moved as u64 } else { 0 });
+    }
+    assert!(strange.iter().all(|path| path.exists()) && epoch.join(nobody.hex()).exists());
+    assert!(bench.store.read_blob(&digest).is_err());
+}
+
+/// The clock of whoever collects was wrong once: what he moved does not lie there until that time comes.
+#[test]
+fn what_a_clock_that_was_ahead_moved_is_deleted_in_time() {
+    let bench = Bench::new();
+    bench.publish(&bench.tree("one").file("a", "1"), "1.0.0");
+    remove(&bench, &shop(), "1.0.0");
+    let moved = collect(&bench, &late(0)).moved.len() as u64;
+    assert!(moved > 0);
+    let on = |day: &str| Collection::new(at(&format!("2099-01-{day}T00:00:00Z")));
+    assert_eq!(collect(&bench, &on("01").dry_run()).deleted, 0);
+    assert_eq!(collect(&bench, &on("02")).deleted, 0, "it counts from here");
+    assert_eq!(collect(&bench, &on("08")).deleted, 0);
+    assert_eq!(collect(&bench, &on("10")).deleted, moved);
+}
+
+/// What is empty may be lost on the way to a backup and back.
+#[test]
+fn a_store_does_without_what_is_empty() {
+    let bench = Bench::new();
+    let one = bench.publish(&bench.tree("one").file("a", "1"), "1.0.0");
+    let root = bench.path("store");
+    let lose = || {
+        for name in ["tmp", "trash", "quarantine", "referrers", "layouts", "cache"] {
+            fs::remove_dir_all(root.join(name)).unwrap();
+        }
+        fs::remove_file(root.join("gc.lock")).unwrap();
+        LocalStore::open(&root).unwrap()
+    };
+    let store = lose();
+    let report = store.verify().unwrap();
+    assert_eq!(
+        report.to_string().lines().count(),
+        2,
+        "the layout alone: {report}"
+    );
+    store
+        .artifact(&one)
+        .unwrap()
+        .write_to(&bench.path("live"))
+        .unwrap();
+    let store = lose_some(&root, &["tmp", "trash"]);
+    store.collect(&late(0).dry_run()).unwrap();
+    store.collect(&late(0)).unwrap();
+    store.publish(&shop(), &v("1.0.1"), &one.digest).unwrap();
+    let note = store.attach(&one.digest, &NewAttachment::note("hello")).unwrap();
+    let layouts = fs::read_to_string(root.join("layouts/shop/index.json")).unwrap();
+    assert!(layouts.contains("1.0.1") && layouts.contains(&note.digest.to_string()));
+    assert!(store.verify().unwrap().problems.is_empty());
+    // What is damaged is put aside all the same, and what is taken goes to the trash.
+    lose_some(&root, &["quarantine", "trash"]);
+    let bad = store.add_blob(b"bad").unwrap();
+    damage(&root.join("blobs/sha256").join(bad.hex()), b"worse");
+    store.quarantine(&bad).unwrap().unwrap();
+    let orphan = store.add_blob(b"nobody's").unwrap();
+    let orphans = late(0).orphans_after(SignedDuration::ZERO);
+    let moved = store.collect(&orphans).unwrap().moved;
+    assert!(moved.iter().any(|blob| blob.digest == orphan));
+}
+
+fn lose_some(root: &Path, names: &[&str]) -> LocalStore {
+    for name in names {
+        let _ = fs::remove_dir_all(root.join(name));
+    }
+    LocalStore::open(root).unwrap()
+}
+
 #[test]
 fn what_somebody_reads_stays() {
     let bench = Bench::new();
     let artifact = bench.publish(&bench.tree("one").file("a", "1"), "1.0.0");
-    let reader = LocalStore::open(bench.path("store"))
-        .unwrap()
-        .artifact(&artifact)
-        .unwrap();
+    let read = |artifact: &ArtifactRef| {
+        let elsewhere = LocalStore::open(bench.path("store")).unwrap();
+        elsewhere.artifact(artifact).unwrap()
+    };
+    let reader = read(&artifact);
     remove(&bench, &shop(), "1.0.0");
     assert_eq!(collect(&bench, &late(0)).moved, []);
     drop(reader);
     assert!(!collect(&bench, &late(1)).moved.is_empty());
     // It is read out of the trash: so it is not deleted, and comes back.
-    let reader = LocalStore::open(bench.path("store"))
-        .unwrap()
-        .artifact(&artifact)
-        .unwrap();
+    let reader = read(&artifact);
     let collected = collect(&bench, &late(2));
     assert!(collected.deleted == 0 && collected.restored > 0, "{collected}");
     reader.write_to(&bench.path("live")).unwrap();
@@ -450,26 +648,28 @@ fn what_somebody_reads_stays() {
     let orphan = bench.pack(&bench.tree("orphan").file("a", "orphan")).digest;
     let orphans = |years| late(years).orphans_after(SignedDuration::ZERO);
     assert!(!collect(&bench, &orphans(5)).moved.is_empty());
-    let reference = pipeline_core::ArtifactRef {
+    let reader = read(&ArtifactRef {
         digest: orphan,
-        ..artifact
-    };
-    let reader = bench.store.artifact(&reference).unwrap();
+        ..artifact.clone()
+    });
     assert_eq!(collect(&bench, &orphans(6)).deleted, 0);
     reader.write_to(&bench.path("orphan-live")).unwrap();
     drop(reader);
     assert!(collect(&bench, &orphans(7)).deleted > 0);
 }
 
+/// A published tree with a note.
+fn with_note(bench: &Bench) -> (Tree, Digest, Attachment) {
+    let tree = bench.tree("one").file("a", "1");
+    let digest = bench.publish(&tree, "1.0.0").digest;
+    let note = bench.store.attach(&digest, &NewAttachment::note("hello"));
+    (tree, digest, note.unwrap())
+}
+
 #[test]
 fn what_was_attached_comes_back_with_a_removed_version() {
     let bench = Bench::new();
-    let tree = bench.tree("one").file("a", "1");
-    let digest = bench.publish(&tree, "1.0.0").digest;
-    let note = bench
-        .store
-        .attach(&digest, &NewAttachment::note("hello"))
-        .unwrap();
+    let (tree, digest, note) = with_note(&bench);
     let on_it = bench
         .store
         .attach(&note.digest, &NewAttachment::note("and more"))
@@ -488,12 +688,7 @@ fn what_was_attached_comes_back_with_a_removed_version() {
 #[test]
 fn nothing_is_attached_that_was_deleted() {
     let bench = Bench::new();
-    let tree = bench.tree("one").file("a", "1");
-    let digest = bench.publish(&tree, "1.0.0").digest;
-    let note = bench
-        .store
-        .attach(&digest, &NewAttachment::note("hello"))
-        .unwrap();
+    let (tree, digest, note) = with_note(&bench);
     remove(&bench, &shop(), "1.0.0");
     collect(&bench, &late(0));
     // The content is packed again while the rest lies in the trash.

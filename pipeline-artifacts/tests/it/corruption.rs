@@ -112,7 +112,7 @@ const VERSIONS: [&str; 3] = ["1.0.0", "1.1.0", "2.0.0"];
 
 /// Three versions that share some blobs; one is published as another is.
 fn store() -> Bench {
-    let bench = Bench::in_memory();
+    let bench = Bench::new();
     let filler: String = (0..400).map(|number| format!("line {number}\n")).collect();
     for (version, mark) in VERSIONS.iter().zip(["a", "b", "b"]) {
         let tree = bench

@@ -60,7 +60,7 @@ fn many_small(tree: Tree, mark: &str) -> Tree {
 #[test]
 fn a_publisher_is_killed_at_any_moment() {
     let (rounds, step) = if long() { (200, 1) } else { (12, 7) };
-    let bench = Bench::in_memory();
+    let bench = Bench::new();
     many_small(bench.tree("one"), "1").file("large", vec![7; 600_000]);
     many_small(bench.tree("two"), "2").file("large", vec![8; 600_000]);
     let (mut killed, mut half, mut round) = (0, 0, 0);
@@ -104,7 +104,7 @@ fn a_publisher_is_killed_at_any_moment() {
 #[test]
 fn a_store_survives_one_death_after_the_other() {
     let rounds = if long() { 100 } else { 8 };
-    let bench = Bench::in_memory();
+    let bench = Bench::new();
     fs::remove_dir_all(bench.path("store")).unwrap();
     many_small(bench.tree("one"), "1");
     many_small(bench.tree("two"), "2");

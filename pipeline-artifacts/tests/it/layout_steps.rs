@@ -207,7 +207,7 @@ proptest! {
     fn every_step_leaves_what_the_records_say(
         steps in prop::collection::vec((0..2_u8, step()), 1..25),
     ) {
-        let bench = Bench::in_memory();
+        let bench = Bench::new();
         trees(bench.dir.path());
         for (at, (name, step)) in steps.iter().enumerate() {
             take(&bench.store, bench.dir.path(), &name_of(*name), step);
@@ -235,7 +235,7 @@ proptest! {
         steps in prop::collection::vec((0..2_u8, step()), 1..15),
         spoils in prop::collection::vec((0..15_usize, 0..2_u8, spoil()), 1..4),
     ) {
-        let bench = Bench::in_memory();
+        let bench = Bench::new();
         trees(bench.dir.path());
         let old = bench.path("old");
         fs::create_dir(&old).unwrap();
@@ -401,7 +401,7 @@ proptest! {
         plays in prop::collection::vec(prop::collection::vec((0..2_u8, 0..12_u8, 0..6_u8, 0..4_u8), 8..25), 3..5),
         deaths in prop::collection::vec(prop::option::of(0..12_usize), 3),
     ) {
-        let bench = Bench::in_memory();
+        let bench = Bench::new();
         trees(bench.dir.path());
         let children: Vec<_> = plays.iter().map(|play| start(bench.dir.path(), play)).collect();
         let ended: Vec<bool> = thread::scope(|scope| {

@@ -28,6 +28,7 @@ mod hostile;
 mod kill;
 mod layers;
 mod layout;
+mod layout_check;
 mod layout_steps;
 mod mount;
 #[cfg(feature = "oci")]
@@ -75,13 +76,14 @@ fn memory_dir() -> TempDir {
 }
 
 impl Bench {
+    /// See [`memory_dir`].
     fn new() -> Self {
-        Self::in_dir(tempfile::tempdir().unwrap())
+        Self::in_dir(memory_dir())
     }
 
-    /// See [`memory_dir`].
-    fn in_memory() -> Self {
-        Self::in_dir(memory_dir())
+    /// For what is large, and for who flushes beside others.
+    fn on_disk() -> Self {
+        Self::in_dir(tempfile::tempdir().unwrap())
     }
 
     fn in_dir(dir: TempDir) -> Self {

@@ -92,7 +92,7 @@ fn a_tree_may_hold_next_to_nothing() {
 #[test]
 fn a_directory_may_hold_more_than_65_536_files() {
     const COUNT: usize = 65_540;
-    let bench = Bench::in_memory();
+    let bench = Bench::new();
     let dir = bench.tree("tree").dir("d").0.join("d");
     // Names of one file: it is as good as many, and made faster.
     fs::write(dir.join("0"), "same").unwrap();
@@ -137,7 +137,7 @@ fn a_zip_may_hold_more_than_4_gib() {
     if !crate::long() {
         return skipped("4 GiB are for PIPELINE_LONG");
     }
-    let bench = Bench::new();
+    let bench = Bench::on_disk();
     let tree = bench.tree("tree").file("a", "a").file("z", "z");
     // A hole: it takes no room here, and little when it is deflated.
     fs::File::create(tree.0.join("large"))
@@ -265,7 +265,7 @@ fn a_mount_point_is_filled_in_its_place() {
 /// A file system that shares blocks: what is written out takes no room, and is verified all the same.
 fn shared_blocks(program: &str, arguments: &[&str], size: u64) {
     const LARGE: usize = 24 << 20;
-    let bench = Bench::new();
+    let bench = Bench::on_disk();
     let Some(disk) = Mounted::image(&bench.path("disk"), program, arguments, size) else {
         return;
     };

@@ -220,7 +220,7 @@ fn what_is_not_the_same_elsewhere_is_refused_by_name() {
 /// Sizes and counts that a reader would not follow are refused before anything is read.
 #[test]
 fn what_is_more_than_the_limits_allow_is_refused() {
-    let bench = Bench::in_memory();
+    let bench = Bench::new();
     let tree = bench.tree("tree");
     let file = File::create(tree.0.join("huge")).unwrap();
     // A hole. Some file systems have none that is so large.

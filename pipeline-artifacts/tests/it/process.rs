@@ -4,10 +4,11 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
 use pipeline_artifacts::{LocalStore, Packer};
+use rustix::process::{Signal, WaitOptions};
 
 use crate::{Bench, files, shop, v};
 
@@ -39,10 +40,40 @@ fn child() {
     file.write_all(result.as_bytes()).unwrap();
 }
 
+/// Not a test: it looks at a store that it may only read.
+#[test]
+#[ignore = "run by other tests, in a process of its own"]
+fn reader() {
+    let Some(task) = crate::task(TASK) else { return };
+    let (dir, name) = task.split_once(':').unwrap();
+    let dir = Path::new(dir);
+    let said = match crate::collect::look(&dir.join("store")) {
+        Ok(said) => said,
+        Err(error) => crate::text(&*error, dir),
+    };
+    fs::write(dir.join(format!("{name}.result")), said).unwrap();
+}
+
+/// Not a test: it unpacks the shop into a directory.
+#[test]
+#[ignore = "run by the tests below, in a process of its own"]
+fn unpacker() {
+    let Some(task) = crate::task(TASK) else { return };
+    let (dir, into) = task.split_once(':').unwrap();
+    let store = LocalStore::open(Path::new(dir).join("store")).unwrap();
+    let shop = store.find(&shop(), &v("1.0.0")).unwrap().unwrap();
+    let artifact = store.artifact(&shop).unwrap();
+    artifact.write_to(&Path::new(dir).join(into)).unwrap();
+}
+
 /// Starts a child, after some commands of the shell.
 fn start(bench: &Bench, tree: &str, before: &str) -> Child {
+    start_as("child", bench, tree, before)
+}
+
+fn start_as(what: &str, bench: &Bench, tree: &str, before: &str) -> Child {
     let exe = std::env::current_exe().unwrap();
-    let script = format!("{before} exec \"$0\" --exact process::child --ignored >/dev/null 2>&1");
+    let script = format!("{before} exec \"$0\" --exact process::{what} --ignored >/dev/null 2>&1");
     let mut command = Command::new("sh");
     command.args(["-c", &script]).arg(exe);
     command.env(TASK, format!("{}:{tree}", bench.dir.path().display()));
@@ -50,8 +81,13 @@ fn start(bench: &Bench, tree: &str, before: &str) -> Child {
 }
 
 /// What a child says that is nobody, and may do what nobody may; `None` when there can be no such child. The directory of
-/// the test is given to it.
+/// the test is given to it, and the tree.
 pub(crate) fn as_nobody(bench: &Bench, tree: &str) -> Option<String> {
+    run_as_nobody("child", bench, tree)
+}
+
+/// The same for another child, which is given the directory of the test and one in it.
+pub(crate) fn run_as_nobody(what: &str, bench: &Bench, tree: &str) -> Option<String> {
     const NOBODY: &str = "65534";
     // A program that nobody may run, wherever the tests were built.
     let exe = bench.path("exe");
@@ -74,7 +110,7 @@ pub(crate) fn as_nobody(bench: &Bench, tree: &str) -> Option<String> {
     let ended = Command::new("setpriv")
         .args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"])
         .arg(&exe)
-        .args(["--exact", "process::child", "--ignored"])
+        .args(["--exact", &format!("process::{what}"), "--ignored"])
         .env(TASK, format!("{}:{tree}", bench.dir.path().display()))
         .output();
     ended.ok()?;
@@ -169,4 +205,76 @@ fn the_umask_and_the_locale_do_not_count() {
     assert_eq!(mode("tree.live/etc"), 0o755);
     assert_eq!(mode("tree.live/etc/app.conf"), 0o644);
     assert_eq!(mode("store/catalog/shop/1.0.0.json"), 0o444);
+}
+
+/// What is being unpacked beside other things.
+fn unfinished(bench: &Bench) -> Vec<PathBuf> {
+    let names = fs::read_dir(bench.dir.path()).unwrap();
+    let paths = names.map(|file| file.unwrap().path());
+    paths
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "unfinished")
+        })
+        .collect()
+}
+
+/// Unpacks in a process that stands still in the middle.
+fn halfway(bench: &Bench, into: &str) -> Child {
+    // One may be done before it is stopped; then another one begins.
+    for _ in 0..100 {
+        let before = unfinished(bench);
+        let mut child = start_as("unpacker", bench, into, "");
+        while unfinished(bench) == before && child.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        if child.try_wait().unwrap().is_none() {
+            let process = rustix::process::Pid::from_child(&child);
+            rustix::process::kill_process(process, Signal::STOP).unwrap();
+            let waited = rustix::process::waitpid(Some(process), WaitOptions::UNTRACED);
+            if waited.unwrap().unwrap().1.stopped() && unfinished(bench).len() > before.len() {
+                return child;
+            }
+            rustix::process::kill_process(process, Signal::CONT).unwrap();
+        }
+        let _ = child.wait();
+        let _ = fs::remove_dir_all(bench.path(into));
+    }
+    panic!("it is always done at once");
+}
+
+#[test]
+fn what_a_killed_checkout_left_goes_with_the_next_and_a_living_one_stays() {
+    let bench = Bench::new();
+    let tree = (0..400).fold(bench.tree("tree"), |tree, number| {
+        tree.file(&format!("d/{number}"), [7; 100])
+    });
+    let artifact = bench.publish(&tree.file("large", vec![1; 300_000]), "1.0.0");
+    // The system kills it in the middle of writing the large file.
+    let mut killed = start_as("unpacker", &bench, "dead", "ulimit -f 128;");
+    assert_eq!(killed.wait().unwrap().signal(), Some(25));
+    let left = unfinished(&bench);
+    assert!(left.len() == 1 && !bench.path("dead").exists(), "{left:?}");
+
+    // Another process stands in the middle of it. It has cleared away what was left, and nobody clears its own away.
+    let mut living = halfway(&bench, "living");
+    let stands = unfinished(&bench);
+    assert!(stands.len() == 1 && stands != left, "{stands:?}");
+    let opened = bench.store.artifact(&artifact).unwrap();
+    opened.write_to(&bench.path("live")).unwrap();
+    opened.replace(&bench.path("live")).unwrap();
+    assert_eq!(unfinished(&bench), stands);
+    let process = rustix::process::Pid::from_child(&living);
+    rustix::process::kill_process(process, Signal::CONT).unwrap();
+    assert!(living.wait().unwrap().success());
+    assert_eq!(files(&bench.path("living")).len(), 401);
+
+    // One that is killed standing is dead as well.
+    let mut killed = halfway(&bench, "again");
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    assert_eq!(unfinished(&bench).len(), 1);
+    opened.replace(&bench.path("live")).unwrap();
+    assert_eq!(unfinished(&bench), Vec::<PathBuf>::new());
+    assert_eq!(files(&bench.path("live")).len(), 401);
 }

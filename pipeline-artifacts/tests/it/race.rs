@@ -246,7 +246,7 @@ proptest! {
 
     #[test]
     fn threads_lose_nothing_to_the_collector(seed in 1..1_000_000_u64) {
-        let (bench, writers, rounds) = (Bench::new(), 2, 6);
+        let (bench, writers, rounds) = (Bench::on_disk(), 2, 6);
         thread::scope(|scope| {
             let mut busy = Vec::new();
             for player in players(bench.dir.path(), seed, writers, rounds) {
@@ -265,7 +265,7 @@ proptest! {
 
     #[test]
     fn processes_lose_nothing_to_a_collector_that_is_killed(seed in 1..1_000_000_u64) {
-        let (bench, writers, rounds) = (Bench::new(), 2, 5);
+        let (bench, writers, rounds) = (Bench::on_disk(), 2, 5);
         let (mut collectors, mut busy) = (Vec::new(), Vec::new());
         for player in players(bench.dir.path(), seed, writers, rounds) {
             match player.role {

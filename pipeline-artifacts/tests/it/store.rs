@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::thread;
 
-use pipeline_artifacts::{LocalStore, Packer};
+use pipeline_artifacts::{LocalStore, NewAttachment, Packer, StoreReport};
 use pipeline_core::{Artifact, ArtifactRef, ArtifactStore, Digest, StoreError};
 
 use crate::gated::{Gated, is_awaited, lock};
@@ -37,7 +37,34 @@ fn a_version_stands_for_one_digest_for_ever() {
         bench.store.publish(&shop(), &v("1.0.0+b"), &two.digest),
         Err(StoreError::Taken { .. })
     ));
-    assert_eq!(bench.store.find(&shop(), &v("1.0.0+c")).unwrap(), Some(one));
+    assert_eq!(
+        bench.store.find(&shop(), &v("1.0.0+c")).unwrap(),
+        Some(one.clone())
+    );
+
+    // Who is refused is told by which version, and that a change behind the `+` is none.
+    let with = bench.store.publish(&shop(), &v("2.0.0+a"), &one.digest).unwrap();
+    for (offered, what) in [
+        (
+            "2.0.0+a",
+            "shop 2.0.0+a is published already as ONE; publish TWO under another version",
+        ),
+        (
+            "2.0.0+c",
+            "shop 2.0.0+a is published already as ONE and stands in the way of 2.0.0+c: what is behind a `+` does not \
+             tell versions apart; publish TWO under another number",
+        ),
+    ] {
+        let error = bench
+            .store
+            .publish(&shop(), &v(offered), &two.digest)
+            .unwrap_err();
+        let what = what
+            .replace("ONE", &one.digest.to_string())
+            .replace("TWO", &two.digest.to_string());
+        assert_eq!(error.to_string(), what);
+        assert!(matches!(error, StoreError::Taken { standing, .. } if *standing == with.version));
+    }
 }
 
 #[test]
@@ -141,6 +168,144 @@ fn every_flipped_byte_is_found_and_named() {
     }
     assert!(flips > 3000, "{flips}");
     assert!(bench.store.verify().unwrap().is_good());
+}
+
+/// One artifact is verified as all are, and nothing else is.
+#[test]
+fn one_artifact_is_verified_whole_and_alone() {
+    let bench = Bench::new();
+    let tree = bench.tree("one").file("a", "1").file("large", vec![7; 4 << 20]);
+    let one = bench.publish(&tree, "1.0.0");
+    let why = crate::retention::why();
+    bench.store.catalog().yank(&shop(), &v("1.0.0"), &why).unwrap();
+    let note = bench
+        .store
+        .attach(&one.digest, &NewAttachment::note("# Know this\n"))
+        .unwrap();
+    let on_it = bench
+        .store
+        .attach(&note.digest, &NewAttachment::note("# And this\n"))
+        .unwrap();
+    let own: BTreeSet<_> = files(&bench.path("store/blobs"))
+        .into_iter()
+        .chain(files(&bench.path("store/catalog")))
+        .collect();
+    let two = bench.publish(&bench.tree("two").file("a", "2"), "2.0.0");
+    let whole = bench.store.verify_artifact(&one).unwrap();
+    // Manifest, configuration, table of contents, two layers; two notes with a manifest each; record and mark.
+    assert_eq!((whole.blobs, whole.records), (10, 2), "{whole}");
+    assert!(whole.problems.is_empty(), "{whole}");
+    assert_eq!(own.len(), 12);
+
+    let root = bench.path("store");
+    let config = Digest::of("{}");
+    for path in files(&root.join("blobs"))
+        .into_iter()
+        .chain(files(&root.join("catalog")))
+    {
+        let bytes = fs::read(&path).unwrap();
+        let mut flipped = bytes.clone();
+        flipped[bytes.len() / 2] ^= 1;
+        for harm in [Some(&flipped), None] {
+            let _ = fs::remove_file(&path);
+            if let Some(bytes) = harm {
+                fs::write(&path, bytes).unwrap();
+            }
+            let (all, alone) = (
+                bench.store.verify().unwrap(),
+                bench.store.verify_artifact(&one).unwrap(),
+            );
+            let relative = path.strip_prefix(&root).unwrap();
+            // A record or a mark that is gone is missed by nothing that lies there.
+            let missed = own.contains(&path) && (harm.is_some() || relative.starts_with("blobs"));
+            let named = |report: &StoreReport| {
+                let problems = report.problems.iter();
+                problems
+                    .filter(|problem| problem.path == relative)
+                    // One that is missing is missed by the first that needs it.
+                    .map(|problem| (problem.kind, problem.breaks.clone()))
+                    .collect::<Vec<_>>()
+            };
+            let mut expected = named(&all);
+            for (_, breaks) in &mut expected {
+                breaks.retain(|(_, version)| *version == one.version);
+            }
+            expected.retain(|_| own.contains(&path));
+            assert_eq!(named(&alone), expected, "{harm:?} {relative:?}: {all}\n{alone}");
+            assert_eq!(!alone.is_good(), missed, "{relative:?}: {alone}");
+            let broken = alone.problems.iter().any(|problem| !problem.breaks.is_empty());
+            let attached = [
+                note.digest,
+                note.parts[0].digest,
+                on_it.digest,
+                on_it.parts[0].digest,
+            ];
+            let is_attached = attached.iter().any(|digest| path.ends_with(digest.hex()));
+            assert_eq!(broken, missed && !is_attached, "{relative:?}: {alone}");
+        }
+        fs::write(&path, bytes).unwrap();
+    }
+    assert!(own.contains(&root.join("blobs/sha256").join(config.hex())));
+
+    // A reference that the record contradicts.
+    let wrong = ArtifactRef {
+        digest: two.digest,
+        ..one.clone()
+    };
+    let report = bench.store.verify_artifact(&wrong).unwrap();
+    assert_eq!(report.problems.len(), 1, "{report}");
+    assert!(
+        report.problems[0]
+            .what
+            .contains(&format!("it stands for {}, not for {}", one.digest, two.digest)),
+        "{report}"
+    );
+    // One that is published nowhere is whole without a record.
+    let nowhere = ArtifactRef {
+        version: v("9.9.9"),
+        ..one
+    };
+    assert!(bench.store.verify_artifact(&nowhere).unwrap().is_good());
+}
+
+/// What is read of a pipe never ends.
+#[test]
+fn a_pipe_in_the_place_of_a_file_holds_nobody_up() {
+    let bench = Bench::new();
+    let one = bench.publish(&bench.tree("one").file("a", "1"), "1.0.0");
+    bench.publish(&bench.tree("two").file("a", "2"), "2.0.0");
+    let root = bench.path("store");
+    let pipe = |path: &Path| {
+        let _ = fs::remove_file(path);
+        let mode = rustix::fs::Mode::from(0o644);
+        rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    };
+    pipe(&root.join("catalog/shop/1.0.0.json"));
+    pipe(&root.join("catalog/shop/2.0.0~1.json"));
+    pipe(&root.join("layouts/shop/index.json"));
+    pipe(&root.join("blobs/sha256").join(one.digest.hex()));
+    fs::remove_dir_all(root.join("cache")).unwrap();
+    let store = LocalStore::open(&root).unwrap();
+    let report = store.verify().unwrap();
+    let told: Vec<_> = report
+        .problems
+        .iter()
+        .map(|problem| (problem.path.to_str().unwrap(), &*problem.what))
+        .collect();
+    let blob = format!("blobs/sha256/{}", one.digest.hex());
+    let what = "it is not a file";
+    assert_eq!(
+        told,
+        [
+            (&*blob, what),
+            ("catalog/shop/1.0.0.json", what),
+            ("catalog/shop/2.0.0~1.json", what)
+        ]
+    );
+    for version in ["1.0.0", "2.0.0"] {
+        let error = store.find(&shop(), &v(version)).unwrap_err();
+        assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+    }
 }
 
 #[test]

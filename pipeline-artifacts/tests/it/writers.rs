@@ -70,7 +70,7 @@ proptest! {
 
     #[test]
     fn writers_in_processes_come_to_one_content_for_each_version(plans in plans()) {
-        let bench = Bench::in_memory();
+        let bench = Bench::new();
         for number in 0..3 {
             // Partly the same, so that blobs are shared.
             bench.tree(&format!("tree-{number}")).filled().file("number", format!("{number}"));

@@ -100,6 +100,7 @@ impl MemoryArtifacts {
             return Err(StoreError::Taken {
                 name: artifact.name.clone(),
                 version: artifact.version.clone(),
+                standing: Box::new(published.version.clone()),
                 published: published.digest,
                 offered: artifact.digest,
             });

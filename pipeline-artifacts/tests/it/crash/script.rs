@@ -8,7 +8,6 @@ use pipeline_artifacts::{Collection, LocalStore, Packer};
 use pipeline_core::{SignedDuration, Timestamp};
 
 use super::record::{SAID, TASK};
-use crate::retention::now;
 use crate::{shop, v};
 
 /// What is published, if the tree is there.
@@ -42,7 +41,7 @@ fn pull(store: &LocalStore, port: u16) -> pipeline_core::Digest {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().build().unwrap();
     let remote = crate::oci::strange::one_by_one(port);
-    let pulled = runtime.block_on(remote.pull(store, &shop(), &v("1.0.0"), None, now()));
+    let pulled = runtime.block_on(remote.pull(store, &shop(), &v("1.0.0"), None, crate::retention::now()));
     let pulled = pulled.unwrap();
     assert_eq!((pulled.attachments.len(), pulled.skipped.len()), (1, 0));
     pulled.artifact.digest
