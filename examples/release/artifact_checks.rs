@@ -28,7 +28,8 @@ pub async fn verify(
     let policy = policy.map(read_policy).transpose()?;
     let asked = query.map(|query| find(store, query)).transpose()?;
     let (mut good, mut text, mut data) = (true, String::new(), json!({}));
-    let report = if let (Some(artifact), None) = (&asked, heal_from) {
+    let one = heal_from.is_none() && !mend;
+    let report = if let (Some(artifact), true) = (&asked, one) {
         let report = store.verify_artifact(artifact)?;
         let whole = if report.is_good() {
             ": every byte is right"
@@ -66,13 +67,25 @@ pub async fn verify(
     // Last, because what is healed is shown, too.
     let report = if mend {
         store.write_layouts()?;
-        store.verify()?
+        let mended = store.verify()?;
+        let gone = |found: &&Found| is_view(found) && !mended.problems.contains(found);
+        let gone: Vec<_> = report
+            .problems
+            .iter()
+            .filter(gone)
+            .map(ToString::to_string)
+            .collect();
+        for problem in &gone {
+            text.push_str(&format!("made anew: {problem}\n"));
+        }
+        data["mended"] = json!(gone);
+        mended
     } else {
         report
     };
     good &= report.is_good();
     text.push_str(&format!("{report}\n"));
-    let part = if asked.is_some() && heal_from.is_none() && !mend {
+    let part = if asked.is_some() && one {
         "content"
     } else {
         "store"
@@ -84,11 +97,10 @@ pub async fn verify(
         "problems": report.problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "outdated": report.outdated().count(),
     });
-    let is_view = |problem: &&Found| problem.path.starts_with("layouts");
-    if report.problems.iter().any(|problem| !is_view(&problem)) {
+    if !report.problems.iter().all(is_view) {
         text.push_str(WHAT_TO_DO);
     }
-    if report.problems.iter().any(|problem| is_view(&problem)) {
+    if report.problems.iter().any(is_view) {
         text.push_str(HOW_TO_MEND);
     }
     if let Some(policy) = policy {
@@ -110,6 +122,11 @@ pub async fn verify(
     }
     let exit = if good { Exit::Succeeded } else { Exit::Failed };
     Ok(Answer::new(exit, data, text))
+}
+
+/// Whether it is in what other tools read, and not in the store itself.
+fn is_view(problem: &Found) -> bool {
+    problem.path.starts_with("layouts")
 }
 
 /// A policy; one that cannot be used is the caller's to mend.

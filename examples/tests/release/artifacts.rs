@@ -453,6 +453,8 @@ fn what_other_tools_read_is_verified_and_mended() {
     space.release(&["verify"]).expect(1);
     let mended = space.json(&["artifact", "verify", "--mend"]).expect(0);
     assert_eq!(mended.document["store"]["outdated"], 0);
+    let told = mended.document["mended"].to_string();
+    assert!(told.contains("layouts/app/index.json"), "{told}");
     assert_eq!(fs::read_to_string(&index).unwrap(), right);
     space.assert_verifies();
 }
