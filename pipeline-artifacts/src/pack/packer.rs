@@ -6,14 +6,17 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
 use pipeline_core::{Digest, SourcePath, StoreError};
+use rustix::io::Errno;
 
+use super::checks::refused;
 use super::contents::Contents;
 use super::digests::Digests;
 use super::plan::Plan;
 use super::room::Room;
-use super::scan::Scan;
+use super::root::Root;
+use super::scan::{Scan, unreadable};
 use super::work::{MadeLayer, Watch, Work};
-use super::{Fineness, PackError, ignore_file};
+use super::{Fineness, PackError, Refusal, ignore_file};
 use crate::LocalStore;
 use crate::crew::{crew, default_threads, join};
 use crate::form::{Descriptor, EMPTY_CONFIG, Manifest, media};
@@ -172,10 +175,14 @@ impl Packer {
         store: &LocalStore,
         watch: impl FnMut(Progress<'_>) -> ControlFlow<()> + Send,
     ) -> Result<Packed, PackError> {
-        let ignored = ignore_file::read(&self.tree)?;
+        let root = Root::open(&self.tree).map_err(|error| match error {
+            Errno::NOTDIR => refused(&self.tree, Refusal::NotADirectory),
+            _ => unreadable(&self.tree, error.into()),
+        })?;
+        let ignored = ignore_file::read(&root)?;
         let lease = store.lease()?;
         let scan = Scan {
-            tree: &self.tree,
+            root: &root,
             exclude: &self.exclude,
             ignored: &ignored,
             store,
@@ -187,14 +194,14 @@ impl Packer {
         let plan = Plan::new(&tree, self.fineness)?;
         let digests = Digests::new(tree.listing.len(), &lease, self.room.digests)?;
         let work = Work {
-            root: &self.tree,
+            root: &root,
             tree: &tree,
             plan: &plan,
             digests: &digests,
             store,
             lease: &lease,
             #[cfg(any(feature = "chunking", feature = "zstd"))]
-            form: self.form(&tree, &plan)?,
+            form: self.form(&root, &tree, &plan)?,
             watch: Mutex::new(Watch {
                 call: watch,
                 done: 0,
@@ -203,7 +210,7 @@ impl Packer {
             next: AtomicUsize::new(0),
             stop: AtomicBool::new(false),
         };
-        let (toc, layers, root) = thread::scope(|scope| {
+        let (toc, layers, listed) = thread::scope(|scope| {
             let (place, placing) = sync_channel(WAITING);
             let placer = scope.spawn(move || place_all(store, &placing));
             let made = crew(self.threads, || work.run(&place));
@@ -221,8 +228,8 @@ impl Packer {
                 };
                 let listed = store_contents(store, &lease, &contents);
                 join(again)?;
-                let (toc, root) = listed?;
-                Ok((toc, layers, root))
+                let (toc, listed) = listed?;
+                Ok((toc, layers, listed))
             });
             join(placer)?;
             listed
@@ -230,7 +237,7 @@ impl Packer {
         let digest = store_manifest(store, &lease, toc, &layers, self.media_type())?;
         Ok(Packed {
             digest,
-            tree: root,
+            tree: listed,
             files: tree.totals.files(),
             bytes: tree.totals.content,
         })
@@ -247,11 +254,16 @@ impl Packer {
             reason = "only cuts by content ask the files"
         )
     )]
-    fn form(&self, tree: &super::scan::Tree, plan: &Plan) -> Result<super::work::Form, PackError> {
+    fn form(
+        &self,
+        root: &Root,
+        tree: &super::scan::Tree,
+        plan: &Plan,
+    ) -> Result<super::work::Form, PackError> {
         Ok(super::work::Form {
             #[cfg(feature = "chunking")]
             chunks: match self.chunking {
-                true => Some(super::chunks::Chunks::find(&self.tree, tree, plan, self.threads)?),
+                true => Some(super::chunks::Chunks::find(root, tree, plan, self.threads)?),
                 false => None,
             },
             #[cfg(feature = "zstd")]

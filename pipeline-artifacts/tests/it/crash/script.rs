@@ -8,6 +8,7 @@ use pipeline_artifacts::{Collection, LocalStore, Packer};
 use pipeline_core::{SignedDuration, Timestamp};
 
 use super::record::{SAID, TASK};
+#[cfg(feature = "oci")]
 use crate::retention::now;
 use crate::{shop, v};
 
