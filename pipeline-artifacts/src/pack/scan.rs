@@ -205,7 +205,7 @@ impl Scan<'_> {
                 continue;
             }
             check_path(&path).map_err(|fault| refused(&path, Refusal::Path(fault)))?;
-            let kind = kind(&path, &stat, || target(&path, &directory, name, &full))?;
+            let kind = kind(&path, &stat, || target(&path, &directory, name, full))?;
             if kind == EntryKind::Directory && self.store.is_at(&stat) {
                 return Err(refused(&path, Refusal::Store));
             }

@@ -14,8 +14,11 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
+    #[allow(
+        clippy::unnecessary_cast,
+        reason = "systems count them in numbers of different sizes; these are wide enough for all"
+    )]
     pub(super) fn of(found: &Stat) -> Self {
-        // Systems count them in numbers of different sizes; these are wide enough for all.
         Self {
             device: found.st_dev as u64,
             inode: found.st_ino as u64,

@@ -384,6 +384,11 @@ fn an_ignore_file_is_a_short_text() {
     bench.pack(&tree);
     let tree = tree.file(".artifactignore", "#".repeat(1024 * 1024 + 1));
     let mut messages = vec![said(&tree)];
+    // As an editor on Windows writes it.
+    let windows = bench.tree("windows").file("a.log", "").file("keep.log", "");
+    let windows = windows.file(".artifactignore", "\u{feff}*.log\r\n!keep.log\r\n");
+    let kept = bench.tree("kept").file("keep.log", "");
+    assert_eq!(bench.pack(&windows), bench.pack(&kept));
     messages.push(said(&bench.tree("bytes").file(".artifactignore", b"\xff")));
     messages.push(said(
         &bench.tree("link").file("a", "*").link(".artifactignore", "a"),
