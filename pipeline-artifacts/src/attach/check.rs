@@ -35,3 +35,31 @@ pub(crate) fn check_attachment(bytes: &[u8], subject: &Digest) -> Result<Manifes
     }
     Ok(manifest)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::form::media;
+
+    #[test]
+    fn what_others_attach_is_bounded() {
+        let subject = Digest::of("artifact");
+        let check = |sizes: &[u64]| {
+            let part = |size: &u64| Descriptor::new("text/plain", Digest::of("part"), *size);
+            let of = Descriptor::new(media::MANIFEST, subject, 8);
+            let parts = sizes.iter().map(part).collect();
+            let manifest = Manifest::attachment("text/plain", of, parts, BTreeMap::new());
+            check_attachment(&manifest.to_bytes().unwrap(), &subject).map(|_| ())
+        };
+        // The empty configuration is a part, too.
+        let most = limits::MAX_ATTACHMENT - 2;
+        assert_eq!(check(&[most]), Ok(()));
+        assert_eq!(check(&[most, 1]).unwrap_err(), "it is larger than 67108864 bytes");
+        assert!(check(&[u64::MAX, u64::MAX]).is_err());
+        assert_eq!(check(&[1; limits::MAX_ATTACHMENT_PARTS]), Ok(()));
+        assert_eq!(check(&[1; 65]).unwrap_err(), "it has 65 parts; expected 1 to 64");
+        assert_eq!(check(&[]).unwrap_err(), "it has 0 parts; expected 1 to 64");
+    }
+}

@@ -192,7 +192,9 @@ impl EnvironmentFree {
         let is_secret = |(text, whose): &(&'_ str, Vec<WhoseValue>)| {
             whose.iter().any(|whose| whose.secret).then(|| text.to_string())
         };
-        let secrets: Vec<String> = wanted.iter().filter_map(is_secret).collect();
+        let mut secrets: Vec<String> = wanted.iter().filter_map(is_secret).collect();
+        // The longest first: one may begin with another, and then what is left of it would be shown.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         let mut note = |path: &str, place, times, value: usize| {
             findings.total += 1;
             if findings.found.len() < MOST {

@@ -1,7 +1,6 @@
-use std::hash::{DefaultHasher, Hasher};
-
 use pipeline_core::{ArtifactEntry, EntryKind};
 
+use super::link_index::{LinkIndex, PathHash};
 use super::parent;
 use crate::limits;
 
@@ -11,13 +10,16 @@ const MAX_HOPS: usize = 40;
 /// The links of a tree, by their paths, and how much was asked of them: they may lead through each other, so that the text of
 /// one does not tell where it leads, and following all of them can be forty times as much as there is to read.
 ///
-/// Of each link there are eight bytes; the rest is read when it is needed, at most [`limits::MAX_LINK_HOPS`] times in all.
+/// Of each link there are ten bytes; the rest is read when it is needed, at most [`limits::MAX_LINK_HOPS`] times in all. So
+/// following all of them goes through as many parts of paths as their targets have, and those that are read once more each
+/// time.
 #[derive(Debug)]
 pub(crate) struct Links {
-    /// The indices of their entries, below the bits of a hash of the path.
-    index: Vec<u64>,
+    index: LinkIndex,
     /// Some that were read lately: most trees have few that many others lead through.
     recent: Vec<Option<(u32, ArtifactEntry)>>,
+    /// The directory of the link before, which is that of the next one mostly.
+    directory: Place,
     /// How many were looked at.
     hops: usize,
     most: usize,
@@ -34,17 +36,14 @@ pub(crate) enum Lead {
     Unknown,
 }
 
-const INDEX_BITS: u32 = 20;
-const INDEX: u64 = (1 << INDEX_BITS) - 1;
-const _: () = assert!(limits::MAX_ENTRIES as u64 <= INDEX);
-
 const RECENT: usize = 256;
 
 impl Default for Links {
     fn default() -> Self {
         Self {
-            index: Vec::new(),
+            index: LinkIndex::default(),
             recent: Vec::new(),
+            directory: Place::default(),
             hops: 0,
             most: limits::MAX_LINK_HOPS,
         }
@@ -54,13 +53,12 @@ impl Default for Links {
 impl Links {
     /// Adds a link, which is the entry with this index.
     pub(crate) fn add(&mut self, path: &str, index: u32) {
-        let hash = path.split('/').fold(0, below);
-        self.index.push(hash << INDEX_BITS | u64::from(index));
+        self.index.add(PathHash::of(path), index);
     }
 
     /// To be called when all links were added.
     pub(crate) fn sort(&mut self) {
-        self.index.sort_unstable();
+        self.index.sort();
         self.recent.resize(RECENT, None);
     }
 
@@ -81,34 +79,31 @@ impl Links {
         target: &str,
         mut entry: impl FnMut(u32) -> Result<ArtifactEntry, E>,
     ) -> Result<Lead, E> {
-        let mut at = parent(path).unwrap_or_default().to_owned();
-        // The hash of each path that this begins with, from that of the tree itself.
-        let mut hashes = vec![0];
-        for name in at.split('/').filter(|name| !name.is_empty()) {
-            hashes.push(below(last(&hashes), name));
+        let directory = parent(path).unwrap_or_default();
+        if self.directory.path != directory {
+            self.directory = Place::default();
+            self.directory.enter_all(directory);
         }
-        let mut ahead = target.to_owned();
-        let mut from = 0;
+        let mut at = self.directory.clone();
+        // What is still to be gone through: of each text the rest, the last one first.
+        let mut ahead = vec![(target.to_owned(), 0)];
         let mut hops = 0;
-        while from < ahead.len() {
-            let part = ahead[from..].split('/').next().unwrap_or_default();
-            let rest = ahead.len().min(from + part.len() + 1);
-            from = rest;
+        while let Some((text, from)) = ahead.last_mut() {
+            let Some(part) = text.get(*from..).and_then(|rest| rest.split('/').next()) else {
+                ahead.pop();
+                continue;
+            };
+            *from += part.len() + 1;
             match part {
                 "" | "." => {}
-                ".." if at.is_empty() => return Ok(Lead::Out),
                 ".." => {
-                    at.truncate(parent(&at).map_or(0, str::len));
-                    hashes.pop();
+                    if !at.leave() {
+                        return Ok(Lead::Out);
+                    }
                 }
                 name => {
-                    let directory = at.len();
-                    if directory > 0 {
-                        at.push('/');
-                    }
-                    at.push_str(name);
-                    hashes.push(below(last(&hashes), name));
-                    match self.target(&at, last(&hashes), &mut entry)? {
+                    at.enter(name);
+                    match self.target(&at, &mut entry)? {
                         Found::Nothing => {}
                         Found::TooMuch => return Ok(Lead::Unknown),
                         Found::Link(next) => {
@@ -119,9 +114,8 @@ impl Links {
                             if next.starts_with('/') {
                                 return Ok(Lead::Out);
                             }
-                            at.truncate(directory);
-                            hashes.pop();
-                            (ahead, from) = (format!("{next}/{}", &ahead[rest..]), 0);
+                            at.leave();
+                            ahead.push((next.to_owned(), 0));
                         }
                     }
                 }
@@ -133,28 +127,20 @@ impl Links {
     /// What is known of a path: links with its hash are looked at, mostly none or one.
     fn target<E>(
         &mut self,
-        path: &str,
-        hash: u64,
+        at: &Place,
         mut entry: impl FnMut(u32) -> Result<ArtifactEntry, E>,
     ) -> Result<Found<'_>, E> {
-        let hash = hash << INDEX_BITS;
-        let first = self.index.partition_point(|number| *number < hash);
         let mut found = None;
-        for number in &self.index[first..] {
-            if number & !INDEX != hash {
-                break;
-            }
+        for index in self.index.with(at.hash()) {
             self.hops += 1;
             if self.hops > self.most {
                 return Ok(Found::TooMuch);
             }
-            // The bits of an index fit.
-            let index = (number & INDEX) as u32;
             let slot = index as usize % RECENT;
             if !matches!(&self.recent[slot], Some((known, _)) if *known == index) {
                 self.recent[slot] = Some((index, entry(index)?));
             }
-            if matches!(&self.recent[slot], Some((_, entry)) if entry.path == path) {
+            if matches!(&self.recent[slot], Some((_, entry)) if entry.path == at.path) {
                 found = Some(slot);
                 break;
             }
@@ -169,23 +155,45 @@ impl Links {
     }
 }
 
+/// A path below the tree, gone to part by part.
+#[derive(Debug, Clone, Default)]
+struct Place {
+    path: String,
+    /// The hash of each path that this begins with, but that of the tree itself.
+    hashes: Vec<PathHash>,
+}
+
+impl Place {
+    fn hash(&self) -> PathHash {
+        self.hashes.last().copied().unwrap_or_default()
+    }
+
+    fn enter(&mut self, name: &str) {
+        self.hashes.push(self.hash().below(name));
+        if !self.path.is_empty() {
+            self.path.push('/');
+        }
+        self.path.push_str(name);
+    }
+
+    fn enter_all(&mut self, path: &str) {
+        path.split('/')
+            .filter(|name| !name.is_empty())
+            .for_each(|name| self.enter(name));
+    }
+
+    /// `false` when it is the tree itself.
+    fn leave(&mut self) -> bool {
+        self.path.truncate(parent(&self.path).map_or(0, str::len));
+        self.hashes.pop().is_some()
+    }
+}
+
 /// What there is at a path.
 enum Found<'a> {
     Nothing,
     Link(&'a str),
     TooMuch,
-}
-
-/// The hash of a path that lies in another one, whose hash is known.
-fn below(hash: u64, name: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    hasher.write_u64(hash);
-    hasher.write(name.as_bytes());
-    hasher.finish()
-}
-
-fn last(hashes: &[u64]) -> u64 {
-    hashes.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -307,6 +315,48 @@ mod tests {
             assert_eq!(list.follow(&mut links, "x", other), Lead::Inside);
         }
         assert_eq!((links.hops, list.1), (2000, 1000), "each was read once");
+    }
+
+    /// Each of many links in a deep directory, with a long target: what is gone through is their own text.
+    #[test]
+    fn what_is_no_link_costs_no_search() {
+        let deep = "d/".repeat(400);
+        let mut list = List(
+            (0..2000)
+                .map(|number| entry(&format!("{deep}{number}"), "x"))
+                .collect(),
+            0,
+        );
+        let mut links = list.links();
+        let target = format!("{}x", "x/".repeat(500));
+        for number in 0..2000 {
+            assert_eq!(
+                list.follow(&mut links, &format!("{deep}{number}"), &target),
+                Lead::Inside
+            );
+        }
+        let searches = links.index.searches.get();
+        // Of a million parts of paths.
+        assert!(searches < 200_000, "{searches}");
+        assert_eq!((links.hops, list.1), (0, 0));
+    }
+
+    /// Links that each lead through forty with long texts: what is ahead is not written anew for each.
+    #[test]
+    fn what_is_ahead_stays_as_it_is() {
+        let path = |number: usize| format!("{number:02}");
+        let tail = "/x".repeat(500);
+        let chain =
+            (0..MAX_HOPS - 2).map(|number| entry(&path(number), &format!("{}{tail}", path(number + 1))));
+        let mut list = List(chain.collect(), 0);
+        // Behind all of them, and behind the last of what they say, a way out: up from where forty times the tail leads.
+        let up = "/..".repeat((MAX_HOPS - 2) * 500 + 2);
+        let mut links = list.links();
+        assert_eq!(
+            list.follow(&mut links, "x", &format!("00{}", &up[..up.len() - 3])),
+            Lead::Inside
+        );
+        assert_eq!(list.follow(&mut links, "x", &format!("00{up}")), Lead::Out);
     }
 
     /// A million links that each lead through forty: no more is read than is allowed, and it is told of which it is not known.

@@ -3,6 +3,7 @@
 mod cuts;
 mod entry_check;
 mod entry_json;
+mod link_index;
 mod links;
 mod manifest;
 pub(crate) mod media;

@@ -1,12 +1,12 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read};
-use std::path::Path;
 
 use fastcdc::v2020::FastCDC;
 
 use super::PackError;
 use super::cuts::{Cut, Cuts, Spacing};
 use super::plan::{KIB, LayerPlan, MIB, Plan};
+use super::root::Root;
 use super::scan::{Tree, unreadable};
 use super::source::Opener;
 use crate::crew::in_parallel_on;
@@ -40,7 +40,7 @@ struct Grain {
 
 impl Chunks {
     /// Reads the large files of a plan, and cuts them as finely as the layers allow that the plan leaves.
-    pub(super) fn find(root: &Path, tree: &Tree, plan: &Plan, threads: usize) -> Result<Self, PackError> {
+    pub(super) fn find(root: &Root, tree: &Tree, plan: &Plan, threads: usize) -> Result<Self, PackError> {
         let large = plan.layers.iter().filter_map(|layer| match layer {
             LayerPlan::Large { index, size } => Some((*index, *size)),
             LayerPlan::Bundle(_) => None,
@@ -78,7 +78,7 @@ fn grain(total: u64) -> usize {
 
 /// The grains of a file. It may change meanwhile: that is noticed when the pieces are made.
 fn grains(
-    root: &Path,
+    root: &Root,
     tree: &Tree,
     (index, size): (u32, u64),
     grain: usize,

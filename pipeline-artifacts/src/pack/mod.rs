@@ -17,6 +17,7 @@ mod plan;
 mod queue;
 mod record;
 mod room;
+mod root;
 mod scan;
 mod series;
 mod sorter;

@@ -6,14 +6,17 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use pipeline_core::{Digest, SourcePath, StoreError};
+use rustix::io::Errno;
 
+use super::checks::refused;
 use super::contents::Contents;
 use super::digests::Digests;
 use super::plan::Plan;
 use super::room::Room;
-use super::scan::Scan;
+use super::root::Root;
+use super::scan::{Scan, unreadable};
 use super::work::{MadeLayer, Watch, Work};
-use super::{Fineness, PackError, ignore_file};
+use super::{Fineness, PackError, Refusal, ignore_file};
 use crate::LocalStore;
 use crate::crew::{crew, default_threads, join};
 use crate::form::{Descriptor, EMPTY_CONFIG, Manifest, media};
@@ -174,10 +177,14 @@ impl Packer {
         store: &LocalStore,
         watch: impl FnMut(Progress<'_>) -> ControlFlow<()> + Send,
     ) -> Result<Packed, PackError> {
-        let ignored = ignore_file::read(&self.tree)?;
+        let root = Root::open(&self.tree).map_err(|error| match error {
+            Errno::NOTDIR => refused(&self.tree, Refusal::NotADirectory),
+            _ => unreadable(&self.tree, error.into()),
+        })?;
+        let ignored = ignore_file::read(&root)?;
         let lease = store.lease()?;
         let scan = Scan {
-            tree: &self.tree,
+            root: &root,
             exclude: &self.exclude,
             ignored: &ignored,
             store,
@@ -189,14 +196,14 @@ impl Packer {
         let plan = Plan::new(&tree, self.fineness)?;
         let digests = Digests::new(tree.listing.len(), &lease, self.room.digests)?;
         let work = Work {
-            root: &self.tree,
+            root: &root,
             tree: &tree,
             plan: &plan,
             digests: &digests,
             store,
             lease: &lease,
             #[cfg(any(feature = "chunking", feature = "zstd"))]
-            form: self.form(&tree, &plan)?,
+            form: self.form(&root, &tree, &plan)?,
             watch: Mutex::new(Watch {
                 call: watch,
                 done: 0,
@@ -206,7 +213,7 @@ impl Packer {
             stop: AtomicBool::new(false),
         };
         let work = &work;
-        let (toc, layers, root) = thread::scope(|scope| {
+        let (toc, layers, listed) = thread::scope(|scope| {
             let (place, placing) = sync_channel(WAITING);
             let placing = Arc::new(Mutex::new(placing));
             let placers: Vec<_> = (0..PLACERS)
@@ -229,8 +236,8 @@ impl Packer {
                 };
                 let listed = store_contents(store, &lease, &contents);
                 join(again)?;
-                let (toc, root) = listed?;
-                Ok((toc, layers, root))
+                let (toc, listed) = listed?;
+                Ok((toc, layers, listed))
             });
             placers.into_iter().try_for_each(join)?;
             listed
@@ -238,7 +245,7 @@ impl Packer {
         let digest = store_manifest(store, &lease, toc, &layers, self.media_type())?;
         Ok(Packed {
             digest,
-            tree: root,
+            tree: listed,
             files: tree.totals.files(),
             bytes: tree.totals.content,
         })
@@ -255,11 +262,16 @@ impl Packer {
             reason = "only cuts by content ask the files"
         )
     )]
-    fn form(&self, tree: &super::scan::Tree, plan: &Plan) -> Result<super::work::Form, PackError> {
+    fn form(
+        &self,
+        root: &Root,
+        tree: &super::scan::Tree,
+        plan: &Plan,
+    ) -> Result<super::work::Form, PackError> {
         Ok(super::work::Form {
             #[cfg(feature = "chunking")]
             chunks: match self.chunking {
-                true => Some(super::chunks::Chunks::find(&self.tree, tree, plan, self.threads)?),
+                true => Some(super::chunks::Chunks::find(root, tree, plan, self.threads)?),
                 false => None,
             },
             #[cfg(feature = "zstd")]

@@ -1,10 +1,12 @@
-use std::fs::{self, DirEntry, Metadata};
+use std::ffi::OsStr;
 use std::io;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use ignore::gitignore::Gitignore;
 use pipeline_core::{Digest, EntryKind, SourcePath};
+use rustix::fd::OwnedFd;
+use rustix::fs::{AtFlags, FileType, Stat, readlinkat, statat};
 
 use super::checks::{Folded, refuse_links_out, refused};
 use super::fingerprint::Fingerprint;
@@ -13,8 +15,9 @@ use super::listing::{Listing, ListingWriter};
 use super::queue::{News, Queue};
 use super::record::{Record, write_rest};
 use super::room::Room;
+use super::root::Root;
 use super::sorter::{Sorter, merge};
-use super::stamp::{Stamp, is_executable};
+use super::stamp::{Stamp, is, is_executable, size_of_file};
 use super::totals::Totals;
 use super::{PackError, Refusal};
 use crate::crew::crew;
@@ -36,7 +39,7 @@ pub(super) struct Tree {
 /// How a tree is listed: twice the same.
 #[derive(Debug)]
 pub(super) struct Scan<'a> {
-    pub(super) tree: &'a Path,
+    pub(super) root: &'a Root,
     pub(super) exclude: &'a [SourcePath],
     pub(super) ignored: &'a Gitignore,
     pub(super) store: &'a LocalStore,
@@ -48,15 +51,12 @@ pub(super) struct Scan<'a> {
 impl Scan<'_> {
     /// Lists the tree, sorted by the bytes of the path, and refuses what cannot be packed.
     pub(super) fn run(&self) -> Result<Tree, PackError> {
+        let tree = self.root.full("");
         if self.exclude.iter().any(|path| *path == SourcePath::root()) {
-            return Err(refused(self.tree, Refusal::AllExcluded));
+            return Err(refused(tree, Refusal::AllExcluded));
         }
-        let root = fs::metadata(self.tree).map_err(|error| unreadable(self.tree, error))?;
-        if !root.is_dir() {
-            return Err(refused(self.tree, Refusal::NotADirectory));
-        }
-        if self.store.is_at(&root) {
-            return Err(refused(self.tree, Refusal::Store));
+        if self.store.is_at(&self.root.stat()?) {
+            return Err(refused(tree, Refusal::Store));
         }
         let (mut folded, mut links) = (Folded::default(), Links::default());
         let tree = self.sorted(|number, Record { entry, .. }| {
@@ -157,34 +157,42 @@ impl Scan<'_> {
 
     fn tell(&self, queue: &Queue<'_>, news: &mut News) -> Result<(), PackError> {
         if queue.tell(news)? {
-            return Err(refused(self.tree, Refusal::TooMany));
+            return Err(refused(self.root.full(""), Refusal::TooMany));
         }
         Ok(())
     }
 
-    fn list(
+    pub(super) fn list(
         &self,
         below: &str,
         found: &mut dyn FnMut(&str, &EntryKind, &Stamp) -> Result<(), PackError>,
     ) -> Result<(), PackError> {
-        let dir = self.tree.join(below);
+        let (directory, list) = self.root.list(below)?;
         let mut path = below.to_owned();
         if !below.is_empty() {
             path.push('/');
         }
-        let directory = path.len();
-        for file in fs::read_dir(&dir).map_err(|error| unreadable(&dir, error))? {
-            let file = file.map_err(|error| unreadable(&dir, error))?;
-            let name = file.file_name();
+        let above = path.len();
+        for file in list {
+            let file = file.map_err(|error| unreadable(&self.root.full(below), error.into()))?;
+            let name = match file.file_name().to_bytes() {
+                b"." | b".." => continue,
+                name => OsStr::from_bytes(name),
+            };
+            let full = || self.root.full(below).join(name);
+            // Of the name itself: a link is not followed.
+            let stat = || {
+                let stat = statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW);
+                stat.map_err(|error| unreadable(&full(), error.into()))
+            };
             let Some(name) = name.to_str() else {
                 let path = Path::new(below).join(name);
-                let is_dir = file.file_type().is_ok_and(|kind| kind.is_dir());
-                if self.ignored.matched(&path, is_dir).is_ignore() {
+                if self.is_ignored(&path, &stat()?) {
                     continue;
                 }
                 return Err(refused(path, Refusal::NotUtf8));
             };
-            path.truncate(directory);
+            path.truncate(above);
             path.push_str(name);
             if name == ALWAYS_EXCLUDED
                 || path == IGNORE_FILE
@@ -192,62 +200,69 @@ impl Scan<'_> {
             {
                 continue;
             }
-            // Of the name itself: a link is not followed.
-            let metadata = file.metadata().map_err(|error| unreadable(&file.path(), error))?;
-            if self.ignored.matched(&path, metadata.is_dir()).is_ignore() {
+            let stat = stat()?;
+            if self.is_ignored(Path::new(&path), &stat) {
                 continue;
             }
             check_path(&path).map_err(|fault| refused(&path, Refusal::Path(fault)))?;
-            let kind = kind(&path, &file, &metadata)?;
-            if kind == EntryKind::Directory && self.store.is_at(&metadata) {
+            let kind = kind(&path, &stat, || target(&path, &directory, name, full))?;
+            if kind == EntryKind::Directory && self.store.is_at(&stat) {
                 return Err(refused(&path, Refusal::Store));
             }
-            found(&path, &kind, &Stamp::of(&metadata))?;
+            found(&path, &kind, &Stamp::of(&stat))?;
         }
         Ok(())
     }
+
+    fn is_ignored(&self, path: &Path, found: &Stat) -> bool {
+        let is_dir = is(found, FileType::Directory);
+        self.ignored.matched(path, is_dir).is_ignore()
+    }
 }
 
-fn kind(path: &str, file: &DirEntry, metadata: &Metadata) -> Result<EntryKind, PackError> {
-    let file_type = metadata.file_type();
-    if file_type.is_dir() {
-        return Ok(EntryKind::Directory);
-    }
-    if file_type.is_file() {
-        if metadata.len() > limits::MAX_FILE {
+fn kind(
+    path: &str,
+    found: &Stat,
+    target: impl FnOnce() -> Result<String, PackError>,
+) -> Result<EntryKind, PackError> {
+    let what = match FileType::from_raw_mode(found.st_mode) {
+        FileType::Directory => return Ok(EntryKind::Directory),
+        FileType::RegularFile if size_of_file(found) > limits::MAX_FILE => {
             return Err(refused(path, Refusal::TooLarge));
         }
-        return Ok(EntryKind::File {
-            size: metadata.len(),
-            digest: Digest::ZERO,
-            executable: is_executable(metadata),
-        });
-    }
-    if file_type.is_symlink() {
-        return link(path, &file.path());
-    }
-    let what = if file_type.is_fifo() {
-        "fifo"
-    } else if file_type.is_socket() {
-        "socket"
-    } else {
-        "device"
+        FileType::RegularFile => {
+            return Ok(EntryKind::File {
+                size: size_of_file(found),
+                digest: Digest::ZERO,
+                executable: is_executable(found),
+            });
+        }
+        FileType::Symlink => return Ok(EntryKind::Symlink { target: target()? }),
+        FileType::Fifo => "fifo",
+        FileType::Socket => "socket",
+        _ => "device",
     };
     Err(refused(path, Refusal::Special { what }))
 }
 
-fn link(path: &str, full: &Path) -> Result<EntryKind, PackError> {
-    let target = fs::read_link(full).map_err(|error| unreadable(full, error))?;
+/// What a link says.
+fn target(
+    path: &str,
+    directory: &OwnedFd,
+    name: &str,
+    full: impl Fn() -> PathBuf,
+) -> Result<String, PackError> {
+    let target = readlinkat(directory, name, Vec::new());
+    let target = target.map_err(|error| unreadable(&full(), error.into()))?;
     let fault = |fault: String| refused(path, Refusal::Target { fault });
-    let Some(target) = target.to_str() else {
+    let Ok(target) = target.into_string() else {
         return Err(fault("the path is not UTF-8".to_owned()));
     };
-    let target = target.to_owned();
     if target.starts_with('/') {
         return Err(refused(path, Refusal::AbsoluteLink { target }));
     }
     check_target(&target).map_err(|found| fault(found.to_string()))?;
-    Ok(EntryKind::Symlink { target })
+    Ok(target)
 }
 
 pub(super) fn changed(path: &str, how: &'static str) -> PackError {

@@ -1,7 +1,5 @@
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt;
-
 use pipeline_core::EntryKind;
+use rustix::fs::{FileType, Stat};
 
 /// Tells whether something is still what it was, together with its size and whether it may be executed. Of a directory
 /// only what it is: its entries are compared one by one, so that what is excluded may change.
@@ -16,14 +14,18 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    pub(super) fn of(metadata: &Metadata) -> Self {
+    #[allow(
+        clippy::unnecessary_cast,
+        reason = "systems count them in numbers of different sizes; these are wide enough for all"
+    )]
+    pub(super) fn of(found: &Stat) -> Self {
         Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            changed: if metadata.is_dir() {
+            device: found.st_dev as u64,
+            inode: found.st_ino as u64,
+            changed: if is(found, FileType::Directory) {
                 (0, 0)
             } else {
-                (metadata.ctime(), metadata.ctime_nsec())
+                (found.st_ctime as i64, found.st_ctime_nsec as i64)
             },
         }
     }
@@ -49,18 +51,27 @@ impl Stamp {
     }
 
     /// Whether an open file is the one that was found.
-    pub(super) fn is(&self, kind: &EntryKind, metadata: &Metadata) -> bool {
+    pub(super) fn is(&self, kind: &EntryKind, found: &Stat) -> bool {
         let EntryKind::File { size, executable, .. } = kind else {
             return false;
         };
-        metadata.is_file()
-            && metadata.len() == *size
-            && is_executable(metadata) == *executable
-            && Self::of(metadata) == *self
+        is(found, FileType::RegularFile)
+            && size_of_file(found) == *size
+            && is_executable(found) == *executable
+            && Self::of(found) == *self
     }
 }
 
+pub(super) fn is(found: &Stat, kind: FileType) -> bool {
+    FileType::from_raw_mode(found.st_mode) == kind
+}
+
 /// The owner's right decides; the rest is the umask's.
-pub(super) fn is_executable(metadata: &Metadata) -> bool {
-    metadata.mode() & 0o100 != 0
+pub(super) fn is_executable(found: &Stat) -> bool {
+    found.st_mode & 0o100 != 0
+}
+
+/// No system tells a size below nothing.
+pub(super) fn size_of_file(found: &Stat) -> u64 {
+    u64::try_from(found.st_size).unwrap_or(0)
 }

@@ -11,6 +11,7 @@ use proptest::prelude::*;
 
 use super::plan::Plan;
 use super::room::Room;
+use super::root::Root;
 use super::scan::{Scan, Tree};
 use super::{Fineness, PackError, Packer, Refusal};
 use crate::LocalStore;
@@ -89,8 +90,9 @@ struct Given<'a> {
 }
 
 fn scanned<T>(given: Given<'_>, act: impl FnOnce(&Scan<'_>, Result<Tree, PackError>) -> T) -> T {
+    let root = Root::open(given.tree).unwrap();
     let scan = Scan {
-        tree: given.tree,
+        root: &root,
         exclude: &[],
         ignored: &Gitignore::empty(),
         store: given.store,
@@ -263,4 +265,36 @@ fn where_nothing_can_be_written_down_is_named() {
             .iter()
             .all(|entry| matches!(entry.kind, EntryKind::File { .. }))
     );
+}
+
+/// A directory becomes a link to another one between the moments in which it is found and in which it is listed.
+#[test]
+fn a_link_in_the_place_of_a_directory_is_not_followed() {
+    let dir = in_memory();
+    let root = dir.path().join("tree");
+    fs::create_dir_all(root.join("d/e")).unwrap();
+    fs::create_dir_all(dir.path().join("out/e")).unwrap();
+    fs::write(dir.path().join("out/e/secret"), "").unwrap();
+    let store = LocalStore::open(dir.path().join("store")).unwrap();
+    let lease = store.lease().unwrap();
+    let given = Given {
+        tree: &root,
+        store: &store,
+        lease: &lease,
+        room: Room::default(),
+    };
+    scanned(given, |scan, tree| {
+        assert_eq!(entries(&tree.unwrap()).len(), 2);
+        fs::remove_dir_all(root.join("d")).unwrap();
+        symlink("../out", root.join("d")).unwrap();
+        for below in ["d", "d/e"] {
+            let error = scan
+                .list(below, &mut |path, _, _| panic!("{path} was found"))
+                .unwrap_err();
+            assert!(
+                matches!(&error, PackError::Changed { how, .. } if *how == "it is not what it was"),
+                "{error:?}"
+            );
+        }
+    });
 }

@@ -1,5 +1,4 @@
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Mutex, PoisonError};
@@ -10,6 +9,7 @@ use pipeline_core::{ArtifactEntry, StoreError};
 use super::digests::{DigestWriter, Digests};
 use super::plan::{LayerPlan, Piece, Plan};
 use super::record::Record;
+use super::root::Root;
 use super::scan::Tree;
 use super::source::{Opener, Source};
 use super::{PackError, Progress};
@@ -19,7 +19,7 @@ use crate::store::{BlobId, BlobWriter, Lease, Unplaced};
 
 /// What several threads do together: they take one layer of the plan after another and make a blob of it.
 pub(super) struct Work<'a, W> {
-    pub(super) root: &'a Path,
+    pub(super) root: &'a Root,
     pub(super) tree: &'a Tree,
     pub(super) plan: &'a Plan,
     pub(super) digests: &'a Digests,

@@ -251,7 +251,7 @@ impl Stage for Package {
     fn failure(&self, error: &PackageError) -> Failure {
         match error {
             // Trying again gives the same answer: the source must change.
-            PackageError::Pack(PackError::Refused { .. })
+            PackageError::Pack(PackError::Refused { .. } | PackError::IgnoreFile { .. })
             | PackageError::Version { .. }
             | PackageError::Configuration(_)
             | PackageError::ThroughLink { .. } => Failure::Failed,

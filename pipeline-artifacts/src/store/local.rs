@@ -1,7 +1,6 @@
 use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Weak};
 
@@ -217,8 +216,9 @@ impl LocalStore {
     }
 
     /// Whether a directory is this store, whatever it is called.
-    pub(crate) fn is_at(&self, other: &fs::Metadata) -> bool {
-        fs::metadata(self.root()).is_ok_and(|own| (own.dev(), own.ino()) == (other.dev(), other.ino()))
+    pub(crate) fn is_at(&self, other: &rustix::fs::Stat) -> bool {
+        let own = rustix::fs::stat(self.root());
+        own.is_ok_and(|own| (own.st_dev, own.st_ino) == (other.st_dev, other.st_ino))
     }
 
     pub(crate) fn view(&self) -> &View {

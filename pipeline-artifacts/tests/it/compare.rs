@@ -181,3 +181,20 @@ fn every_kind_of_value_is_looked_for_and_no_reference() {
         "{found}"
     );
 }
+
+/// One secret begins as another does: nothing of the longer one is shown with a path.
+#[test]
+fn secrets_in_a_path_are_masked_whole() {
+    let bench = Bench::new();
+    let tree = bench.tree("dist").file("keys/hunter2secret-and-more", "");
+    let artifact = bench.store.artifact(&bench.publish(&tree, "1.0.0")).unwrap();
+    let one = configuration("one", "");
+    let check = EnvironmentFree::new()
+        .secret(&one.environment, "short", &Secret::new("hunter2secret"))
+        .secret(&one.environment, "long", &Secret::new("hunter2secret-and-more"));
+    let found = check.check(&artifact).unwrap();
+    assert_eq!(found.found.len(), 2);
+    for finding in &found.found {
+        assert_eq!(finding.path, "keys/***", "{finding}");
+    }
+}

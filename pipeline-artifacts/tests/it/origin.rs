@@ -164,6 +164,17 @@ async fn a_package_says_where_it_comes_from() {
     let source = &said.build_definition.resolved_dependencies[1];
     assert_eq!(source.annotations["since"], "shop@1.0.0");
     assert_eq!(source.annotations["revisions"][0]["summary"], "Change b");
+    // So does its record, which needs no provenance to be read.
+    let record = bench
+        .store
+        .catalog()
+        .record(&shop(), &v("1.1.0"))
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        serde_json::to_value(&record.revisions).unwrap()[0]["summary"],
+        "Change b"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -372,6 +372,37 @@ fn a_tree_that_changes_meanwhile_is_noticed() {
 }
 
 #[test]
+fn an_ignore_file_is_a_short_text() {
+    let bench = Bench::new();
+    let said = |tree: &Tree| {
+        let error = Packer::new(&tree.0).pack(&bench.store).unwrap_err();
+        text(&error, bench.dir.path())
+    };
+    let tree = bench
+        .tree("long")
+        .file(".artifactignore", "#".repeat(1024 * 1024));
+    bench.pack(&tree);
+    let tree = tree.file(".artifactignore", "#".repeat(1024 * 1024 + 1));
+    let mut messages = vec![said(&tree)];
+    // As an editor on Windows writes it.
+    let windows = bench.tree("windows").file("a.log", "").file("keep.log", "");
+    let windows = windows.file(".artifactignore", "\u{feff}*.log\r\n!keep.log\r\n");
+    let kept = bench.tree("kept").file("keep.log", "");
+    assert_eq!(bench.pack(&windows), bench.pack(&kept));
+    messages.push(said(&bench.tree("bytes").file(".artifactignore", b"\xff")));
+    messages.push(said(
+        &bench.tree("link").file("a", "*").link(".artifactignore", "a"),
+    ));
+    messages.push(said(&bench.tree("dir").dir(".artifactignore")));
+    insta::assert_snapshot!(messages.join("\n"), @r"
+    .artifactignore: it is larger than 1048576 bytes; shorten it
+    .artifactignore: it is not UTF-8; write it in UTF-8
+    .artifactignore: it is not a file; remove it
+    .artifactignore: it is not a file; remove it
+    ");
+}
+
+#[test]
 fn watching_can_stop_it() {
     let bench = Bench::new();
     let tree = bench.tree("tree").file("a", "aa").file("b", "b");

@@ -188,6 +188,7 @@ fn what_cannot_be_packaged_says_why() {
         .dir("empty/dir")
         .dir("bad")
         .link("bad/link", "/etc")
+        .file("ignoring/.artifactignore", "ok\n{a\n")
         .link("alias", "bad");
     let cx = context(&bench, Directory(bench.path("src")));
     let outcome = run(
@@ -201,6 +202,7 @@ fn what_cannot_be_packaged_says_why() {
         ("version-file = 'V'", Failure::Failed),
         ("version-file = 'W'", Failure::Errored),
         ("version = '1.0.0'\npath = 'bad'", Failure::Failed),
+        ("version = '1.0.0'\npath = 'ignoring'", Failure::Failed),
         ("version = '1.0.0'\npath = 'alias'", Failure::Failed),
         ("version = '1.0.0'\npath = 'missing'", Failure::Errored),
     ] {
@@ -217,6 +219,7 @@ fn what_cannot_be_packaged_says_why() {
     the first line of `V` is `v1.0`, which is no version such as `1.2.3`: unexpected character 'v' while parsing major version number
     the version cannot be read: cannot read `W` of the source: it cannot be read: No such file or directory (os error 2)
     the source was not packed: "link" cannot be packed: it is a symbolic link to the absolute path "/etc"; make it relative or exclude it
+    the source was not packed: .artifactignore, line 2: error parsing glob '{a': unclosed alternate group; missing '}' (maybe escape '{' with '[{]'?)
     `alias` is reached through a symbolic link: name the directory itself
     the source was not packed: cannot read "<dir>/src/missing": No such file or directory (os error 2)
     this worker has no source to package
