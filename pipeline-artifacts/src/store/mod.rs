@@ -26,6 +26,7 @@ mod reader;
 mod referrers;
 mod report;
 mod scratch;
+mod size_check;
 mod temp;
 mod trash;
 mod verify;
