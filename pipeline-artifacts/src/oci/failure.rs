@@ -92,12 +92,13 @@ impl Failure {
 
     /// Whether asking again may help: what a registry says no to stays so.
     pub(super) fn passes(&self) -> bool {
-        match self {
-            Self::There {
-                status: Some(status), ..
-            } => matches!(status, 408 | 429 | 500..600) && !matches!(status, 501 | 505 | 507),
-            Self::There { error, .. } => may_pass(error),
-            Self::Final(_) => false,
+        let Self::There { error, status, .. } = self else {
+            return false;
+        };
+        match status {
+            Some(501 | 505 | 507) => false,
+            Some(408 | 429 | 500..600) => true,
+            _ => may_pass(error),
         }
     }
 
@@ -142,17 +143,19 @@ impl Failure {
     }
 }
 
-/// The same of what has no status.
+/// The same, where the status does not tell.
 fn may_pass(error: &OciDistributionError) -> bool {
+    use OciErrorCode::{ManifestBlobUnknown, Toomanyrequests};
     match error {
         OciDistributionError::RequestError(error) => {
             !(error.is_builder() || error.is_redirect() || is_untrusted(error))
         }
         OciDistributionError::IoError(_) => true,
-        // What the specification calls 429.
+        // What the specification calls 429; and blobs that were pushed just before, by us or somebody else, which not every
+        // registry sees at once.
         OciDistributionError::RegistryError { envelope, .. } => {
             let mut errors = envelope.errors.iter();
-            errors.any(|error| matches!(error.code, OciErrorCode::Toomanyrequests))
+            errors.any(|error| matches!(error.code, Toomanyrequests | ManifestBlobUnknown))
         }
         _ => false,
     }

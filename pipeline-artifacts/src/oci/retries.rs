@@ -6,16 +6,16 @@ use super::{OciError, Remote};
 /// How often a registry is asked again, and after which pauses, before it is given up.
 ///
 /// What may pass is asked again: a connection that cannot be made or breaks, an answer that breaks off, and the statuses 408,
-/// 429 and 500 to 599 but 501, 505 and 507. What a registry says no to, a certificate that is not trusted, and bytes that are
-/// not what they should be are final at once. Every request may be repeated: whatever is sent is named by its digest, and a
-/// tag is looked at again before it is written. A blob that is pulled goes on where it was, and counts anew once a new byte
-/// came; a blob that is pushed begins anew.
+/// 429 and 500 to 599 but 501, 505 and 507, the codes `TOOMANYREQUESTS` and, for blobs that were pushed just before,
+/// `MANIFEST_BLOB_UNKNOWN`. What a registry says no to, a certificate that is not trusted, and bytes that are not what they
+/// should be are final at once. Every request may be repeated: whatever is sent is named by its digest, and a tag is looked
+/// at again before it is written. A blob that is pulled goes on where it was, and counts anew once a new byte came; a blob
+/// that is pushed begins anew. Whoever gives tokens is asked again only when the connection to it breaks.
 ///
 /// The first pause is [`first`](Self::first), each further one twice as long, and none longer than
 /// [`longest`](Self::longest). Where the registry says how long to wait (`Retry-After`, RFC 9110 section 10.2.3: seconds, or
 /// a date, which is held against the `Date` of the same answer), no pause is shorter; one that wants more than the longest
-/// pause is not asked again. In answers to what is written, that header is not seen: `oci-client` hides it. There is no
-/// chance in it: equal failures make equal pauses.
+/// pause is not asked again. There is no chance in it: equal failures make equal pauses.
 ///
 /// ```
 /// use std::time::Duration;
