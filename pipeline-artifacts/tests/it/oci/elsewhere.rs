@@ -71,7 +71,7 @@ async fn nothing_is_shown_to_who_is_elsewhere() {
             .pull(&store, &shop(), &v("1.4.0"), Some(&artifact.digest), now())
             .await
     };
-    // What the depot gives has another address: its name ends with the signature.
+    // What is there has another name, since the signature stands behind it.
     let error = pull(alice()).await.unwrap_err();
     let said = text(&error, bench.dir.path());
     assert!(
@@ -214,7 +214,8 @@ async fn who_leads_in_circles_is_not_followed_for_ever() {
     let said = text(&error, bench.dir.path());
     assert!(said.contains("it leads elsewhere again and again"), "{said}");
     // And it is not asked again, since that does not pass.
-    assert_eq!(asked.lock().unwrap().len(), 1 + 11, "{:?}", asked.lock().unwrap());
+    let asked = asked.lock().unwrap().len();
+    assert_eq!(asked, 1 + 11);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -101,12 +101,11 @@ pub(super) fn redirecting(bench: &Bench, from: &str) -> Option<(u16, Server)> {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let server = Server(child);
-    // It answers one after another, so nobody may ask only whether it is there.
-    while !fs::read_to_string("/proc/net/tcp")
-        .unwrap()
-        .contains(&format!(":{port:04X} 00000000:0000 0A"))
-    {
+    let mut server = Server(child);
+    // It answers one after another, so nobody may connect only to see whether it is there.
+    let listens = format!(":{port:04X} 00000000:0000 0A");
+    while !fs::read_to_string("/proc/net/tcp").unwrap().contains(&listens) {
+        assert_eq!(server.0.try_wait().unwrap(), None, "it does not listen");
         std::thread::yield_now();
     }
     Some((port, server))
