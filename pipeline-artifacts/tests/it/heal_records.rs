@@ -310,3 +310,27 @@ fn a_damaged_record_keeps_no_other_version_from_being_published() {
     // The damaged one stays taken.
     assert!(store.publish(&shop(), &v("1.0.0"), &two).is_err());
 }
+
+#[test]
+fn a_copy_may_be_older_than_what_is_known() {
+    let bench = Bench::new();
+    bench.publish(&bench.tree("one").file("a", "1"), "1.0.0");
+    let catalog = bench.store.catalog();
+    catalog.yank(&shop(), &v("1.0.0"), &because("slow")).unwrap();
+    let backup = copy(&bench, "backup");
+    catalog.unyank(&shop(), &v("1.0.0"), &because("fast")).unwrap();
+    let is_yanked = || {
+        catalog
+            .versions(&shop())
+            .unwrap()
+            .get(&v("1.0.0"))
+            .unwrap()
+            .yanked
+    };
+    assert!(!is_yanked());
+    damage(&bench.path("store/catalog/shop/1.0.0~1.json"), b"rust");
+    // The index knows what two marks came to; the copy has one of them.
+    let healed = heal_marks(&bench.store, &backup);
+    assert_eq!(healed, (vec![(1, MarkKind::Yanked)], vec![]));
+    assert!(!is_yanked() && bench.store.verify().unwrap().is_good());
+}

@@ -1,5 +1,6 @@
 //! Registries that send those who ask elsewhere, and what is shown there.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use pipeline_artifacts::LocalStore;
@@ -99,9 +100,15 @@ async fn an_upload_to_elsewhere_shows_nothing_there() {
     let artifact = published(&bench, "1.4.0", "first");
     let asked = Asked::default();
     let log = Arc::clone(&asked);
+    let is_full = Arc::new(AtomicBool::new(true));
+    let full = Arc::clone(&is_full);
     let depot = serve(move |request| {
         note(&log, request);
-        answer("507 Insufficient Storage", "text/plain", "full \u{1b}[31m")
+        match full.load(Ordering::SeqCst) {
+            true => answer("507 Insufficient Storage", "text/plain", "full \u{1b}[31m"),
+            // It breaks off.
+            false => Vec::new(),
+        }
     });
     let port = serve(
         move |request| match (request.method.as_str(), request.target.as_str()) {
@@ -113,13 +120,19 @@ async fn an_upload_to_elsewhere_shows_nothing_there() {
             _ => answer("404 Not Found", "text/plain", ""),
         },
     );
-    let error = remote(port, alice())
-        .push(&bench.store, &artifact)
-        .await
-        .unwrap_err();
-    let said = text(&error, bench.dir.path());
+    let push = async || {
+        let error = remote(port, alice()).push(&bench.store, &artifact).await;
+        text(&error.unwrap_err(), bench.dir.path())
+    };
+    let said = push().await;
     assert!(said.contains("507") && said.contains("full"), "{said}");
     assert!(!said.contains("secret") && !said.contains('\u{1b}'), "{said:?}");
+    is_full.store(false, Ordering::SeqCst);
+    let said = push().await;
+    assert!(
+        said.starts_with("cannot push blob sha256:") && !said.contains("secret"),
+        "{said}"
+    );
     let asked = asked.lock().unwrap();
     assert!(
         asked.iter().all(|(what, proof)| proof.is_none()
