@@ -267,3 +267,32 @@ async fn a_busy_registry_with_a_body_of_its_own_is_asked_again() {
     });
     with_again(port, 2).push(&bench.store, &artifact).await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_says_yes_to_everything_is_not_believed() {
+    let bench = Bench::new();
+    let Some(registry) = Registry::start(&bench, "").await else {
+        return;
+    };
+    let artifact = published(&bench, "1.4.0", "first");
+    // As what stands between a registry and the world may: the page of a hotel.
+    for what in ["POST blobs/uploads/", "PUT blobs/uploads/", "PUT manifests/1.4.0"] {
+        let asked = Asked::default();
+        let port = before(registry.port, &asked, move |request, _| {
+            let is_it = about(request).starts_with(what);
+            is_it.then(|| answer("200 OK", "text/html", "<html>"))
+        });
+        let error = with_again(port, 3)
+            .push(&bench.store, &artifact)
+            .await
+            .unwrap_err();
+        let said = text(&error, bench.dir.path());
+        assert!(
+            said.contains("expected the status 20") && said.contains("found 200 OK"),
+            "{what}: {said}"
+        );
+        let asked = asked.lock().unwrap();
+        let mut times = asked.iter().filter(|(about, _)| about.starts_with(what));
+        assert!(times.all(|(_, times)| *times == 1), "{what}: {asked:?}");
+    }
+}
