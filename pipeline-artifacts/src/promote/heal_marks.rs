@@ -63,19 +63,18 @@ impl LocalStore {
             );
             let other = other.map_err(said)?;
             match (own, other) {
-                (Ok(Some(own)), Some(other)) if own == other => {
-                    is_followed = at > number;
-                    standing.apply(other);
+                // A copy may be older than what happened last, and another store may go its own way from there.
+                (Ok(None), _) | (_, None) => break,
+                (Ok(Some(own)), Some(other)) if own != other => {
+                    return Err(format!("the other store has not the same mark {at}"));
                 }
-                (Ok(Some(_)), Some(_)) => return Err(format!("the other store has not the same mark {at}")),
-                (Err(_), Some(other)) => {
+                (own, Some(other)) => {
                     if at == number {
                         found = Some(other.clone());
                     }
+                    is_followed |= at > number && own.is_ok();
                     standing.apply(other);
                 }
-                // A copy may be older than what happened last, and another store may go its own way from there.
-                (Ok(None), _) | (_, None) => break,
             }
         }
         let found = found.ok_or_else(lacks)?;

@@ -333,4 +333,15 @@ fn a_copy_may_be_older_than_what_is_known() {
     let healed = heal_marks(&bench.store, &backup);
     assert_eq!(healed, (vec![(1, MarkKind::Yanked)], vec![]));
     assert!(!is_yanked() && bench.store.verify().unwrap().is_good());
+
+    // What somebody else healed meanwhile is not written again.
+    let mark = bench.path("store/catalog/shop/1.0.0~1.json");
+    let whole = fs::read(&mark).unwrap();
+    damage(&mark, b"other rust");
+    let report = bench.store.verify().unwrap();
+    damage(&mark, &whole);
+    let aside = || crate::files(&bench.path("store/quarantine")).len();
+    let before = aside();
+    let healed = bench.store.heal_records(&report, &backup).unwrap();
+    assert_eq!((healed.marks.len(), healed.left.len(), aside()), (1, 0, before));
 }
