@@ -55,6 +55,8 @@ impl LocalStore {
         }
         let known = self.known_entry(name, version);
         let (mut standing, mut found, mut is_followed) = (Standing::default(), None, false);
+        // Whether it is removed there, by a mark that nobody can read here.
+        let mut is_claimed = false;
         loop {
             let at = standing.marks + 1;
             let (own, other) = (
@@ -73,6 +75,11 @@ impl LocalStore {
                         found = Some(other.clone());
                     }
                     is_followed |= at > number && own.is_ok();
+                    match other.kind {
+                        MarkKind::Removed => is_claimed = own.is_err(),
+                        MarkKind::Restored => is_claimed = false,
+                        MarkKind::Yanked | MarkKind::Unyanked => {}
+                    }
                     standing.apply(other);
                 }
             }
@@ -83,7 +90,7 @@ impl LocalStore {
             Some(known) if (known.yanked, known.removed) != comes_to => {
                 Err("what the other store says is not how the version stood here".to_owned())
             }
-            None if found.kind == MarkKind::Removed && !is_followed => Err(
+            None if is_claimed && !is_followed => Err(
                 "the other store says that it was removed, and nothing here does; remove it again, or take the file away"
                     .to_owned(),
             ),

@@ -31,8 +31,8 @@ impl LocalStore {
     /// - the version stands for the same artifact there;
     /// - every mark of it that can be read both here and there is the same;
     /// - when the index in `cache/` still knows how the version stands, the marks there come to the same;
-    /// - when nothing here speaks for it, neither the index nor a mark after it, it does not say that the version was
-    ///   [removed](crate::MarkKind::Removed): bytes are not given up on the word of another store.
+    /// - when nothing here speaks for it, neither the index nor a mark after it, the marks there do not come to a version
+    ///   that was [removed](crate::MarkKind::Removed): bytes are not given up on the word of another store.
     ///
     /// Damaged files stay in the quarantine, named for the digest of their bytes.
     ///

@@ -293,6 +293,24 @@ fn a_removal_that_a_later_mark_speaks_for_is_taken() {
     let healed = heal_marks(&afresh(&bench), &backup);
     assert_eq!(healed, (vec![(1, MarkKind::Removed)], vec![]));
     assert_eq!(afresh(&bench).find(&shop(), &v("1.0.0")).unwrap(), Some(one));
+
+    // What comes from the copy itself speaks for nothing, however often it is tried.
+    let bench = Bench::new();
+    bench.publish(&bench.tree("one").file("a", "1"), "1.0.0");
+    remove(&bench.store);
+    let catalog = bench.store.catalog();
+    catalog.yank(&shop(), &v("1.0.0"), &because("slow")).unwrap();
+    let backup = copy(&bench, "backup");
+    for number in [1, 2] {
+        damage(
+            &bench.path(&format!("store/catalog/shop/1.0.0~{number}.json")),
+            b"rust",
+        );
+    }
+    for _ in 0..2 {
+        let (healed, left) = heal_marks(&afresh(&bench), &backup);
+        assert_eq!((healed, left.len()), (vec![], 2));
+    }
 }
 
 #[test]
