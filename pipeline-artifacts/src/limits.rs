@@ -48,6 +48,12 @@ pub const MAX_ANNOTATIONS: usize = 16 * 1024;
 /// The most attachments of one artifact that are pulled from a registry, where anybody may have attached some.
 pub const MAX_PULLED_ATTACHMENTS: usize = 1000;
 
+/// The most attachments of one artifact that are read of a registry's list, however many pages it has.
+pub const MAX_LISTED: usize = 10_000;
+
+/// The most pages that are read of a registry's list of attachments.
+pub const MAX_LIST_PAGES: usize = 1000;
+
 /// The most bytes that the attachments of one artifact may have together when they are pulled from a registry.
 pub const MAX_PULLED_BYTES: u64 = 1024 * 1024 * 1024;
 

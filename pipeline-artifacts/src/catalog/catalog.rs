@@ -77,13 +77,33 @@ impl Catalog {
     /// something else than a file.
     pub(crate) fn replace(&self, publication: &Publication) -> Result<bool, StoreError> {
         let ArtifactRef { name, version, .. } = &publication.artifact;
-        let path = self.dir_of(name).join(FileName::record(version));
+        self.replace_file(name, &FileName::record(version), &publication.record()?)
+    }
+
+    /// The same of a mark.
+    pub(crate) fn replace_mark(&self, mark: &Mark) -> Result<bool, StoreError> {
+        let file = FileName::mark(&mark.version, mark.number);
+        self.replace_file(&mark.name, &file, &mark.record()?)
+    }
+
+    fn replace_file(&self, name: &ArtifactName, file: &str, bytes: &[u8]) -> Result<bool, StoreError> {
+        let path = self.dir_of(name).join(file);
         if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
             return Ok(false);
         }
         self.store.keep_record_aside(&path)?;
-        self.store.write_over(&publication.record()?, &path)?;
+        self.store.write_over(bytes, &path)?;
         Ok(true)
+    }
+
+    /// One mark of a version, by its number.
+    pub(crate) fn one_mark(
+        &self,
+        name: &ArtifactName,
+        version: &Version,
+        number: u32,
+    ) -> Result<Option<Mark>, StoreError> {
+        listing::mark(&self.dir_of(name), name, version, number)
     }
 
     /// The record of a version, also of one that was yanked or removed. Build metadata is not compared.

@@ -28,7 +28,7 @@ pub struct CatalogEntry {
     /// Whether retention removed it: its bytes may be gone.
     pub removed: bool,
     /// How many marks were read.
-    pub(super) marks: u32,
+    pub(crate) marks: u32,
 }
 
 impl CatalogEntry {

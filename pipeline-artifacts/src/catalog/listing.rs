@@ -114,13 +114,25 @@ pub(super) fn record(
     })
 }
 
+/// One mark of a version.
+pub(super) fn mark(
+    dir: &Path,
+    name: &ArtifactName,
+    version: &Version,
+    number: u32,
+) -> Result<Option<Mark>, StoreError> {
+    let path = dir.join(FileName::mark(version, number));
+    read(&path, |bytes| {
+        Mark::read(bytes, name, version, number)
+            .map_err(|reason| format!("{reason}; a copy of this store can give it back (`heal_records`)"))
+    })
+}
+
 /// What the marks of a version come to.
 pub(super) fn standing(dir: &Path, name: &ArtifactName, version: &Version) -> Result<Standing, StoreError> {
     let mut standing = Standing::default();
     loop {
-        let number = standing.marks + 1;
-        let path = dir.join(FileName::mark(version, number));
-        match read(&path, |bytes| Mark::read(bytes, name, version, number))? {
+        match mark(dir, name, version, standing.marks + 1)? {
             Some(mark) => standing.apply(mark),
             None => return Ok(standing),
         }

@@ -73,7 +73,7 @@ pub struct Standing {
 
 impl Standing {
     /// The one place where the standing changes.
-    pub(super) fn apply(&mut self, mark: Mark) {
+    pub(crate) fn apply(&mut self, mark: Mark) {
         self.marks = mark.number;
         match mark.kind {
             MarkKind::Yanked => self.yanked = Some(mark),

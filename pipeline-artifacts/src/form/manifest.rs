@@ -148,6 +148,13 @@ impl Manifest {
         self.layers.split_first().filter(|(_, tar)| !tar.is_empty())
     }
 
+    /// The table of contents, when it is an artifact of ours.
+    pub(crate) fn contents(&self) -> Option<&Descriptor> {
+        let (toc, _) = self.parts()?;
+        (self.artifact_type.as_deref() == Some(media::ARTIFACT) && toc.media_type == media::TOC)
+            .then_some(toc)
+    }
+
     /// Every blob that is needed besides the manifest itself. What it is attached to is not among them.
     pub(crate) fn blobs(&self) -> impl Iterator<Item = &Descriptor> {
         std::iter::once(&self.config).chain(&self.layers)

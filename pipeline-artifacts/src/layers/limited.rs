@@ -160,6 +160,10 @@ impl<S: BlobStore> BlobStore for Limited<S> {
         self.within(blob, self.store.put(blob, bytes)).await
     }
 
+    async fn accepts(&self, manifest: &[u8]) -> Result<(), StoreError> {
+        self.store.accepts(manifest).await
+    }
+
     async fn flush(&self, blobs: &[BlobId]) -> Result<(), StoreError> {
         self.store.flush(blobs).await
     }

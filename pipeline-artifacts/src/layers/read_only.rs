@@ -40,6 +40,10 @@ impl<S: BlobStore> BlobStore for ReadOnly<S> {
         Err(refused(format!("blob {}", blob.digest)))
     }
 
+    async fn accepts(&self, manifest: &[u8]) -> Result<(), StoreError> {
+        self.0.accepts(manifest).await
+    }
+
     async fn flush(&self, blobs: &[BlobId]) -> Result<(), StoreError> {
         self.0.flush(blobs).await
     }

@@ -103,6 +103,10 @@ impl<F: BlobStore, S: BlobStore> BlobStore for Tiered<F, S> {
         self.slow.put(blob, bytes).await
     }
 
+    async fn accepts(&self, manifest: &[u8]) -> Result<(), StoreError> {
+        self.slow.accepts(manifest).await
+    }
+
     async fn flush(&self, blobs: &[BlobId]) -> Result<(), StoreError> {
         self.slow.flush(blobs).await
     }

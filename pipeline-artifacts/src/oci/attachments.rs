@@ -1,10 +1,10 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use oci_client::Reference;
 use pipeline_core::{ArtifactRef, Digest};
 use serde_json::{Value, json};
 
 use super::push::read;
+use super::referrers::{Listed, list_tag};
 use super::transfer::blobs;
 use super::{OciError, Remote, SkippedAttachment, Transferred};
 use crate::LocalStore;
@@ -12,6 +12,14 @@ use crate::attach::check_attachment;
 use crate::form::{Manifest, media};
 use crate::limits;
 use crate::store::blocking;
+
+/// What became of what a registry says to be attached.
+pub(super) struct Attachments {
+    pub(super) taken: Vec<Digest>,
+    pub(super) skipped: Vec<SkippedAttachment>,
+    /// Whether there is more than is read.
+    pub(super) is_cut: bool,
+}
 
 /// What travels with an artifact. Registries that do not list what is attached to a manifest have the list under a tag of
 /// its digest (distribution specification 1.1, "Referrers Tag Schema").
@@ -27,7 +35,7 @@ impl Remote {
         if own.is_empty() {
             return Ok(0);
         }
-        let listed = self.listed(&artifact.digest).await?;
+        let listed = self.listed(&artifact.digest).await?.digests;
         let mut unlisted = BTreeMap::new();
         for digest in &own {
             let bytes = read(store, *digest).await?;
@@ -36,13 +44,13 @@ impl Remote {
             self.push_blobs(store, blobs(&manifest), moved).await?;
             if !listed.contains(&digest.to_string()) {
                 let size = bytes.len();
-                self.put_manifest(&digest.to_string(), bytes, media::MANIFEST)
+                self.push_manifest(&digest.to_string(), bytes, media::MANIFEST)
                     .await?;
                 unlisted.insert(*digest, entry(digest, size, &manifest));
             }
         }
         if !unlisted.is_empty() {
-            let listed = self.listed(&artifact.digest).await?;
+            let listed = self.listed(&artifact.digest).await?.digests;
             unlisted.retain(|digest, _| !listed.contains(&digest.to_string()));
         }
         if !unlisted.is_empty() {
@@ -51,23 +59,10 @@ impl Remote {
         Ok(own.len())
     }
 
-    /// What the registry says to be attached to a manifest.
-    async fn listed(&self, subject: &Digest) -> Result<BTreeSet<String>, OciError> {
-        let (registry, repository) = (
-            self.name().registry().to_owned(),
-            self.name().repository().to_owned(),
-        );
-        let of = Reference::with_digest(registry, repository, subject.to_string());
-        let doing = format!("list what is attached to {subject} in {}", self.name());
-        let listed = self.client().pull_referrers(&of, None).await;
-        let listed = listed.map_err(OciError::registry(doing))?;
-        Ok(listed.manifests.into_iter().map(|entry| entry.digest).collect())
-    }
-
     /// Adds to the list under the tag of a digest. Two who add at the same moment lose one of both lists; the next push
     /// mends that.
     async fn list_by_tag(&self, subject: &Digest, new: BTreeMap<Digest, Value>) -> Result<(), OciError> {
-        let tag = subject.to_string().replace(':', "-");
+        let tag = list_tag(subject);
         let refused = |reason: &str| OciError::refused(format!("{}:{tag}", self.name()), reason);
         let mut index = match self.manifest(&tag).await? {
             Some(bytes) => serde_json::from_slice(&bytes).map_err(|error| refused(&error.to_string()))?,
@@ -82,7 +77,7 @@ impl Remote {
                 entries.push(entry);
             }
         }
-        self.put_manifest(&tag, index.to_string().into_bytes(), media::INDEX)
+        self.push_manifest(&tag, index.to_string().into_bytes(), media::INDEX)
             .await
     }
 
@@ -91,10 +86,11 @@ impl Remote {
         store: &LocalStore,
         artifact: &ArtifactRef,
         moved: &mut Transferred,
-    ) -> Result<(Vec<Digest>, Vec<SkippedAttachment>), OciError> {
+    ) -> Result<Attachments, OciError> {
         let (mut taken, mut skipped) = (Vec::new(), Vec::new());
         let mut room = limits::MAX_PULLED_BYTES;
-        for (number, digest) in self.listed(&artifact.digest).await?.into_iter().enumerate() {
+        let Listed { digests, is_cut } = self.listed(&artifact.digest).await?;
+        for (number, digest) in digests.into_iter().enumerate() {
             let pulled = match number < limits::MAX_PULLED_ATTACHMENTS {
                 true => {
                     self.pull_attachment(store, &artifact.digest, &digest, &mut room, moved)
@@ -115,7 +111,11 @@ impl Remote {
                 Err(error) => return Err(error),
             }
         }
-        Ok((taken, skipped))
+        Ok(Attachments {
+            taken,
+            skipped,
+            is_cut,
+        })
     }
 
     async fn pull_attachment(

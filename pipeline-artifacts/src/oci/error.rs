@@ -1,4 +1,4 @@
-use oci_client::errors::{OciDistributionError, OciErrorCode};
+use oci_client::errors::OciDistributionError;
 use pipeline_core::{ArtifactRef, Digest, StoreError};
 
 use crate::LimitExceeded;
@@ -60,37 +60,50 @@ impl OciError {
         let doing = doing.into();
         move |source| Self::Registry {
             doing,
-            source: Box::new(source),
+            source: Box::new(tidy(source)),
         }
     }
 
-    pub(super) fn refused(what: impl Into<String>, reason: impl Into<String>) -> Self {
+    pub(super) fn refused(what: impl Into<String>, reason: impl AsRef<str>) -> Self {
         Self::Refused {
             what: what.into(),
-            reason: reason.into(),
+            reason: plain(reason.as_ref()),
         }
     }
 }
 
-/// Whether a registry says that there is no such thing.
-pub(super) fn is_missing(error: &OciDistributionError) -> bool {
-    use OciErrorCode::{BlobUnknown, ManifestUnknown, NameUnknown, NotFound};
-    match error {
-        OciDistributionError::ImageManifestNotFoundError(_) => true,
-        OciDistributionError::ServerError { code, .. } => *code == 404,
-        OciDistributionError::RegistryError { envelope, .. } => envelope
-            .errors
-            .iter()
-            .any(|error| matches!(error.code, BlobUnknown | ManifestUnknown | NameUnknown | NotFound)),
-        _ => false,
+/// Of what a registry says, so many characters are shown.
+const MOST_SHOWN: usize = 300;
+
+/// So many of its errors are.
+const MOST_ERRORS: usize = 5;
+
+/// What somebody says whom nobody knows, as text that can be shown: one line, not long, and nothing that a terminal obeys.
+pub(super) fn plain(said: &str) -> String {
+    let said = said.trim();
+    let mut text: String = said
+        .chars()
+        .take(MOST_SHOWN)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    if text.len() < said.len() {
+        text.push('…');
     }
+    text
 }
 
-/// Whether a registry says that it has no such repository.
-pub(super) fn is_unknown_name(error: &OciDistributionError) -> bool {
-    let OciDistributionError::RegistryError { envelope, .. } = error else {
-        return false;
-    };
-    let mut errors = envelope.errors.iter();
-    errors.any(|error| matches!(error.code, OciErrorCode::NameUnknown))
+/// The same of what a registry said in an error.
+fn tidy(mut error: OciDistributionError) -> OciDistributionError {
+    use OciDistributionError::{AuthenticationFailure, RegistryError, ServerError};
+    match &mut error {
+        ServerError { message: said, .. } | AuthenticationFailure(said) => *said = plain(said),
+        RegistryError { envelope, .. } => {
+            envelope.errors.truncate(MOST_ERRORS);
+            for error in &mut envelope.errors {
+                error.message = plain(&error.message);
+            }
+        }
+        _ => {}
+    }
+    error
 }

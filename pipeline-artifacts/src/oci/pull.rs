@@ -60,7 +60,7 @@ impl Remote {
             version: version.clone(),
             digest: blocking(move || of.add_blob(&bytes)).await??,
         };
-        let (attachments, skipped) = self.pull_attachments(store, &artifact, &mut moved).await?;
+        let attachments = self.pull_attachments(store, &artifact, &mut moved).await?;
         // Last: nobody sees it without what is attached to it.
         let of = store.clone();
         let published = blocking(move || {
@@ -72,8 +72,9 @@ impl Remote {
             artifact,
             place,
             moved,
-            attachments,
-            skipped,
+            attachments: attachments.taken,
+            skipped: attachments.skipped,
+            more_are_listed: attachments.is_cut,
         })
     }
 
@@ -85,22 +86,17 @@ impl Remote {
         place: &str,
         moved: &mut Transferred,
     ) -> Result<(), OciError> {
-        let Some((toc, tar)) = manifest.parts() else {
+        let Some((toc, _)) = manifest.parts() else {
             return Ok(());
         };
         let too_large = |source| OciError::TooLarge {
             what: place.to_owned(),
             source,
         };
-        let bytes = tar.iter().map(|layer| layer.size).fold(0, u64::saturating_add);
-        store.limits().check(bytes, 0).map_err(too_large)?;
-        if toc.size > limits::MAX_TOC {
-            let most = limits::MAX_TOC;
-            let reason = format!(
-                "its table of contents has {} bytes; at most {most} are allowed",
-                toc.size
-            );
-            return Err(OciError::refused(place, reason));
+        match store.check_sizes(manifest) {
+            Ok(checked) => checked.map_err(too_large)?,
+            Err(StoreError::Refused { reason, .. }) => return Err(OciError::refused(place, reason)),
+            Err(error) => return Err(error.into()),
         }
         let blob = BlobId {
             digest: toc.digest,

@@ -5,7 +5,7 @@ use super::remote::tag;
 use super::transfer::blobs;
 use super::{OciError, PushReport, Remote, Transferred};
 use crate::LocalStore;
-use crate::form::{Manifest, media};
+use crate::form::Manifest;
 use crate::limits;
 use crate::store::blocking;
 
@@ -13,8 +13,9 @@ impl Remote {
     /// Pushes an artifact, and all that is attached to it, under the tag of its version. What is there is not moved again.
     /// The manifest goes last: nobody sees a part.
     ///
-    /// The tag is never moved to another artifact. A registry has no way to ask for that in one step, so two who push
-    /// different artifacts under one version at the same moment must be kept apart elsewhere.
+    /// The tag is never moved to another artifact. It is looked at before anything is moved, and again just before it is
+    /// written. A registry has no way to ask for that in one step, so two who push different artifacts under one version at
+    /// the same moment must be kept apart elsewhere.
     ///
     /// # Errors
     ///
@@ -29,18 +30,22 @@ impl Remote {
         self.log_in(RegistryOperation::Push).await?;
         let tag = tag(&artifact.version);
         let place = format!("{}:{tag}", self.name());
-        let published = self.manifest(&tag).await?.map(Digest::of);
-        if let Some(published) = published.filter(|published| *published != artifact.digest) {
-            return Err(OciError::Taken {
-                place,
+        let not_taken = |published: Digest| match published == artifact.digest {
+            true => Ok(()),
+            false => Err(OciError::Taken {
+                place: place.clone(),
                 published,
                 offered: Box::new(artifact.clone()),
-            });
-        }
+            }),
+        };
+        let published = self.manifest(&tag).await?.map(Digest::of);
+        published.map_or(Ok(()), not_taken)?;
         let mut moved = Transferred::default();
         self.push_blobs(store, blobs(&manifest), &mut moved).await?;
         if published.is_none() {
-            self.put_manifest(&tag, bytes, media::MANIFEST).await?;
+            // Blobs take their time: somebody may have been faster.
+            let published = self.push_version(&tag, bytes).await?;
+            not_taken(published)?;
         }
         let attachments = self.push_attachments(store, artifact, &mut moved).await?;
         Ok(PushReport {

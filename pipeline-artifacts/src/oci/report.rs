@@ -52,13 +52,16 @@ pub struct PullReport {
     pub attachments: Vec<Digest>,
     /// What is attached to it there, and was not taken.
     pub skipped: Vec<SkippedAttachment>,
+    /// Whether still more is attached to it there than is read of a list: see
+    /// [`MAX_LISTED`](crate::limits::MAX_LISTED) and [`MAX_LIST_PAGES`](crate::limits::MAX_LIST_PAGES).
+    pub more_are_listed: bool,
 }
 
 /// Something that a registry says to be attached, and that was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct SkippedAttachment {
-    /// What the registry calls it.
+    /// What the registry calls it; shortened, when that is no digest.
     pub digest: String,
     /// Why it was not taken.
     pub reason: String,

@@ -1,22 +1,18 @@
 use std::fmt;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt, stream};
-use oci_client::client::BlobResponse;
-use oci_client::errors::{OciDistributionError, OciErrorCode};
+use futures_util::{Stream, stream};
 use pipeline_core::StoreError;
+use reqwest::header::{CONTENT_RANGE, TRANSFER_ENCODING};
+use reqwest::{Response, StatusCode, Version};
 
-use super::error::is_missing;
+use super::failure::Failure;
+use super::request::Request;
+use super::retries::Attempts;
 use super::{OciError, Remote};
 use crate::{BlobId, BlobSource, MAX_PIECE};
-
-type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, std::io::Error>> + Send>>;
-
-/// How often a blob is asked for again that broke off without a single new byte.
-const TRIES: u32 = 3;
 
 /// What went wrong on one side, for whoever hears only from the other side that it broke.
 pub(super) type Fault<E> = Arc<Mutex<Option<E>>>;
@@ -31,10 +27,14 @@ pub(super) fn noted<E>(fault: &Fault<E>) -> Option<E> {
 pub(super) struct RemoteSource {
     remote: Remote,
     blob: BlobId,
-    stream: Option<Pieces>,
+    answer: Option<Response>,
+    /// Of what the answer brings, so many bytes came before.
+    skip: u64,
+    /// Whether the answer is all that there is when it comes to its end, as far as it tells.
+    is_all: bool,
     /// How many bytes came.
     at: u64,
-    tries: u32,
+    attempts: Attempts,
     /// What came and is too much for one piece.
     rest: Vec<u8>,
     fault: Fault<OciError>,
@@ -48,51 +48,78 @@ impl fmt::Debug for RemoteSource {
 
 impl RemoteSource {
     pub(super) fn new(remote: Remote, blob: BlobId, fault: Fault<OciError>) -> Self {
+        let attempts = Attempts::new(remote.options().retries);
         Self {
             remote,
             blob,
-            stream: None,
+            answer: None,
+            skip: 0,
+            is_all: true,
             at: 0,
-            tries: 0,
+            attempts,
             rest: Vec::new(),
             fault,
         }
     }
 
-    async fn open(&mut self) -> Result<Pieces, OciDistributionError> {
-        let (image, digest) = (self.remote.place(), self.blob.digest.to_string());
-        let digest = digest.as_str();
-        if self.at == 0 {
-            return Ok(self.remote.client().pull_blob_stream(image, digest).await?.stream);
+    /// The next bytes, or the end of all.
+    async fn read(&mut self) -> Result<Option<Bytes>, Failure> {
+        let mut answer = match self.answer.take() {
+            Some(answer) => answer,
+            None => self.open().await?,
+        };
+        loop {
+            let Some(mut bytes) = answer.chunk().await? else {
+                return Ok(None);
+            };
+            let gone = bytes.len().min(usize::try_from(self.skip).unwrap_or(usize::MAX));
+            self.skip -= gone as u64;
+            let new = bytes.split_off(gone);
+            if !new.is_empty() {
+                self.answer = Some(answer);
+                return Ok(Some(new));
+            }
         }
-        match self
-            .remote
-            .client()
-            .pull_blob_stream_partial(image, digest, self.at, None)
-            .await?
-        {
-            BlobResponse::Partial(rest) => Ok(rest.stream),
-            // It begins again: what came is skipped.
-            BlobResponse::Full(all) => Ok(Box::pin(skip(all.stream, self.at))),
+    }
+
+    /// Asks for what has not come yet.
+    async fn open(&mut self) -> Result<Response, Failure> {
+        let url = self.remote.address(&format!("blobs/{}", self.blob.digest))?;
+        let answer = self.remote.ask(&Request::bytes(url, self.at)).await?;
+        let answer = answer.ok_or_else(|| OciError::NotFound {
+            what: format!("blob {} in {}", self.blob.digest, self.remote.name()),
+        })?;
+        self.skip = match answer.status() {
+            StatusCode::PARTIAL_CONTENT => 0,
+            // It begins again.
+            _ => self.at,
+        };
+        // The end of a connection is no end, and of a part others may follow.
+        let has_end = answer.content_length().is_some()
+            || answer.headers().contains_key(TRANSFER_ENCODING)
+            || answer.version() >= Version::HTTP_2;
+        self.is_all = has_end && answer.status() != StatusCode::PARTIAL_CONTENT;
+        let range = answer.headers().get(CONTENT_RANGE);
+        let begin = range.and_then(|range| begin_of(range.to_str().ok()?));
+        match begin {
+            Some(begin) if begin != self.at && self.skip == 0 => {
+                Err(self.refused("it gives another part of it").into())
+            }
+            _ => Ok(answer),
         }
+    }
+
+    /// What the registry gives is not what whoever names the blob says.
+    fn refused(&self, reason: &str) -> OciError {
+        let what = format!("blob {} of {}", self.blob.digest, self.remote.name());
+        OciError::refused(what, reason)
+    }
+
+    fn is_short(&self) -> OciError {
+        self.refused(&format!("it has fewer than {} bytes", self.blob.size))
     }
 
     /// Notes what is wrong, and says it to whoever stores the blob.
-    fn broken(&self, error: OciDistributionError) -> StoreError {
-        let blob = format!("blob {} in {}", self.blob.digest, self.remote.name());
-        self.note(match is_missing(&error) {
-            true => OciError::NotFound { what: blob },
-            false => OciError::registry(format!("pull {blob}"))(error),
-        })
-    }
-
-    /// Says that the blob has fewer bytes than whoever names it says.
-    fn short(&self) -> StoreError {
-        let what = format!("blob {} of {}", self.blob.digest, self.remote.name());
-        let reason = format!("it has fewer than {} bytes", self.blob.size);
-        self.note(OciError::refused(what, reason))
-    }
-
     fn note(&self, error: OciError) -> StoreError {
         let what = error.to_string();
         *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
@@ -101,16 +128,10 @@ impl RemoteSource {
     }
 }
 
-/// The rest of a stream behind so many bytes.
-fn skip(pieces: Pieces, bytes: u64) -> impl Stream<Item = Result<Bytes, std::io::Error>> + Send {
-    pieces.scan(bytes, |left, piece| {
-        let piece = piece.map(|mut piece| {
-            let gone = piece.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
-            *left -= gone as u64;
-            piece.split_off(gone)
-        });
-        std::future::ready(Some(piece))
-    })
+/// Where a part of something begins, by its header: `bytes 10-19/20` (RFC 9110, section 14.4).
+fn begin_of(range: &str) -> Option<u64> {
+    let (begin, _) = range.strip_prefix("bytes ")?.split_once('-')?;
+    begin.trim().parse().ok()
 }
 
 #[async_trait]
@@ -119,39 +140,26 @@ impl BlobSource for RemoteSource {
         let mut piece = std::mem::take(&mut self.rest);
         // Networks give little at once, and each piece costs the store a thread's attention.
         while piece.len() < MAX_PIECE / 4 && self.at < self.blob.size {
-            let mut stream = match self.stream.take() {
-                Some(stream) => stream,
-                None => match self.open().await {
-                    Ok(stream) => stream,
-                    Err(error) if self.tries < TRIES && is_passing(&error) => {
-                        self.tries += 1;
-                        continue;
-                    }
-                    Err(error) if self.at > 0 && is_past_end(&error) => return Err(self.short()),
-                    Err(error) => return Err(self.broken(error)),
-                },
-            };
-            match stream.next().await {
-                Some(Ok(bytes)) if bytes.len() as u64 <= self.blob.size - self.at => {
+            match self.read().await {
+                Ok(Some(bytes)) if bytes.len() as u64 <= self.blob.size - self.at => {
                     self.at += bytes.len() as u64;
-                    // What is skipped is nothing new.
-                    if !bytes.is_empty() {
-                        self.tries = 0;
-                    }
+                    self.attempts.came_on();
                     piece.extend_from_slice(&bytes);
-                    self.stream = Some(stream);
                 }
-                Some(Ok(_)) => {
-                    let what = format!("blob {} of {}", self.blob.digest, self.remote.name());
+                Ok(Some(_)) => {
                     let reason = format!("it has more than {} bytes", self.blob.size);
-                    return Err(self.note(OciError::refused(what, reason)));
+                    return Err(self.note(self.refused(&reason)));
                 }
-                // It ended too early, or broke.
-                None if self.tries < TRIES => self.tries += 1,
-                Some(Err(_)) if self.tries < TRIES => self.tries += 1,
-                Some(Err(error)) => return Err(self.broken(error.into())),
-                // An answer that broke off is an error: these were whole, and the blob is shorter than was said.
-                None => return Err(self.short()),
+                Ok(None) if !self.is_all && self.attempts.again(&Failure::broke_off()).await => {}
+                Ok(None) => return Err(self.note(self.is_short())),
+                Err(failure) if self.attempts.again(&failure).await => {}
+                Err(failure) if self.at > 0 && failure.is_past_end() => {
+                    return Err(self.note(self.is_short()));
+                }
+                Err(failure) => {
+                    let doing = format!("pull blob {} in {}", self.blob.digest, self.remote.name());
+                    return Err(self.note(failure.while_doing(&doing)));
+                }
             }
         }
         if piece.len() > MAX_PIECE {
@@ -161,39 +169,13 @@ impl BlobSource for RemoteSource {
     }
 }
 
-/// Whether a registry says that a blob ends before what is asked for (RFC 9110, 416).
-fn is_past_end(error: &OciDistributionError) -> bool {
-    match error {
-        OciDistributionError::ServerError { code, .. } => *code == 416,
-        OciDistributionError::RequestError(error) => {
-            error.status().is_some_and(|status| status.as_u16() == 416)
-        }
-        _ => false,
-    }
-}
-
-/// Whether asking again may help: what a registry says no to stays so.
-fn is_passing(error: &OciDistributionError) -> bool {
-    match error {
-        error if is_past_end(error) => false,
-        OciDistributionError::RequestError(_) | OciDistributionError::IoError(_) => true,
-        OciDistributionError::ServerError { code, .. } => *code >= 500 || *code == 429,
-        // What the specification calls 429.
-        OciDistributionError::RegistryError { envelope, .. } => {
-            let mut errors = envelope.errors.iter();
-            errors.any(|error| matches!(error.code, OciErrorCode::Toomanyrequests))
-        }
-        _ => false,
-    }
-}
-
 /// The pieces of a local blob for a request. Each is held back until the next one is read, since nobody asks for more once
 /// all bytes are there that were announced: so the last one goes only when all are verified. An error of the store goes into
 /// `fault`, since what a request says of it is only that it broke.
 pub(super) fn outgoing(
     source: Box<dyn BlobSource>,
     fault: Fault<StoreError>,
-) -> impl Stream<Item = Result<Bytes, OciDistributionError>> + Send + 'static {
+) -> impl Stream<Item = Result<Bytes, std::io::Error>> + Send + 'static {
     stream::unfold(Some((source, None)), move |state| {
         let fault = Arc::clone(&fault);
         async move {
@@ -209,7 +191,7 @@ pub(super) fn outgoing(
                     Err(error) => {
                         *fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                         let broken = std::io::Error::other("the local blob cannot be read");
-                        return Some((Err(broken.into()), None));
+                        return Some((Err(broken), None));
                     }
                 }
             }

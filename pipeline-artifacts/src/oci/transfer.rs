@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use pipeline_core::StoreError;
+use reqwest::Body;
 
 use super::source::{Fault, RemoteSource, noted, outgoing};
 use super::{OciError, Remote, Transferred};
@@ -66,25 +67,22 @@ impl Remote {
 
     /// Moves a blob there; when it is to be asked for, only if it is not. Whether it was moved.
     async fn push_blob(&self, store: &LocalStore, blob: &BlobId, ask: bool) -> Result<bool, OciError> {
-        let digest = blob.digest.to_string();
-        let doing = || format!("push blob {digest} to {}", self.name());
-        if ask {
-            let there = self.client().blob_exists(self.place(), &digest).await;
-            if there.map_err(OciError::registry(doing()))? {
-                return Ok(false);
+        let doing = format!("push blob {} to {}", blob.digest, self.name());
+        if ask && self.persist(&doing, || self.has_blob(blob)).await? {
+            return Ok(false);
+        }
+        self.persist(&doing, || async {
+            let fault = Fault::default();
+            let source = store.get(&blob.digest).await.map_err(OciError::from)?;
+            let bytes = Body::wrap_stream(outgoing(source, Arc::clone(&fault)));
+            let pushed = self.put_blob(blob, bytes).await;
+            // What is wrong here comes before what is said there because of it.
+            match noted(&fault) {
+                Some(error) => Err(OciError::from(error).into()),
+                None => pushed,
             }
-        }
-        let fault = Fault::default();
-        let pieces = outgoing(store.get(&blob.digest).await?, Arc::clone(&fault));
-        let pushed = self
-            .client()
-            .push_blob_stream(self.place(), pieces, &digest, Some(blob.size))
-            .await;
-        // What is wrong here comes before what is said there because of it.
-        if let Some(error) = noted(&fault) {
-            return Err(error.into());
-        }
-        pushed.map_err(OciError::registry(doing()))?;
+        })
+        .await?;
         Ok(true)
     }
 

@@ -4,7 +4,7 @@ use pipeline_core::{ArtifactName, ArtifactRef, ChainDisplay, Digest, StoreError}
 use semver::Version;
 
 use crate::catalog::{Layout, as_far_as_known};
-use crate::{LocalStore, StoreReport};
+use crate::{CatalogEntry, LocalStore, Mark, StoreReport};
 
 /// What healing the catalog did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -12,7 +12,9 @@ use crate::{LocalStore, StoreReport};
 pub struct HealedRecords {
     /// What has a record again.
     pub healed: Vec<ArtifactRef>,
-    /// The files of records that stay as they are, relative to the root of the store, and why.
+    /// The marks that are there again.
+    pub marks: Vec<Mark>,
+    /// The files of records and marks that stay as they are, relative to the root of the store, and why.
     pub left: Vec<(PathBuf, String)>,
 }
 
@@ -23,8 +25,16 @@ impl LocalStore {
     /// the releases, which names the digests, too. The blobs of the artifact must be here, or be
     /// [promoted](crate::Promotion) before.
     ///
-    /// The damaged file stays in the quarantine, named for the digest of its bytes. Marks (`1.4.0~1.json`) are not taken: what
-    /// happened to a version differs from store to store.
+    /// A damaged mark (`1.4.0~1.json`) keeps every list of the name from being read, and a collection with it. What happened to
+    /// a version differs from store to store, so a mark is taken only from what looks like a copy of this store:
+    ///
+    /// - the version stands for the same artifact there;
+    /// - every mark of it that can be read both here and there is the same;
+    /// - when the index in `cache/` still knows how the version stands, the marks there come to the same;
+    /// - when nothing here speaks for it, neither the index nor a mark after it, the marks there do not come to a version
+    ///   that was [removed](crate::MarkKind::Removed): bytes are not given up on the word of another store.
+    ///
+    /// Damaged files stay in the quarantine, named for the digest of their bytes.
     ///
     /// # Errors
     ///
@@ -48,6 +58,11 @@ impl LocalStore {
             if let Some((name, version)) = problem.record() {
                 match self.heal_record(&name, &version, from)? {
                     Ok(artifact) => done.healed.push(artifact),
+                    Err(why) => done.left.push((problem.path.clone(), why)),
+                }
+            } else if let Some((name, version, number)) = problem.mark() {
+                match self.heal_mark(&name, &version, number, from)? {
+                    Ok(mark) => done.marks.push(mark),
                     Err(why) => done.left.push((problem.path.clone(), why)),
                 }
             }
@@ -108,7 +123,10 @@ impl LocalStore {
 
     /// What the index says of a version, if it says anything.
     fn known(&self, name: &ArtifactName, version: &Version) -> Option<Digest> {
-        let versions = self.catalog().versions(name).ok()?;
-        versions.get(version).map(|entry| entry.digest)
+        self.known_entry(name, version).map(|entry| entry.digest)
+    }
+
+    pub(super) fn known_entry(&self, name: &ArtifactName, version: &Version) -> Option<CatalogEntry> {
+        self.catalog().versions(name).ok()?.get(version).cloned()
     }
 }

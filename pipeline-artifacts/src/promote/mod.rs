@@ -1,6 +1,7 @@
 //! Artifacts from one store to another, and whole again.
 
 mod heal;
+mod heal_marks;
 mod heal_records;
 mod promotion;
 

@@ -1,6 +1,8 @@
+use std::collections::BTreeSet;
+
 use pipeline_core::{Digest, StoreError};
 
-use crate::form::Manifest;
+use crate::form::{Descriptor, Manifest};
 use crate::store::blob_bytes;
 use crate::{BlobId, BlobStore, limits};
 
@@ -67,61 +69,98 @@ impl Promotion {
 
     /// Copies. The manifests come last, when all that they name is there and durable.
     ///
+    /// What the target [takes](BlobStore::accepts) is asked before anything is sent, then its table of contents is sent, and
+    /// it is asked again before the rest is: so an artifact that says to have more than the [limits](crate::Limits) of a
+    /// [`LocalStore`](crate::LocalStore) allow leaves nothing but its table of contents, which a collection takes.
+    ///
     /// # Errors
     ///
     /// [`StoreError::NotFound`] and [`StoreError::Damaged`] when a blob of the source is missing or not what it should be:
-    /// the target keeps nothing of it; when one of the stores fails. What arrived stays, and is skipped the next time.
+    /// the target keeps nothing of it; [`StoreError::Refused`] when it has more than the target takes; when one of the stores
+    /// fails. What arrived stays, and is skipped the next time.
     pub async fn run(&self, from: &dyn BlobStore, to: &dyn BlobStore) -> Result<Promoted, StoreError> {
-        let mut promoted = Promoted::default();
-        for manifest in self.attached.iter().chain([&self.manifest]) {
-            promote(manifest, from, to, &mut promoted).await?;
+        let mut way = Way {
+            from,
+            to,
+            promoted: Promoted::default(),
+        };
+        // Before anything that is attached to it is sent.
+        let bytes = way.accepted(&self.manifest).await?;
+        for attached in &self.attached {
+            let bytes = way.accepted(attached).await?;
+            way.promote(attached, bytes).await?;
         }
-        Ok(promoted)
+        way.promote(&self.manifest, bytes).await?;
+        Ok(way.promoted)
     }
 }
 
-async fn promote(
-    digest: &Digest,
-    from: &dyn BlobStore,
-    to: &dyn BlobStore,
-    promoted: &mut Promoted,
-) -> Result<(), StoreError> {
-    let bytes = blob_bytes(from, digest, limits::MAX_MANIFEST).await?;
-    let manifest = Manifest::parse(&bytes).map_err(|reason| StoreError::Damaged {
-        what: format!("manifest {digest}"),
-        reason,
-    })?;
-    let mut blobs: Vec<BlobId> = manifest
-        .blobs()
-        .map(|blob| BlobId {
-            digest: blob.digest,
-            size: blob.size,
+/// From one store to another.
+struct Way<'a> {
+    from: &'a dyn BlobStore,
+    to: &'a dyn BlobStore,
+    promoted: Promoted,
+}
+
+impl Way<'_> {
+    /// The bytes of a manifest whose artifact is taken, as far as it is known there.
+    async fn accepted(&self, digest: &Digest) -> Result<Vec<u8>, StoreError> {
+        let bytes = blob_bytes(self.from, digest, limits::MAX_MANIFEST).await?;
+        self.accepts(digest, &bytes).await?;
+        Ok(bytes)
+    }
+
+    async fn accepts(&self, digest: &Digest, bytes: &[u8]) -> Result<(), StoreError> {
+        let accepted = self.to.accepts(bytes).await;
+        accepted.map_err(|error| match error {
+            StoreError::Refused { reason, .. } => StoreError::Refused {
+                what: format!("artifact {digest}"),
+                reason,
+            },
+            error => error,
         })
-        .collect();
-    blobs.sort();
-    blobs.dedup();
-    send(&blobs, from, to, promoted).await?;
-    send(&[BlobId::of(&bytes)], from, to, promoted).await
+    }
+
+    async fn promote(&mut self, digest: &Digest, bytes: Vec<u8>) -> Result<(), StoreError> {
+        let manifest = Manifest::parse(&bytes).map_err(|reason| StoreError::Damaged {
+            what: format!("manifest {digest}"),
+            reason,
+        })?;
+        let blobs: BTreeSet<_> = manifest.blobs().map(blob).collect();
+        let toc = manifest.contents().map(blob);
+        if let Some(toc) = toc {
+            self.send(&[toc]).await?;
+            self.accepts(digest, &bytes).await?;
+        }
+        let rest = blobs.iter().filter(|blob| Some(**blob) != toc).copied();
+        self.send(&rest.collect::<Vec<_>>()).await?;
+        let blobs: Vec<_> = blobs.into_iter().collect();
+        self.to.flush(&blobs).await?;
+        let own = [BlobId::of(&bytes)];
+        self.send(&own).await?;
+        self.to.flush(&own).await
+    }
+
+    /// Sends what is missing.
+    async fn send(&mut self, blobs: &[BlobId]) -> Result<(), StoreError> {
+        let missing = self.to.missing(blobs).await?;
+        for blob in &missing {
+            let mut source = self.from.get(&blob.digest).await?;
+            self.to.put(blob, &mut *source).await?;
+            self.promoted.moved += 1;
+            self.promoted.moved_bytes += blob.size;
+        }
+        for blob in blobs.iter().filter(|blob| !missing.contains(blob)) {
+            self.promoted.skipped += 1;
+            self.promoted.skipped_bytes += blob.size;
+        }
+        Ok(())
+    }
 }
 
-/// Sends what is missing, and makes all of it durable.
-async fn send(
-    blobs: &[BlobId],
-    from: &dyn BlobStore,
-    to: &dyn BlobStore,
-    promoted: &mut Promoted,
-) -> Result<(), StoreError> {
-    let missing = to.missing(blobs).await?;
-    for blob in &missing {
-        let mut source = from.get(&blob.digest).await?;
-        to.put(blob, &mut *source).await?;
-        promoted.moved += 1;
-        promoted.moved_bytes += blob.size;
+fn blob(descriptor: &Descriptor) -> BlobId {
+    BlobId {
+        digest: descriptor.digest,
+        size: descriptor.size,
     }
-    to.flush(blobs).await?;
-    for blob in blobs.iter().filter(|blob| !missing.contains(blob)) {
-        promoted.skipped += 1;
-        promoted.skipped_bytes += blob.size;
-    }
-    Ok(())
 }

@@ -9,8 +9,6 @@ use super::checkout::Checkout;
 use super::disk::{failed, is_same};
 use super::reader::Reader;
 use super::{BlobId, Entries, LocalStore, Locked, blocking};
-#[cfg(feature = "oci")]
-use crate::LimitExceeded;
 use crate::form::{Descriptor, Manifest, Part, Placed, Toc, TocFault};
 use crate::limits;
 
@@ -81,22 +79,8 @@ impl LocalStore {
         })))
     }
 
-    /// Holds the table of contents of a manifest, which is here, against the limits, as long as the rest is not.
-    #[cfg(feature = "oci")]
-    pub(crate) fn check_contents(
-        &self,
-        manifest: &Manifest,
-    ) -> Result<Result<(), LimitExceeded>, StoreError> {
-        let Some((toc_layer, layers)) = manifest.parts() else {
-            return Ok(Ok(()));
-        };
-        let toc = self.read_toc(&toc_layer.digest)?;
-        fits(&toc, layers).map_err(|reason| self.toc_fault(&toc_layer.digest, TocFault::Wrong(reason)))?;
-        Ok(self.limits().check(toc.cuts().size(), toc.len() as u64))
-    }
-
     /// Reads and checks a table of contents.
-    fn read_toc(&self, digest: &Digest) -> Result<Toc, StoreError> {
+    pub(super) fn read_toc(&self, digest: &Digest) -> Result<Toc, StoreError> {
         let (held, (file, size)) = (self.tocs(), self.open_blob(digest)?);
         let toc = match usize::try_from(size) {
             Ok(length) if size > held.whole && size <= limits::MAX_TOC => {
@@ -112,7 +96,7 @@ impl LocalStore {
         toc.map_err(|fault| self.toc_fault(digest, fault))
     }
 
-    fn toc_fault(&self, digest: &Digest, fault: TocFault) -> StoreError {
+    pub(super) fn toc_fault(&self, digest: &Digest, fault: TocFault) -> StoreError {
         match fault {
             TocFault::Wrong(reason) => {
                 let reason = format!("it is no table of contents of an artifact: {reason}");
@@ -147,7 +131,7 @@ impl LocalStore {
 }
 
 /// Whether the layers that a table of contents describes are those of the manifest, as far as sizes tell.
-fn fits(toc: &Toc, layers: &[Descriptor]) -> Result<(), String> {
+pub(super) fn fits(toc: &Toc, layers: &[Descriptor]) -> Result<(), String> {
     let described = toc.cuts().layers();
     if described.len() != layers.len() {
         return Err(format!(

@@ -114,6 +114,20 @@ pub trait BlobStore: Debug + Send + Sync + 'static {
     /// it should is not read to its end.
     async fn put(&self, blob: &BlobId, bytes: &mut dyn BlobSource) -> Result<(), StoreError>;
 
+    /// Whether an artifact is taken that has this manifest, as far as can be told from what is here. A
+    /// [`Promotion`](crate::Promotion) asks before it sends anything, and again when the table of contents is here.
+    ///
+    /// What is not said otherwise takes every artifact; a [`LocalStore`](crate::LocalStore) takes what its
+    /// [limits](crate::Limits) allow. A store in front of another asks that one.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Refused`] when it has more than is taken.
+    async fn accepts(&self, manifest: &[u8]) -> Result<(), StoreError> {
+        let _ = manifest;
+        Ok(())
+    }
+
     /// Makes blobs durable: one barrier for many.
     ///
     /// # Errors

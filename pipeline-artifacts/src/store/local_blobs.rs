@@ -8,6 +8,7 @@ use pipeline_core::{Digest, StoreError};
 use super::disk::failed;
 use super::{BlobId, BlobSource, BlobStore, BlobWriter, LocalStore, MAX_PIECE, Recheck, blocking};
 use crate::crew::in_parallel;
+use crate::form::Manifest;
 
 #[async_trait]
 impl BlobStore for LocalStore {
@@ -58,6 +59,15 @@ impl BlobStore for LocalStore {
         let store = self.clone();
         blocking(move || store.place(unplaced)).await??;
         Ok(())
+    }
+
+    async fn accepts(&self, manifest: &[u8]) -> Result<(), StoreError> {
+        // What is attached to others is no artifact, and small.
+        let Ok(manifest) = Manifest::parse_artifact(manifest) else {
+            return Ok(());
+        };
+        let store = self.clone();
+        blocking(move || store.check_manifest(&manifest)).await?
     }
 
     async fn flush(&self, _: &[BlobId]) -> Result<(), StoreError> {

@@ -27,6 +27,7 @@ mod reader;
 mod referrers;
 mod report;
 mod scratch;
+mod size_check;
 mod stage;
 mod temp;
 mod trash;

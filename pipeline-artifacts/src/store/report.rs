@@ -100,6 +100,23 @@ impl Problem {
     /// The name and version whose record it is about, when it is about one: which
     /// [another store](crate::LocalStore::heal_records) may have.
     pub fn record(&self) -> Option<(ArtifactName, Version)> {
+        match self.in_catalog()? {
+            (name, FileName::Record(version)) => Some((name, version)),
+            (_, FileName::Mark(..)) => None,
+        }
+    }
+
+    /// The name, the version and the number of the [mark](crate::Mark) that it is about, when it is about one: which
+    /// [a copy of this store](crate::LocalStore::heal_records) may have.
+    pub fn mark(&self) -> Option<(ArtifactName, Version, u32)> {
+        match self.in_catalog()? {
+            (name, FileName::Mark(version, number)) => Some((name, version, number)),
+            (_, FileName::Record(_)) => None,
+        }
+    }
+
+    /// The file of the catalog that it is about.
+    fn in_catalog(&self) -> Option<(ArtifactName, FileName)> {
         if self.kind == ProblemKind::Unexpected {
             return None;
         }
@@ -109,10 +126,7 @@ impl Problem {
             .ok()?
             .to_str()?
             .split_once('/')?;
-        match FileName::parse(file)? {
-            FileName::Record(version) => Some((ArtifactName::new(name).ok()?, version)),
-            FileName::Mark(..) => None,
-        }
+        Some((ArtifactName::new(name).ok()?, FileName::parse(file)?))
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::fs;
 
-use pipeline_artifacts::{LocalStore, Packer, Promotion};
+use pipeline_artifacts::{Collection, LocalStore, MarkKind, Packer, Promotion, RetentionPolicy};
 use pipeline_core::Digest;
 
 use crate::catalog::because;
 use crate::promote::wait;
-use crate::{Bench, damage, shop, v};
+use crate::{Bench, damage, retention, shop, v};
 
 #[test]
 fn a_record_comes_back_from_another_store() {
@@ -96,16 +96,221 @@ fn a_record_comes_back_from_another_store() {
     let says = format!("it is whole, and says {} instead of {three}", two.digest);
     assert_eq!(healed.left[0].1, says);
     assert_eq!(fs::read(record("2.0.0")).unwrap(), whole);
+}
 
-    // A mark is for this store alone.
-    bench
-        .store
-        .catalog()
-        .yank(&shop(), &v("1.0.0"), &because("no"))
+/// What of the marks is healed, and what is left and why.
+fn heal_marks(store: &LocalStore, from: &LocalStore) -> (Vec<(u32, MarkKind)>, Vec<String>) {
+    let healed = store.heal_records(&store.verify().unwrap(), from).unwrap();
+    assert_eq!(healed.healed, []);
+    let marks = healed.marks.iter().map(|mark| (mark.number, mark.kind));
+    let left = healed.left.into_iter().map(|(path, why)| {
+        assert!(path.starts_with("catalog/shop/"), "{path:?}");
+        why
+    });
+    (marks.collect(), left.collect())
+}
+
+/// The store at another time: a copy of what is there now.
+fn copy(bench: &Bench, to: &str) -> LocalStore {
+    let status = std::process::Command::new("cp")
+        .arg("-a")
+        .args([bench.path("store"), bench.path(to)])
+        .status()
         .unwrap();
-    damage(&record("1.0.0~1"), b"rust");
-    assert_eq!(heal(&again), (vec![], vec![]));
-    assert!(!again.verify().unwrap().is_good());
+    assert!(status.success());
+    fs::remove_dir_all(bench.path(to).join("cache")).unwrap();
+    LocalStore::open(bench.path(to)).unwrap()
+}
+
+/// The store of a bench, with nothing in memory, and without the index.
+fn afresh(bench: &Bench) -> LocalStore {
+    let _ = fs::remove_dir_all(bench.path("store/cache"));
+    LocalStore::open(bench.path("store")).unwrap()
+}
+
+/// Lets retention give up every version.
+fn remove(store: &LocalStore) {
+    let policy = RetentionPolicy::parse("keep-last = 0", "retention.toml").unwrap();
+    let plan = store.plan_retention(&policy, &[], retention::now()).unwrap();
+    store
+        .carry_out(&plan, &[], &retention::why(), retention::now())
+        .unwrap();
+}
+
+#[test]
+fn a_mark_comes_back_from_a_copy() {
+    let bench = Bench::new();
+    let one = bench.publish(&bench.tree("one").file("a", "1"), "1.0.0");
+    let two = bench.publish(&bench.tree("two").file("a", "2"), "2.0.0");
+    let catalog = bench.store.catalog();
+    catalog.yank(&shop(), &v("1.0.0"), &because("slow")).unwrap();
+    let backup = copy(&bench, "backup");
+    let mark = bench.path("store/catalog/shop/1.0.0~1.json");
+    damage(&mark, b"rust");
+
+    // It blocks whoever needs the whole list.
+    let store = afresh(&bench);
+    let error = store.catalog().versions(&shop()).unwrap_err();
+    let said = "a copy of this store can give it back";
+    assert!(error.to_string().contains(said), "{error}");
+    assert!(store.find(&shop(), &v("1.0.0")).is_err());
+    let how = Collection::new("2100-01-01T00:00:00Z".parse().unwrap());
+    assert!(store.collect(&how).is_err());
+
+    let yanked = (vec![(1, MarkKind::Yanked)], vec![]);
+    assert_eq!(heal_marks(&store, &backup), yanked);
+    assert!(store.verify().unwrap().is_good());
+    let standing = store.catalog().standing(&shop(), &v("1.0.0")).unwrap();
+    assert_eq!(standing.yanked.unwrap().reason, "slow");
+    assert_eq!(store.find(&shop(), &v("1.0.0")).unwrap(), Some(one.clone()));
+    assert!(
+        store
+            .catalog()
+            .versions(&shop())
+            .unwrap()
+            .get(&v("1.0.0"))
+            .unwrap()
+            .yanked
+    );
+    let aside = bench.path("store/quarantine").join(Digest::of("rust").hex());
+    assert_eq!(fs::read(aside).unwrap(), b"rust", "for a person to look at");
+    assert_eq!(heal_marks(&store, &backup), (vec![], vec![]));
+
+    // More of them, and one that came after the copy was made.
+    for _ in 0..2 {
+        store
+            .catalog()
+            .unyank(&shop(), &v("1.0.0"), &because("fast"))
+            .unwrap();
+        store
+            .catalog()
+            .yank(&shop(), &v("1.0.0"), &because("wrong"))
+            .unwrap();
+    }
+    let later = copy(&bench, "later");
+    for number in [1, 2, 4] {
+        damage(
+            &bench.path(&format!("store/catalog/shop/1.0.0~{number}.json")),
+            b"rust",
+        );
+    }
+    let lacks = "the other store does not have it".to_owned();
+    let first = (vec![(1, MarkKind::Yanked)], vec![lacks.clone(), lacks]);
+    assert_eq!(heal_marks(&afresh(&bench), &backup), first);
+    let rest = (vec![(2, MarkKind::Unyanked), (4, MarkKind::Unyanked)], vec![]);
+    assert_eq!(heal_marks(&afresh(&bench), &later), rest);
+    assert_eq!(
+        afresh(&bench)
+            .catalog()
+            .standing(&shop(), &v("1.0.0"))
+            .unwrap()
+            .marks,
+        5
+    );
+
+    // A directory in its place is not taken away.
+    fs::remove_file(&mark).unwrap();
+    fs::create_dir(&mark).unwrap();
+    let left = vec!["it is no file: move it away first".to_owned()];
+    assert_eq!(heal_marks(&afresh(&bench), &later), (vec![], left));
+    assert_ne!(one, two);
+}
+
+#[test]
+fn a_mark_of_another_store_is_not_taken() {
+    let bench = Bench::new();
+    let one = bench.publish(&bench.tree("one").file("a", "1"), "1.0.0");
+    let plain = copy(&bench, "plain");
+    let lost = copy(&bench, "lost");
+    let yank =
+        |store: &LocalStore, why: &str| store.catalog().yank(&shop(), &v("1.0.0"), &because(why)).unwrap();
+    yank(&bench.store, "slow");
+    yank(&bench.store, "slow");
+    let mark = bench.path("store/catalog/shop/1.0.0~1.json");
+    let whole = fs::read(&mark).unwrap();
+    damage(&mark, b"rust");
+    let says = |left: &str| (vec![], vec![left.to_owned()]);
+
+    // It never had it, or the version stands for something else there, or is not there.
+    let lacks = "the other store does not have it";
+    assert_eq!(heal_marks(&afresh(&bench), &plain), says(lacks));
+    let empty = LocalStore::open(bench.path("empty")).unwrap();
+    assert_eq!(heal_marks(&afresh(&bench), &empty), says(lacks));
+    let tree = bench.tree("two").file("a", "2");
+    let other = Packer::new(&tree.0).pack(&empty).unwrap().digest;
+    empty.publish(&shop(), &v("1.0.0"), &other).unwrap();
+    yank(&empty, "slow");
+    let differs = format!("the other store says {other}; here it is {}", one.digest);
+    assert_eq!(heal_marks(&afresh(&bench), &empty), says(&differs));
+
+    // It was removed there: the bytes here are not given up for that.
+    remove(&lost);
+    assert!(lost.find(&shop(), &v("1.0.0")).unwrap().is_none());
+    let (healed, left) = heal_marks(&afresh(&bench), &lost);
+    assert!(
+        healed.is_empty() && left[0].contains("says that it was removed, and nothing here does"),
+        "{left:?}"
+    );
+
+    // The index knows how it stood: yanked. What comes to something else is not taken, whatever it is.
+    damage(&mark, &whole);
+    let known = afresh(&bench);
+    assert!(
+        known
+            .catalog()
+            .versions(&shop())
+            .unwrap()
+            .get(&v("1.0.0"))
+            .unwrap()
+            .yanked
+    );
+    damage(&mark, b"rust");
+    assert_eq!(
+        heal_marks(&known, &lost),
+        says("what the other store says is not how the version stood here")
+    );
+    // And what comes to the same is, though nobody can tell the reasons apart.
+    yank(&plain, "other");
+    assert_eq!(heal_marks(&known, &plain), (vec![(1, MarkKind::Yanked)], vec![]));
+
+    // Whoever healed it meanwhile is left alone.
+    damage(&mark, b"rust");
+    let report = known.verify().unwrap();
+    damage(&mark, &whole);
+    let healed = known.heal_records(&report, &plain).unwrap();
+    assert_eq!(healed.left[0].1, "the other store has not the same mark 1");
+    assert_eq!(fs::read(&mark).unwrap(), whole);
+}
+
+#[test]
+fn a_removal_that_a_later_mark_speaks_for_is_taken() {
+    let bench = Bench::new();
+    let one = bench.publish(&bench.tree("one").file("a", "1"), "1.0.0");
+    remove(&bench.store);
+    bench.store.publish(&shop(), &v("1.0.0"), &one.digest).unwrap();
+    let backup = copy(&bench, "backup");
+    damage(&bench.path("store/catalog/shop/1.0.0~1.json"), b"rust");
+    let healed = heal_marks(&afresh(&bench), &backup);
+    assert_eq!(healed, (vec![(1, MarkKind::Removed)], vec![]));
+    assert_eq!(afresh(&bench).find(&shop(), &v("1.0.0")).unwrap(), Some(one));
+
+    // What comes from the copy itself speaks for nothing, however often it is tried.
+    let bench = Bench::new();
+    bench.publish(&bench.tree("one").file("a", "1"), "1.0.0");
+    remove(&bench.store);
+    let catalog = bench.store.catalog();
+    catalog.yank(&shop(), &v("1.0.0"), &because("slow")).unwrap();
+    let backup = copy(&bench, "backup");
+    for number in [1, 2] {
+        damage(
+            &bench.path(&format!("store/catalog/shop/1.0.0~{number}.json")),
+            b"rust",
+        );
+    }
+    for _ in 0..2 {
+        let (healed, left) = heal_marks(&afresh(&bench), &backup);
+        assert_eq!((healed, left.len()), (vec![], 2));
+    }
 }
 
 #[test]
@@ -122,4 +327,39 @@ fn a_damaged_record_keeps_no_other_version_from_being_published() {
     assert_eq!(store.find(&shop(), &v("2.0.0")).unwrap(), Some(published));
     // The damaged one stays taken.
     assert!(store.publish(&shop(), &v("1.0.0"), &two).is_err());
+}
+
+#[test]
+fn a_copy_may_be_older_than_what_is_known() {
+    let bench = Bench::new();
+    bench.publish(&bench.tree("one").file("a", "1"), "1.0.0");
+    let catalog = bench.store.catalog();
+    catalog.yank(&shop(), &v("1.0.0"), &because("slow")).unwrap();
+    let backup = copy(&bench, "backup");
+    catalog.unyank(&shop(), &v("1.0.0"), &because("fast")).unwrap();
+    let is_yanked = || {
+        catalog
+            .versions(&shop())
+            .unwrap()
+            .get(&v("1.0.0"))
+            .unwrap()
+            .yanked
+    };
+    assert!(!is_yanked());
+    damage(&bench.path("store/catalog/shop/1.0.0~1.json"), b"rust");
+    // The index knows what two marks came to; the copy has one of them.
+    let healed = heal_marks(&bench.store, &backup);
+    assert_eq!(healed, (vec![(1, MarkKind::Yanked)], vec![]));
+    assert!(!is_yanked() && bench.store.verify().unwrap().is_good());
+
+    // What somebody else healed meanwhile is not written again.
+    let mark = bench.path("store/catalog/shop/1.0.0~1.json");
+    let whole = fs::read(&mark).unwrap();
+    damage(&mark, b"other rust");
+    let report = bench.store.verify().unwrap();
+    damage(&mark, &whole);
+    let aside = || crate::files(&bench.path("store/quarantine")).len();
+    let before = aside();
+    let healed = bench.store.heal_records(&report, &backup).unwrap();
+    assert_eq!((healed.marks.len(), healed.left.len(), aside()), (1, 0, before));
 }

@@ -39,6 +39,7 @@ mod pack;
 mod package;
 mod process;
 mod promote;
+mod promote_limits;
 mod properties;
 mod race;
 mod retention;

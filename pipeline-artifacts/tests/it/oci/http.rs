@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread;
 
 /// A request, with a body whose length was said.
+#[derive(Clone)]
 pub(super) struct Request {
     pub(super) method: String,
     /// Path and query.
@@ -77,8 +78,22 @@ pub(super) fn answer(status: &str, kind: &str, body: &str) -> Vec<u8> {
         .into_bytes()
 }
 
+/// An answer with one more line in its head.
+pub(super) fn with(answer: Vec<u8>, line: &str) -> Vec<u8> {
+    let end = answer.windows(2).position(|two| two == b"\r\n").unwrap();
+    let (status, rest) = answer.split_at(end);
+    [status, b"\r\n", line.as_bytes(), rest].concat()
+}
+
 /// Answers whatever comes, until the process ends; tells where.
 pub(super) fn serve(answer: impl Fn(&Request) -> Vec<u8> + Send + Sync + 'static) -> u16 {
+    serve_stream(move |request, stream| {
+        let _ = stream.write_all(&answer(request));
+    })
+}
+
+/// The same, for what answers in its own time.
+pub(super) fn serve_stream(answer: impl Fn(&Request, &mut TcpStream) + Send + Sync + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let answer = Arc::new(answer);
@@ -87,7 +102,7 @@ pub(super) fn serve(answer: impl Fn(&Request) -> Vec<u8> + Send + Sync + 'static
             let answer = Arc::clone(&answer);
             thread::spawn(move || {
                 if let Some(request) = Request::read(&stream) {
-                    let _ = stream.write_all(&answer(&request));
+                    answer(&request, &mut stream);
                 }
             });
         }

@@ -1,8 +1,14 @@
 //! Pushing to a registry, and pulling from it: Debian's `docker-registry`, on this computer.
 
+mod again;
+mod at_once;
+mod elsewhere;
+mod endless;
 mod helper;
 mod http;
 mod list;
+mod pages;
+mod ranges;
 mod referrers;
 pub(crate) mod strange;
 mod tls;
@@ -92,6 +98,7 @@ fn remote(port: u16, credentials: Credentials) -> Remote {
     let mut options = RemoteOptions::default();
     options.plain_http = true;
     options.credentials = credentials;
+    options.retries.first = Duration::ZERO;
     Remote::new(name, options).unwrap()
 }
 
@@ -243,6 +250,7 @@ async fn a_tag_is_never_moved_and_what_is_not_there_is_said() {
     let elsewhere: RemoteName = format!("127.0.0.1:{}/elsewhere", registry.port).parse().unwrap();
     let mut options = RemoteOptions::default();
     options.plain_http = true;
+    options.retries.first = Duration::ZERO;
     let elsewhere = Remote::new(elsewhere, options).unwrap();
     let error = elsewhere.push(&bench.store, &first).await.unwrap_err();
     let text = crate::text(&error, bench.dir.path());

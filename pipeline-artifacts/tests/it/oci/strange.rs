@@ -18,8 +18,8 @@ use super::{now, published, remote};
 use crate::origin::release;
 use crate::{Bench, attach, shop, text, v};
 
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(super) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub(super) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 /// A registry of the blobs of a store, which answers some requests in its own way.
 pub(crate) struct Strange {
@@ -31,7 +31,7 @@ pub(crate) struct Strange {
 }
 
 impl Strange {
-    fn new(bench: &Bench) -> Self {
+    pub(super) fn new(bench: &Bench) -> Self {
         Self::of(bench.store.root())
     }
 
@@ -49,7 +49,7 @@ impl Strange {
         serve(move |request| self.answer(request))
     }
 
-    fn answer(&self, request: &Request) -> Vec<u8> {
+    pub(super) fn answer(&self, request: &Request) -> Vec<u8> {
         let target = request.target.as_str();
         if target == "/v2/" {
             return answer("200 OK", "application/json", "{}");
@@ -86,11 +86,12 @@ pub(crate) fn one_by_one(port: u16) -> Remote {
     let mut options = RemoteOptions::default();
     options.plain_http = true;
     options.parallel = 1;
+    options.retries.first = std::time::Duration::ZERO;
     let name = format!("127.0.0.1:{port}/infra/shop").parse().unwrap();
     Remote::new(name, options).unwrap()
 }
 
-fn body(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn body(bytes: &[u8]) -> Vec<u8> {
     let mut all = answer("200 OK", MANIFEST, "");
     let head = String::from_utf8(all).unwrap();
     all = head
@@ -479,7 +480,7 @@ async fn attachments_together_have_no_more_bytes_than_are_allowed() {
 }
 
 /// What a registry lists as attached to an artifact.
-fn listing(artifact: &ArtifactRef, attached: &[Digest]) -> BTreeMap<String, Vec<u8>> {
+pub(super) fn listing(artifact: &ArtifactRef, attached: &[Digest]) -> BTreeMap<String, Vec<u8>> {
     let listed: Vec<_> = attached
         .iter()
         .map(|digest| json!({ "mediaType": MANIFEST, "digest": digest, "size": 1 }))

@@ -1,8 +1,10 @@
 //! Encrypted connections, and who is trusted.
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use pipeline_artifacts::LocalStore;
 use pipeline_artifacts::oci::{OciError, Remote, RemoteName, RemoteOptions};
@@ -60,7 +62,68 @@ fn remote(host: &str, port: u16, roots: &[PathBuf]) -> Result<Remote, OciError> 
         .map(|path| fs::read_to_string(path).unwrap())
         .collect();
     options.roots = roots.concat();
+    // Who is not trusted is not asked again: nobody waits so long.
+    options.retries.first = Duration::from_secs(3600);
+    options.retries.longest = options.retries.first;
     Remote::new(name, options)
+}
+
+/// An encrypted server that leads from one address to a place that is not encrypted, and has nothing else.
+pub(super) fn redirecting(bench: &Bench, from: &str) -> Option<(u16, Server)> {
+    if !(authority(bench, "ours") && certificate(bench, "ours")) {
+        return None;
+    }
+    let plain = super::http::serve(|_| super::http::answer("200 OK", "application/json", "{}"));
+    let file = bench.path(&format!("site{from}"));
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let elsewhere = format!("HTTP/1.0 302 Found\r\nLocation: http://127.0.0.1:{plain}/\r\n\r\n");
+    fs::write(file, elsewhere).unwrap();
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let child = Command::new("openssl")
+        .args([
+            "s_server",
+            "-HTTP",
+            "-quiet",
+            "-cert",
+            "../server.pem",
+            "-key",
+            "../server.key",
+            "-accept",
+        ])
+        .arg(format!("127.0.0.1:{port}"))
+        .current_dir(bench.path("site"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut server = Server(child);
+    // It answers one after another, so nobody may connect only to see whether it is there.
+    let listens = format!(":{port:04X} 00000000:0000 0A");
+    while !fs::read_to_string("/proc/net/tcp").unwrap().contains(&listens) {
+        assert_eq!(server.0.try_wait().unwrap(), None, "it does not listen");
+        std::thread::yield_now();
+    }
+    Some((port, server))
+}
+
+/// A server that ends with the test.
+pub(super) struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A remote that trusts our authority.
+pub(super) fn trusting(bench: &Bench, port: u16) -> Remote {
+    remote("127.0.0.1", port, &[bench.path("ours.pem")]).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -86,7 +149,9 @@ async fn a_registry_is_believed_whose_authority_is_trusted() {
         ("localhost", std::slice::from_ref(&ours)),
     ] {
         let remote = remote(host, registry.port, roots).unwrap();
-        let error = remote.push(&bench.store, &artifact).await.unwrap_err();
+        let push = remote.push(&bench.store, &artifact);
+        let pushed = tokio::time::timeout(Duration::from_secs(60), push).await;
+        let error = pushed.expect("it is said at once").unwrap_err();
         let text = text(&error, bench.dir.path());
         assert!(text.contains("certificate"), "{host}, {roots:?}: {text}");
     }

@@ -20,6 +20,8 @@ struct Door {
     asked: AtomicUsize,
     /// Whether it takes no manifests.
     is_shut: AtomicBool,
+    /// Whether it does not know what a list of tags is.
+    is_simple: AtomicBool,
 }
 
 impl Door {
@@ -33,6 +35,9 @@ impl Door {
             }
             if request.method == "PUT" && is_manifest && own.is_shut.load(Ordering::SeqCst) {
                 return answer("503 Service Unavailable", "text/plain", "");
+            }
+            if request.target.contains("/tags/list") && own.is_simple.load(Ordering::SeqCst) {
+                return answer("404 Not Found", "text/plain", "404 page not found");
             }
             request.forward(port)
         });
@@ -96,6 +101,24 @@ async fn only_where_nothing_is_blobs_are_sent_unasked() {
     let before = layers.iter().filter(|layer| layer.digest < none).count();
     assert!(before >= SAMPLE, "choose another salt: {before}");
     let pushed = remote.push(&bench.store, &third).await.unwrap();
+    assert_eq!((pushed.moved.blobs, pushed.moved.present), (blobs - 1, 1));
+    assert_eq!(door.asked(), blobs);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_lists_no_tags_may_have_some() {
+    let bench = Bench::new();
+    let Some(registry) = Registry::start(&bench, "").await else {
+        return;
+    };
+    let (door, port) = Door::before(&registry);
+    let remote = remote(port, Credentials::Anonymous);
+    let (first, _) = published(&bench, "1.0.0", "one", 0);
+    remote.push(&bench.store, &first).await.unwrap();
+    let (other, blobs) = published(&bench, "2.0.0", "three", 0x55);
+    door.is_simple.store(true, Ordering::SeqCst);
+    door.asked();
+    let pushed = remote.push(&bench.store, &other).await.unwrap();
     assert_eq!((pushed.moved.blobs, pushed.moved.present), (blobs - 1, 1));
     assert_eq!(door.asked(), blobs);
 }

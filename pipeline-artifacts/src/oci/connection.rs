@@ -1,0 +1,159 @@
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use base64ct::{Base64, Encoding};
+use oci_client::client::{Certificate, CertificateEncoding, ClientConfig, ClientProtocol};
+use oci_client::errors::OciDistributionError;
+use oci_client::secrets::RegistryAuth;
+use oci_client::{Client, Reference, RegistryOperation};
+use reqwest::Url;
+use reqwest::header::HeaderValue;
+use reqwest::redirect::{Attempt, Policy};
+
+use super::certificates::certificates;
+use super::failure::Failure;
+use super::{OciError, RemoteName, RemoteOptions};
+
+/// How long it may take to be connected.
+const CONNECTING: Duration = Duration::from_secs(30);
+
+/// How long nothing at all may come.
+const SILENCE: Duration = Duration::from_secs(120);
+
+/// How long it may take to prove who asks.
+const PROVING: Duration = Duration::from_secs(60);
+
+/// So many times in a row one is sent elsewhere.
+const MOST_REDIRECTIONS: usize = 10;
+
+const USER_AGENT: &str = concat!("pipeline-artifacts/", env!("CARGO_PKG_VERSION"));
+
+/// The way to a registry. What must be proved to it, and by what, `oci-client` finds out; the requests are made here, where
+/// all headers are seen and no more is read than is wanted.
+pub(super) struct Connection {
+    client: Client,
+    pub(super) http: reqwest::Client,
+    /// The registry.
+    pub(super) root: Url,
+    place: Reference,
+    auth: RegistryAuth,
+    /// What was asked for before, to read or to write.
+    proofs: Mutex<BTreeMap<RegistryOperation, HeaderValue>>,
+}
+
+impl Connection {
+    pub(super) fn new(name: &RemoteName, options: &RemoteOptions) -> Result<Self, OciError> {
+        // One that is installed already is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let roots = certificates(&options.roots)?;
+        let cannot =
+            |error: reqwest::Error| -> OciError { OciError::registry("make a client")(error.into()) };
+        let trusted = roots
+            .iter()
+            .map(|pem| reqwest::Certificate::from_pem(pem.as_bytes()));
+        let http = reqwest::Client::builder()
+            .tls_certs_merge(trusted.collect::<Result<Vec<_>, _>>().map_err(cannot)?)
+            .connect_timeout(CONNECTING)
+            .read_timeout(SILENCE)
+            .user_agent(USER_AGENT)
+            .redirect(Policy::custom(redirected))
+            .build()
+            .map_err(cannot)?;
+        let (protocol, scheme) = match options.plain_http {
+            true => (ClientProtocol::Http, "http"),
+            false => (ClientProtocol::Https, "https"),
+        };
+        let place = Reference::with_tag(
+            name.registry().to_owned(),
+            name.repository().to_owned(),
+            "latest".to_owned(),
+        );
+        let root = format!("{scheme}://{}/", place.resolve_registry());
+        let root = Url::parse(&root)
+            .map_err(|error| OciError::refused(format!("`{name}`"), format!("it has no address: {error}")))?;
+        let config = ClientConfig {
+            protocol,
+            extra_root_certificates: roots.into_iter().map(certificate).collect(),
+            connect_timeout: Some(CONNECTING),
+            read_timeout: Some(SILENCE),
+            user_agent: USER_AGENT,
+            ..ClientConfig::default()
+        };
+        Ok(Self {
+            client: Client::try_from(config).map_err(OciError::registry("make a client"))?,
+            http,
+            root,
+            place,
+            auth: options.credentials.to_auth(),
+            proofs: Mutex::default(),
+        })
+    }
+
+    /// What is shown to who is at an address: nothing to anybody but the registry.
+    pub(super) fn proof(&self, of: RegistryOperation, to: &Url) -> Option<HeaderValue> {
+        let proofs = self.proofs();
+        // Who may write may read.
+        let proof = proofs.get(&of).or_else(|| proofs.get(&RegistryOperation::Push));
+        proof.filter(|_| to.origin() == self.root.origin()).cloned()
+    }
+
+    /// Asks what has to be proved, and proves it. What one may do without is none.
+    pub(super) async fn prove(&self, of: RegistryOperation) -> Result<(), Failure> {
+        let asked = self.client.auth(&self.place, &self.auth, of);
+        let asked = tokio::time::timeout(PROVING, asked).await;
+        let late = |_| {
+            let reason = format!("it takes longer than {} seconds", PROVING.as_secs());
+            OciDistributionError::AuthenticationFailure(reason)
+        };
+        if let Some(token) = asked.map_err(late)?? {
+            self.keep(of, format!("Bearer {token}"))?;
+        }
+        Ok(())
+    }
+
+    /// Proves it anew after a registry wanted to know; whether there is something to show.
+    pub(super) async fn prove_again(&self, of: RegistryOperation) -> Result<bool, Failure> {
+        self.proofs().remove(&of);
+        self.prove(of).await?;
+        if let RegistryAuth::Basic(name, password) = &self.auth
+            && !self.proofs().contains_key(&of)
+        {
+            let both = Base64::encode_string(format!("{name}:{password}").as_bytes());
+            self.keep(of, format!("Basic {both}"))?;
+        }
+        Ok(self.proofs().contains_key(&of))
+    }
+
+    fn keep(&self, of: RegistryOperation, proof: String) -> Result<(), Failure> {
+        let mut proof = HeaderValue::try_from(proof)
+            .map_err(|_| OciError::refused("the token", "it has characters that no token has"))?;
+        proof.set_sensitive(true);
+        self.proofs().insert(of, proof);
+        Ok(())
+    }
+
+    fn proofs(&self) -> MutexGuard<'_, BTreeMap<RegistryOperation, HeaderValue>> {
+        self.proofs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn certificate(pem: String) -> Certificate {
+    Certificate {
+        encoding: CertificateEncoding::Pem,
+        data: pem.into_bytes(),
+    }
+}
+
+/// Registries keep their blobs elsewhere, and send those who ask. No proof goes there, which `reqwest` sees to, and nobody
+/// is sent from an encrypted place to one that is not.
+fn redirected(attempt: Attempt<'_>) -> reqwest::redirect::Action {
+    if attempt.previous().len() > MOST_REDIRECTIONS {
+        return attempt.error("it leads elsewhere again and again");
+    }
+    let was_encrypted = attempt.previous().iter().any(|url| url.scheme() == "https");
+    match was_encrypted && attempt.url().scheme() != "https" {
+        true => attempt.error("it leads to a place that is not encrypted"),
+        false => attempt.follow(),
+    }
+}
