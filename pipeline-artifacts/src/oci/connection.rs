@@ -40,6 +40,8 @@ pub(super) struct Connection {
     auth: RegistryAuth,
     /// What was asked for before, to read or to write.
     proofs: Mutex<BTreeMap<RegistryOperation, HeaderValue>>,
+    /// Held by who asks for another one.
+    proving: tokio::sync::Mutex<()>,
 }
 
 impl Connection {
@@ -87,55 +89,84 @@ impl Connection {
             place,
             auth: options.credentials.to_auth(),
             proofs: Mutex::default(),
+            proving: tokio::sync::Mutex::default(),
         })
     }
 
     /// What is shown to who is at an address: nothing to anybody but the registry.
     pub(super) fn proof(&self, of: RegistryOperation, to: &Url) -> Option<HeaderValue> {
+        self.known(of, to).flatten()
+    }
+
+    /// What the registry is shown, if that is who is at an address.
+    fn known(&self, of: RegistryOperation, to: &Url) -> Option<Option<HeaderValue>> {
         let proofs = self.proofs();
         // Who may write may read.
         let proof = proofs.get(&of).or_else(|| proofs.get(&RegistryOperation::Push));
-        proof.filter(|_| to.origin() == self.root.origin()).cloned()
+        (to.origin() == self.root.origin()).then(|| proof.cloned())
     }
 
     /// Asks what has to be proved, and proves it. What one may do without is none.
     pub(super) async fn prove(&self, of: RegistryOperation) -> Result<(), Failure> {
+        if let Some(token) = self.token(of).await? {
+            self.proofs().insert(of, token);
+        }
+        Ok(())
+    }
+
+    /// Proves it anew after somebody did not take what was shown; whether there is something else to show there. Of several
+    /// who showed the same one asks, and the others wait for what comes of it.
+    pub(super) async fn prove_again(
+        &self,
+        of: RegistryOperation,
+        shown: Option<&HeaderValue>,
+        to: &Url,
+    ) -> Result<bool, Failure> {
+        let _alone = self.proving.lock().await;
+        let Some(known) = self.known(of, to) else {
+            return Ok(false);
+        };
+        if known.as_ref().is_some_and(|known| Some(known) != shown) {
+            return Ok(true);
+        }
+        let proof = match (self.token(of).await?, &self.auth) {
+            (None, RegistryAuth::Basic(name, password)) => {
+                let both = Base64::encode_string(format!("{name}:{password}").as_bytes());
+                Some(header(format!("Basic {both}"))?)
+            }
+            (token, _) => token,
+        };
+        let is_other = proof.as_ref().is_some_and(|proof| Some(proof) != shown);
+        match proof {
+            // Until then others go on with what they have.
+            Some(proof) => self.proofs().insert(of, proof),
+            None => self.proofs().remove(&of),
+        };
+        Ok(is_other)
+    }
+
+    async fn token(&self, of: RegistryOperation) -> Result<Option<HeaderValue>, Failure> {
         let asked = self.client.auth(&self.place, &self.auth, of);
         let asked = tokio::time::timeout(PROVING, asked).await;
         let late = |_| {
             let reason = format!("it takes longer than {} seconds", PROVING.as_secs());
             OciDistributionError::AuthenticationFailure(reason)
         };
-        if let Some(token) = asked.map_err(late)?? {
-            self.keep(of, format!("Bearer {token}"))?;
-        }
-        Ok(())
-    }
-
-    /// Proves it anew after a registry wanted to know; whether there is something to show.
-    pub(super) async fn prove_again(&self, of: RegistryOperation) -> Result<bool, Failure> {
-        self.proofs().remove(&of);
-        self.prove(of).await?;
-        if let RegistryAuth::Basic(name, password) = &self.auth
-            && !self.proofs().contains_key(&of)
-        {
-            let both = Base64::encode_string(format!("{name}:{password}").as_bytes());
-            self.keep(of, format!("Basic {both}"))?;
-        }
-        Ok(self.proofs().contains_key(&of))
-    }
-
-    fn keep(&self, of: RegistryOperation, proof: String) -> Result<(), Failure> {
-        let mut proof = HeaderValue::try_from(proof)
-            .map_err(|_| OciError::refused("the token", "it has characters that no token has"))?;
-        proof.set_sensitive(true);
-        self.proofs().insert(of, proof);
-        Ok(())
+        let token = asked.map_err(late)??;
+        token.map(|token| header(format!("Bearer {token}"))).transpose()
     }
 
     fn proofs(&self) -> MutexGuard<'_, BTreeMap<RegistryOperation, HeaderValue>> {
         self.proofs.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What is shown, which no log tells.
+fn header(proof: String) -> Result<HeaderValue, Failure> {
+    let mut proof = HeaderValue::try_from(proof)
+        .map_err(|_| OciError::refused("the token", "it has characters that no token has"))?;
+    proof.set_sensitive(true);
+    Ok(proof)
 }
 
 fn certificate(pem: String) -> Certificate {

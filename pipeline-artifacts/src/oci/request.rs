@@ -3,7 +3,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use oci_client::RegistryOperation;
 use oci_client::errors::OciDistributionError;
-use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RANGE};
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RANGE,
+};
 use reqwest::{Body, Method, RequestBuilder, Response, StatusCode, Url};
 
 use super::failure::Failure;
@@ -100,30 +102,53 @@ impl Remote {
 
     /// Sends a request once, and proves who asks when the registry wants to know.
     pub(super) async fn send(&self, request: &Request) -> Result<Response, Failure> {
-        let (http, of) = (&self.connection().http, request.operation());
-        let send = || {
-            let mut builder = http
-                .request(request.method.clone(), request.url.clone())
-                .headers(request.headers.clone());
+        self.proved(request.operation(), &request.url, || async {
+            let mut builder = self
+                .connection()
+                .http
+                .request(request.method.clone(), request.url.clone());
+            builder = builder.headers(request.headers.clone());
             if request.method == Method::PUT {
                 builder = builder.body(request.body.clone());
             }
-            if let Some(patience) = request.patience {
-                builder = builder.timeout(patience);
-            }
-            self.proved(builder, of, &request.url).send()
-        };
-        let answer = send().await?;
-        if answer.status() == StatusCode::UNAUTHORIZED && self.connection().prove_again(of).await? {
-            return Ok(send().await?);
-        }
-        Ok(answer)
+            Ok(match request.patience {
+                Some(patience) => builder.timeout(patience),
+                None => builder,
+            })
+        })
+        .await
     }
 
-    fn proved(&self, request: RequestBuilder, of: RegistryOperation, to: &Url) -> RequestBuilder {
-        match self.connection().proof(of, to) {
-            Some(proof) => request.header(reqwest::header::AUTHORIZATION, proof),
-            None => request,
+    /// Sends what `make` makes, with a proof; and makes it anew with another one, when that is not taken.
+    async fn proved<F>(
+        &self,
+        of: RegistryOperation,
+        to: &Url,
+        make: impl Fn() -> F,
+    ) -> Result<Response, Failure>
+    where
+        F: Future<Output = Result<RequestBuilder, Failure>>,
+    {
+        let send = async |proof: Option<&HeaderValue>| {
+            let request = make().await?;
+            let request = match proof {
+                Some(proof) => request.header(AUTHORIZATION, proof),
+                None => request,
+            };
+            Ok::<_, Failure>(request.send().await?)
+        };
+        let shown = self.connection().proof(of, to);
+        let answer = send(shown.as_ref()).await?;
+        if answer.status() != StatusCode::UNAUTHORIZED {
+            return Ok(answer);
+        }
+        match self
+            .connection()
+            .prove_again(of, shown.as_ref(), answer.url())
+            .await?
+        {
+            true => send(self.connection().proof(of, to).as_ref()).await,
+            false => Ok(answer),
         }
     }
 
@@ -144,7 +169,10 @@ impl Remote {
     }
 
     /// Puts a blob there, in one piece (distribution specification 1.1, "POST then PUT").
-    pub(super) async fn put_blob(&self, blob: &BlobId, bytes: Body) -> Result<(), Failure> {
+    pub(super) async fn put_blob<F>(&self, blob: &BlobId, bytes: impl Fn() -> F) -> Result<(), Failure>
+    where
+        F: Future<Output = Result<Body, Failure>>,
+    {
         let begin = Request::post(self.address("blobs/uploads/")?);
         let begun = self.expect(&begin, StatusCode::ACCEPTED).await?;
         let location = begun.headers().get(LOCATION);
@@ -157,16 +185,17 @@ impl Remote {
         drop(begun);
         url.query_pairs_mut()
             .append_pair("digest", &blob.digest.to_string());
-        let http = &self.connection().http;
-        let request = http
-            .put(url.clone())
-            .header(CONTENT_TYPE, "application/octet-stream")
-            .header(CONTENT_LENGTH, blob.size)
-            .body(bytes);
-        let answer = self.proved(request, RegistryOperation::Push, &url).send();
+        let put = || async {
+            let request = self.connection().http.put(url.clone());
+            let request = request
+                .header(CONTENT_TYPE, "application/octet-stream")
+                .header(CONTENT_LENGTH, blob.size);
+            Ok(request.body(bytes().await?))
+        };
+        let answer = self.proved(RegistryOperation::Push, &url, put).await?;
         // Where it was to be put may have a signature in it.
         url.set_query(None);
-        expected(answer.await?, StatusCode::CREATED, &url).await?;
+        expected(answer, StatusCode::CREATED, &url).await?;
         Ok(())
     }
 

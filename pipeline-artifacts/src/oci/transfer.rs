@@ -73,8 +73,10 @@ impl Remote {
         }
         self.persist(&doing, || async {
             let fault = Fault::default();
-            let source = store.get(&blob.digest).await.map_err(OciError::from)?;
-            let bytes = Body::wrap_stream(outgoing(source, Arc::clone(&fault)));
+            let bytes = || async {
+                let source = store.get(&blob.digest).await.map_err(OciError::from)?;
+                Ok(Body::wrap_stream(outgoing(source, Arc::clone(&fault))))
+            };
             let pushed = self.put_blob(blob, bytes).await;
             // What is wrong here comes before what is said there because of it.
             match noted(&fault) {

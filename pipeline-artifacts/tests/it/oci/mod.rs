@@ -8,6 +8,7 @@ mod helper;
 mod http;
 mod list;
 mod pages;
+mod proof;
 mod ranges;
 mod referrers;
 pub(crate) mod strange;
