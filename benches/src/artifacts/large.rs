@@ -1,4 +1,4 @@
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
@@ -19,6 +19,7 @@ const OVER_OSTREE: f64 = 1.0 / 4.0;
 
 const WORK: &str = "large file";
 const HASH: &str = "read and hash alone";
+const COPY: &str = "copy alone";
 
 pub(super) fn measure(settings: &Settings<'_>, sink: &mut dyn Sink) -> Result<(), Failure> {
     let ground = settings.ground()?;
@@ -29,6 +30,7 @@ pub(super) fn measure(settings: &Settings<'_>, sink: &mut dyn Sink) -> Result<()
         HASH,
         Box::new(|| Ok(ground.time(|| hash(&tree.join("image")))?.0)),
     );
+    race.all(COPY, Box::new(|| copy(ground, &tree.join("image"))));
     race.all(ours::NAME, Box::new(|| ours(ground, tree)));
     for program in STORES {
         if program.is_here(sink)? {
@@ -49,6 +51,7 @@ pub(super) fn measure(settings: &Settings<'_>, sink: &mut dyn Sink) -> Result<()
     ground.flush()?;
     finish.told(sink, Counts::Durable)?;
     finish.ratio(sink, Counts::Durable, (ours::NAME, HASH), Some(OVER_HASHING))?;
+    finish.ratio(sink, Counts::Durable, (ours::NAME, COPY), None)?;
     finish.ratio(
         sink,
         Counts::Durable,
@@ -66,6 +69,14 @@ fn ours(ground: &Ground, tree: &Path) -> Result<super::ground::Timed, Failure> {
     let (time, _) = ground.time(|| ours::ingest(&store, tree, 0))?;
     drop(store);
     ground.gone(&ours::place(WORK))?;
+    Ok(time)
+}
+
+/// What the disk and the system take of it.
+fn copy(ground: &Ground, image: &Path) -> Result<super::ground::Timed, Failure> {
+    let copy = ground.empty("copy")?.join("image");
+    let (time, _) = ground.time(|| Ok(fs::copy(image, copy)?))?;
+    ground.gone("copy")?;
     Ok(time)
 }
 

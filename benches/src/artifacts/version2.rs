@@ -7,7 +7,7 @@ use super::ground::{Ground, Timed};
 use super::ours;
 use super::programs::{OSTREE, RESTIC, STORES};
 use super::race::{Counts, Race};
-use super::trees::{self, Edits, Versions};
+use super::trees::{self, Edits, Made, Versions};
 
 use crate::Failure;
 use crate::measure::Settings;
@@ -41,7 +41,6 @@ pub(super) fn measure(settings: &Settings<'_>, sink: &mut dyn Sink) -> Result<()
     let versions = trees::versions(ground, settings.quick, Edits::Together)?;
     let versions = &versions;
     let (one, two) = (&versions.one.path, &versions.two.path);
-    let stored = |place: &str| trees::size(&ground.path(place));
     let new: BTreeMap<&str, RefCell<Vec<f64>>> = STORES
         .iter()
         .map(|program| program.name)
@@ -71,10 +70,9 @@ pub(super) fn measure(settings: &Settings<'_>, sink: &mut dyn Sink) -> Result<()
                 Box::new(move || {
                     program.init(ground, WORK)?;
                     program.ingest(ground, WORK, "one", one)?;
-                    let before = stored(&program.place(WORK))?;
-                    let (time, ()) = ground.time(|| program.ingest(ground, WORK, "two", two))?;
-                    let after = stored(&program.place(WORK))?;
-                    new.borrow_mut().push(after.saturating_sub(before) as f64);
+                    let ingest = || program.ingest(ground, WORK, "two", two);
+                    let (time, bytes) = growth(ground, &program.place(WORK), ingest)?;
+                    new.borrow_mut().push(bytes);
                     ground.gone(&program.place(WORK))?;
                     Ok(time)
                 }),
@@ -134,11 +132,21 @@ pub(super) fn measure(settings: &Settings<'_>, sink: &mut dyn Sink) -> Result<()
 /// Packs the second version behind the first; how long it took, and how many bytes it added.
 fn both(ground: &Ground, versions: &Versions, how: Way) -> Result<(Timed, f64), Failure> {
     let store = ours::fresh(ground, WORK)?;
-    let stored = || trees::size(&ground.path(&ours::place(WORK)));
-    ours::store_as(&store, how(Packer::new(&versions.one.path)), 0)?;
+    let pack = |of: &Made, version| ours::store_as(&store, how(Packer::new(&of.path)), version).map(drop);
+    pack(&versions.one, 0)?;
+    growth(ground, &ours::place(WORK), || pack(&versions.two, 1))
+}
+
+/// How long something took, and how many bytes it added to a store.
+fn growth(
+    ground: &Ground,
+    place: &str,
+    work: impl FnOnce() -> Result<(), Failure>,
+) -> Result<(Timed, f64), Failure> {
+    let stored = || trees::size(&ground.path(place));
     let before = stored()?;
-    let (time, _) = ground.time(|| ours::store_as(&store, how(Packer::new(&versions.two.path)), 1))?;
-    Ok((time, (stored()? - before) as f64))
+    let (time, ()) = ground.time(work)?;
+    Ok((time, stored()?.saturating_sub(before) as f64))
 }
 
 /// The new bytes when the edited files lie in all directories.
