@@ -2,7 +2,7 @@ use pipeline_core::Digest;
 
 use super::Fineness;
 use super::cuts::{Cut, Cuts, Spacing};
-use super::plan::{KIB, MIB};
+use super::sizes::{KIB, MIB};
 
 /// A tar of fewer bytes is one bundle.
 const ONE_BUNDLE: u64 = 4 * MIB;

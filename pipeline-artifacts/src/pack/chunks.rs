@@ -5,9 +5,11 @@ use fastcdc::v2020::FastCDC;
 
 use super::PackError;
 use super::cuts::{Cut, Cuts, Spacing};
-use super::plan::{KIB, LayerPlan, MIB, Plan};
+use super::error::unreadable;
+use super::plan::{LayerPlan, Plan};
 use super::root::Root;
-use super::scan::{Tree, unreadable};
+use super::scan::Tree;
+use super::sizes::{KIB, MIB};
 use super::source::Opener;
 use crate::crew::in_parallel_on;
 use crate::limits;

@@ -1,4 +1,5 @@
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use pipeline_core::StoreError;
 
@@ -43,7 +44,7 @@ pub enum PackError {
         /// What was read.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The artifact cannot be stored.
     #[error("the packed tree cannot be stored")]
@@ -122,4 +123,16 @@ pub enum Refusal {
     /// Nothing would be packed.
     #[error("the whole tree is excluded; exclude less")]
     AllExcluded,
+}
+
+/// Something that is not as it was when it was found.
+pub(super) fn changed(path: &str, how: &'static str) -> PackError {
+    let path = PathBuf::from(path);
+    PackError::Changed { path, how }
+}
+
+/// Something that the system does not let us read.
+pub(super) fn unreadable(path: &Path, source: io::Error) -> PackError {
+    let path = path.to_owned();
+    PackError::Io { path, source }
 }

@@ -6,8 +6,8 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, openat, statat};
 use rustix::io::Errno;
 
 use super::PackError;
+use super::error::unreadable;
 use super::root::Root;
-use super::scan::unreadable;
 use super::stamp::is;
 
 /// What the ignore file is called, at the top of a tree.

@@ -4,24 +4,18 @@ use std::vec::IntoIter;
 
 use pipeline_core::{EntryKind, StoreError};
 
+use super::Fineness;
 use super::bundles::{self, BundleCuts};
 use super::cuts::{Cut, Spacing};
 use super::record::Record;
 use super::scan::Tree;
+use super::sizes::KIB;
 use super::totals::{Sum, Totals, tar_size};
 use crate::form::padding;
 use crate::limits;
 
-/// A file of this size or more is a layer of its own, and the blob of that layer is the file: its digest is the one that
-/// `sha256sum` tells, and a file system that shares blocks can share it.
-pub(super) const LARGE: u64 = 4 * MIB;
-/// How many files are layers of their own at most. Each has a small layer before it, with its header.
-pub(super) const MAX_LARGE: u32 = 128;
 /// A bundle of as many bytes does not take the header of a large file, too.
 const HEADER_ALONE: u64 = 128 * KIB;
-
-pub(super) const KIB: u64 = 1024;
-pub(super) const MIB: u64 = 1024 * KIB;
 
 /// Which bytes go into which layer. It follows from the paths and sizes alone, not from the bytes: so layers can be made
 /// at the same time, and a change in one file changes one of them.
@@ -66,18 +60,6 @@ pub(super) enum Group {
     Directories,
     SmallFiles,
     Links,
-}
-
-/// How finely small files are cut into bundles.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Fineness {
-    /// One for about 2.2 MB of all files, but not many more than 130: a new version shares with the one before it nearly
-    /// all that lies in other directories than what was edited.
-    #[default]
-    Coarse,
-    /// About 300: a new version shares a little more. Pushing it to a registry takes longer.
-    Fine,
 }
 
 impl Plan {
@@ -229,6 +211,7 @@ mod tests {
     use crate::LocalStore;
     use crate::form::{Cuts, END, TarLength, header_len};
     use crate::pack::room::Room;
+    use crate::pack::sizes::{LARGE, MAX_LARGE, MIB};
 
     fn entries() -> impl Strategy<Value = Vec<ArtifactEntry>> {
         let size = prop_oneof![

@@ -7,7 +7,7 @@ use rustix::fs::{ResolveFlags, openat2};
 use rustix::io::Errno;
 
 use super::PackError;
-use super::scan::{changed, unreadable};
+use super::error::{changed, unreadable};
 
 /// The directory that is packed, opened once. Everything in it is found from here without following a link: whoever puts a link
 /// in the place of a directory while it is packed leads nobody out of it.

@@ -1,5 +1,4 @@
 use std::ffi::OsStr;
-use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +8,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, FileType, Stat, readlinkat, statat};
 
 use super::checks::{Folded, refuse_links_out, refused};
+use super::error::{changed, unreadable};
 use super::fingerprint::Fingerprint;
 use super::ignore_file::IGNORE_FILE;
 use super::listing::{Listing, ListingWriter};
@@ -263,16 +263,6 @@ fn target(
     }
     check_target(&target).map_err(|found| fault(found.to_string()))?;
     Ok(target)
-}
-
-pub(super) fn changed(path: &str, how: &'static str) -> PackError {
-    let path = PathBuf::from(path);
-    PackError::Changed { path, how }
-}
-
-pub(super) fn unreadable(path: &Path, source: io::Error) -> PackError {
-    let path = path.to_owned();
-    PackError::Io { path, source }
 }
 
 #[cfg(test)]

@@ -7,9 +7,9 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, openat, statat};
 use rustix::io::Errno;
 
 use super::PackError;
+use super::error::{changed, unreadable};
 use super::record::Record;
 use super::root::Root;
-use super::scan::{changed, unreadable};
 use super::stamp::is;
 use crate::form::parent;
 

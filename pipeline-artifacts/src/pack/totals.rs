@@ -1,6 +1,6 @@
 use pipeline_core::{ArtifactEntry, EntryKind};
 
-use super::plan::{LARGE, MAX_LARGE};
+use super::sizes::{LARGE, MAX_LARGE};
 use crate::form::{header_len, padding};
 use crate::limits;
 
