@@ -109,8 +109,13 @@ pub async fn verify(store: &Path, checkpoint: Option<&Path>) -> Result<Answer, P
         Exit::Failed
     };
     let mut text = format!(
-        "journal: {} events in {} streams and {} commits\nartifacts: {} blobs, {} published versions\n",
-        report.events, report.streams, report.commits, blobs, versions
+        "journal: {} events in {} streams and {} commits\nartifacts: {} blobs, {} published {}\n",
+        report.events,
+        report.streams,
+        report.commits,
+        blobs,
+        versions,
+        if versions == 1 { "version" } else { "versions" }
     );
     for finding in &findings {
         text.push_str(&format!("WRONG: {finding}\n"));

@@ -388,7 +388,7 @@ fn one_artifact_is_verified_to_the_last_byte() {
     // Manifest, configuration, contents, a layer; the provenance and its manifest.
     assert!(
         said.stdout.contains(": every byte is right\n6 blobs with ")
-            && said.stdout.contains("1 records: no problem"),
+            && said.stdout.contains("1 record: no problem"),
         "{said}"
     );
     let blobs = space.store().join("artifacts/blobs/sha256");

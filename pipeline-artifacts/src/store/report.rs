@@ -47,27 +47,26 @@ impl StoreReport {
 impl fmt::Display for StoreReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let outdated = self.outdated().count();
-        let mut found = match self.problems.len() - outdated {
+        let blobs = counted(self.blobs, "blob");
+        let records = counted(self.records, "record");
+        let found = match self.problems.len() - outdated {
             0 => "no problem".to_owned(),
-            1 => "1 problem".to_owned(),
-            n => format!("{n} problems"),
+            found => counted(found as u64, "problem"),
         };
-        match outdated {
-            0 => {}
-            1 => found += ", 1 outdated view",
-            n => found += &format!(", {n} outdated views"),
+        write!(f, "{blobs} with {} bytes, {records}: {found}", self.bytes)?;
+        if outdated > 0 {
+            write!(f, ", {}", counted(outdated as u64, "outdated view"))?;
         }
-        let Self {
-            blobs,
-            bytes,
-            records,
-            ..
-        } = self;
-        write!(f, "{blobs} blobs with {bytes} bytes, {records} records: {found}")?;
         self.problems
             .iter()
             .try_for_each(|problem| write!(f, "\n{problem}"))
     }
+}
+
+/// So many of something.
+fn counted(count: u64, what: &str) -> String {
+    let end = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{end}")
 }
 
 /// Something that is wrong in a store.
