@@ -5,6 +5,8 @@ use pipeline_core::{ArtifactName, ArtifactRef, StoreError};
 use semver::Version;
 
 use super::file_name::FileName;
+use super::listing::MarkGap;
+use super::publication::plain;
 use super::{Because, Layout, Mark, MarkKind, Publication, Standing, Versions, listing};
 use crate::LocalStore;
 use crate::store::disk::{make_dir, sync_dir};
@@ -106,6 +108,22 @@ impl Catalog {
         listing::mark(&self.dir_of(name), name, version, number)
     }
 
+    /// What is known of the versions of a name already; not whether it is still so.
+    pub(crate) fn known(&self, name: &ArtifactName) -> Option<Arc<Versions>> {
+        self.store.view().known(name)
+    }
+
+    /// The marks that are missing of the versions of a name, or of one of them.
+    pub(crate) fn gaps(
+        &self,
+        name: &ArtifactName,
+        only: Option<&Version>,
+    ) -> Result<Vec<MarkGap>, StoreError> {
+        let known = self.known(name);
+        let only = only.map(plain);
+        listing::gaps(&self.dir_of(name), only.as_ref(), known.as_deref())
+    }
+
     /// The record of a version, also of one that was yanked or removed. Build metadata is not compared.
     ///
     /// # Errors
@@ -119,7 +137,7 @@ impl Catalog {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Damaged`] when a mark is not what was written.
+    /// [`StoreError::Damaged`] when a mark is not what was written, or is gone and a later one is there.
     pub fn standing(&self, name: &ArtifactName, version: &Version) -> Result<Standing, StoreError> {
         listing::standing(&self.dir_of(name), name, version)
     }
@@ -155,7 +173,8 @@ impl Catalog {
     ///
     /// # Errors
     ///
-    /// When the catalog cannot be read, or a record in it is damaged: a list with a gap would be wrong.
+    /// When the catalog cannot be read, or a record in it is damaged: a list with a gap would be wrong. So it is when a mark
+    /// is gone that a later one, or the index in `cache/`, shows to have been there.
     pub fn versions(&self, name: &ArtifactName) -> Result<Arc<Versions>, StoreError> {
         self.store.view().versions(name)
     }

@@ -1,6 +1,6 @@
 //! Reads the directory of a name: the truth.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use pipeline_core::{ArtifactName, StoreError};
 use semver::Version;
 
 use super::file_name::FileName;
+use super::publication::plain;
 use super::stamp::{Stamp, Tick};
 use super::{CatalogEntry, Mark, Publication, Standing, Versions};
 use crate::store::disk::failed;
@@ -20,6 +21,18 @@ pub(super) struct Listed<T> {
     /// Its stamp, if that holds.
     pub(super) stamp: Option<Stamp>,
 }
+
+/// A mark that is not there and must have been.
+#[derive(Debug)]
+pub(crate) struct MarkGap {
+    pub(crate) version: Version,
+    pub(crate) number: u32,
+    /// Whether a later one is there; otherwise the index knows of it.
+    pub(crate) is_followed: bool,
+}
+
+/// So many missing marks of a version are named at once: somebody may have written one with a high number.
+const MOST_GAPS: usize = 100;
 
 /// How often a directory that changes meanwhile is listed before its stamp is given up.
 const TRIES: usize = 4;
@@ -87,13 +100,22 @@ pub(super) fn versions(
                 continue; // The record of a mark is always there before it; `verify` tells of one that is gone.
             }
             let same = known.and_then(|known| known.get(&version));
+            // Marks are never taken away; one that is written anew meanwhile may not be listed.
+            let next = || dir.join(FileName::mark(&version, marks + 1));
+            if same.is_some_and(|known| known.marks > marks) && next().symlink_metadata().is_err() {
+                return Err(gone(dir, &version, marks + 1));
+            }
             if let Some(entry) = same.filter(|entry| entry.marks == marks) {
                 entries.push(entry.clone());
                 continue;
             }
             count += 1;
             if let Some(publication) = record(dir, name, &version)? {
-                entries.push(CatalogEntry::new(publication, &standing(dir, name, &version)?));
+                let standing = standing(dir, name, &version)?;
+                if standing.marks < marks {
+                    return Err(gone(dir, &version, standing.marks + 1));
+                }
+                entries.push(CatalogEntry::new(publication, &standing));
             }
         }
         Ok(Versions::new(name.clone(), entries))
@@ -128,15 +150,78 @@ pub(super) fn mark(
     })
 }
 
-/// What the marks of a version come to.
+/// What the marks of a version come to. Without one in between, they come to something else.
 pub(super) fn standing(dir: &Path, name: &ArtifactName, version: &Version) -> Result<Standing, StoreError> {
     let mut standing = Standing::default();
     loop {
-        match mark(dir, name, version, standing.marks + 1)? {
+        let next = standing.marks + 1;
+        if let Some(mark) = mark(dir, name, version, next)? {
+            standing.apply(mark);
+            continue;
+        }
+        let after = dir.join(FileName::mark(version, next + 1));
+        if after.symlink_metadata().is_err() {
+            return Ok(standing);
+        }
+        // Both may have been written meanwhile.
+        match mark(dir, name, version, next)? {
             Some(mark) => standing.apply(mark),
-            None => return Ok(standing),
+            None => return Err(gone(dir, version, next)),
         }
     }
+}
+
+/// A mark that was there, as others show.
+fn gone(dir: &Path, version: &Version, number: u32) -> StoreError {
+    StoreError::Damaged {
+        what: format!("record {}", dir.join(FileName::mark(version, number)).display()),
+        reason:
+            "it is gone, and what is known shows that it was there; a copy of this store can give it back \
+            (`heal_records`)"
+                .to_owned(),
+    }
+}
+
+/// The numbers of the marks that are missing of each version in a directory, the first few of each, and the highest that
+/// was known.
+pub(super) fn gaps(
+    dir: &Path,
+    only: Option<&Version>,
+    known: Option<&Versions>,
+) -> Result<Vec<MarkGap>, StoreError> {
+    let mut marks: BTreeMap<Version, BTreeSet<u32>> = BTreeMap::new();
+    for file in file_names(dir)? {
+        if let Some(FileName::Mark(version, number)) = FileName::parse(&file) {
+            marks.entry(version).or_default().insert(number);
+        }
+    }
+    for entry in known.into_iter().flat_map(Versions::entries) {
+        if entry.marks > 0 {
+            marks.entry(plain(&entry.version)).or_default();
+        }
+    }
+    let mut gaps = Vec::new();
+    for (version, found) in marks {
+        if only.is_some_and(|only| *only != version) {
+            continue;
+        }
+        let known = known
+            .and_then(|known| known.get(&version))
+            .map_or(0, |entry| entry.marks);
+        let newest = found.last().copied().unwrap_or(0);
+        // What was written while the directory was listed is there now.
+        let is_gone = |number: &u32| {
+            let path = dir.join(FileName::mark(&version, *number));
+            !found.contains(number) && path.symlink_metadata().is_err()
+        };
+        let missing = (1..=known.max(newest)).filter(is_gone).take(MOST_GAPS);
+        gaps.extend(missing.map(|number| MarkGap {
+            version: version.clone(),
+            number,
+            is_followed: number < newest,
+        }));
+    }
+    Ok(gaps)
 }
 
 /// Reads a file of the catalog; `None` when there is none.

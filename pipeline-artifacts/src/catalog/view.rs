@@ -110,6 +110,11 @@ impl View {
         Ok(versions)
     }
 
+    /// What is known of a name already, by the index or a question before; not whether it is still so.
+    pub(super) fn known(&self, name: &ArtifactName) -> Option<Arc<Versions>> {
+        self.state().known(name)
+    }
+
     /// All names that have a directory, sorted.
     pub(super) fn names(&self) -> Result<Vec<ArtifactName>, StoreError> {
         let found = Stamp::of(&self.dir).map_err(failed("cannot read", &self.dir))?;

@@ -165,7 +165,8 @@ impl EnvironmentFree {
     ///
     /// # Errors
     ///
-    /// When the minimum length is 0, the values are too many to look for, or the artifact cannot be read.
+    /// When the minimum length is 0, the values are too many to look for, or the artifact cannot be read, or has more than
+    /// the [limits](crate::Limits) of its store allow.
     pub fn check(&self, artifact: &StoredArtifact) -> Result<Findings, StoreError> {
         let useless = |reason| StoreError::Refused {
             what: "the check for values of environments".to_owned(),
@@ -210,6 +211,7 @@ impl EnvironmentFree {
                 });
             }
         };
+        artifact.check_limits()?;
         let mut reader = artifact.reader();
         for index in 0..artifact.entries().len() {
             let placed = reader.entry(index)?;

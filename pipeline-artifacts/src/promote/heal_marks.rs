@@ -54,8 +54,10 @@ impl LocalStore {
             return Err(format!("the other store says {other}; here it is {own}"));
         }
         let known = self.known_entry(name, version);
+        let gaps = ours.gaps(name, Some(version)).map_err(said)?;
+        let is_gone = |at: u32| at == number || gaps.iter().any(|gap| gap.number == at);
         let (mut standing, mut found, mut is_followed) = (Standing::default(), None, false);
-        // Whether it is removed there, by a mark that nobody can read here.
+        // Whether it is removed there, by a mark that is not here, or that nobody can read.
         let mut is_claimed = false;
         loop {
             let at = standing.marks + 1;
@@ -66,7 +68,8 @@ impl LocalStore {
             let other = other.map_err(said)?;
             match (own, other) {
                 // A copy may be older than what happened last, and another store may go its own way from there.
-                (Ok(None), _) | (_, None) => break,
+                (Ok(None), _) if !is_gone(at) => break,
+                (_, None) => break,
                 (Ok(Some(own)), Some(other)) if own != other => {
                     return Err(format!("the other store has not the same mark {at}"));
                 }
@@ -74,9 +77,10 @@ impl LocalStore {
                     if at == number {
                         found = Some(other.clone());
                     }
-                    is_followed |= at > number && own.is_ok();
+                    let is_here = matches!(own, Ok(Some(_)));
+                    is_followed |= at > number && is_here;
                     match other.kind {
-                        MarkKind::Removed => is_claimed = own.is_err(),
+                        MarkKind::Removed => is_claimed = !is_here,
                         MarkKind::Restored => is_claimed = false,
                         MarkKind::Yanked | MarkKind::Unyanked => {}
                     }

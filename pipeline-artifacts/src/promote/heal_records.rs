@@ -25,8 +25,8 @@ impl LocalStore {
     /// the releases, which names the digests, too. The blobs of the artifact must be here, or be
     /// [promoted](crate::Promotion) before.
     ///
-    /// A damaged mark (`1.4.0~1.json`) keeps every list of the name from being read, and a collection with it. What happened to
-    /// a version differs from store to store, so a mark is taken only from what looks like a copy of this store:
+    /// A damaged mark (`1.4.0~1.json`), or one that is gone, keeps every list of the name from being read, and a collection with
+    /// it. What happened to a version differs from store to store, so a mark is taken only from what looks like a copy of this store:
     ///
     /// - the version stands for the same artifact there;
     /// - every mark of it that can be read both here and there is the same;
@@ -127,6 +127,6 @@ impl LocalStore {
     }
 
     pub(super) fn known_entry(&self, name: &ArtifactName, version: &Version) -> Option<CatalogEntry> {
-        self.catalog().versions(name).ok()?.get(version).cloned()
+        self.catalog().known(name)?.get(version).cloned()
     }
 }

@@ -10,7 +10,7 @@ use super::disk::{failed, is_same};
 use super::reader::Reader;
 use super::{BlobId, Entries, LocalStore, Locked, blocking};
 use crate::form::{Descriptor, Manifest, Part, Placed, Toc, TocFault};
-use crate::limits;
+use crate::limits::{self, LimitExceeded};
 
 /// An artifact of a [`LocalStore`], opened. Cloning is cheap.
 ///
@@ -253,7 +253,8 @@ impl StoredArtifact {
         let EntryKind::File { size, .. } = found.entry.kind else {
             return Err(not_found());
         };
-        self.refuse_over(size, 1)?;
+        let checked = self.store().limits().check(size, 1);
+        checked.map_err(|exceeded| self.refused(exceeded))?;
         let write = |bytes: &[u8]| {
             out.write_all(bytes).map_err(|source| StoreError::Io {
                 what: format!("cannot write the bytes of `{path}`"),
@@ -313,8 +314,8 @@ impl StoredArtifact {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Damaged`] when some bytes are wrong, [`StoreError::Refused`] when it is no directory, or the artifact
-    /// has more than the [limits](crate::Limits) of the store allow; when the file system cannot exchange directories. The old
+    /// [`StoreError::Damaged`] when some bytes are wrong, [`StoreError::Refused`] when it is no directory, something is mounted
+    /// below it, which would be deleted with it, or the artifact has more than the [limits](crate::Limits) of the store allow; when the file system cannot exchange directories. The old
     /// directory stays then.
     pub fn replace(&self, directory: &Path) -> Result<(), StoreError> {
         self.check_limits()?;
@@ -322,16 +323,21 @@ impl StoredArtifact {
     }
 
     /// Refuses what has more than is taken, before a byte of it is written.
-    pub(super) fn check_limits(&self) -> Result<(), StoreError> {
-        self.refuse_over(self.toc().cuts().size(), self.toc().len() as u64)
+    pub(crate) fn check_limits(&self) -> Result<(), StoreError> {
+        self.within_limits().map_err(|exceeded| self.refused(exceeded))
     }
 
-    fn refuse_over(&self, bytes: u64, entries: u64) -> Result<(), StoreError> {
-        let checked = self.store().limits().check(bytes, entries);
-        checked.map_err(|exceeded| StoreError::Refused {
+    /// Holds the whole of it against the limits of the store.
+    pub(super) fn within_limits(&self) -> Result<(), LimitExceeded> {
+        let (bytes, entries) = (self.toc().cuts().size(), self.toc().len() as u64);
+        self.store().limits().check(bytes, entries)
+    }
+
+    fn refused(&self, exceeded: LimitExceeded) -> StoreError {
+        StoreError::Refused {
             what: self.reference().to_string(),
             reason: exceeded.to_string(),
-        })
+        }
     }
 
     pub(super) fn toc(&self) -> &Toc {

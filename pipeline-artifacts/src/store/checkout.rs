@@ -12,6 +12,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::disk::failed;
+use super::mounts::mount_below;
 use super::reader::Reader;
 use super::stage::{Stage, above};
 use super::{Locked, StoredArtifact};
@@ -39,6 +40,12 @@ impl<'a> Checkout<'a> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => false,
             Err(error) => return Err(failed("cannot read", into)(error)),
         };
+        if !exists && into.is_symlink() {
+            return Err(StoreError::Refused {
+                what: format!("an artifact in {}", into.display()),
+                reason: "it is a link that leads nowhere: remove it, or make the directory".to_owned(),
+            });
+        }
         if !exists {
             let stage = self.stage(into, true)?;
             // Of what came meanwhile, only an empty directory is replaced.
@@ -82,7 +89,17 @@ impl<'a> Checkout<'a> {
                 reason: "it is not a directory; name one, or a path where nothing is".to_owned(),
             });
         }
+        // What is mounted below would go with the old one, and all that is in it would be deleted.
+        let refuse_mounts = || match mount_below(&real).map_err(failed("cannot read", &real))? {
+            Some(mount) => Err(StoreError::Refused {
+                what: format!("an artifact in the place of {}", directory.display()),
+                reason: format!("{} is a mount point: unmount it first", mount.display()),
+            }),
+            None => Ok(()),
+        };
+        refuse_mounts()?;
         let stage = self.stage(&real, false)?;
+        refuse_mounts()?;
         renameat_with(CWD, stage.path(), CWD, &real, RenameFlags::EXCHANGE)
             .map_err(|error| failed("cannot exchange the directory", &real)(error.into()))?;
         // What was there is at the place of the stage now.

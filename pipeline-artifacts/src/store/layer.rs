@@ -21,6 +21,8 @@ pub(super) struct Layer {
     window: Vec<u8>,
     from: u64,
     filled: usize,
+    /// How many bytes may still be unpacked for nothing.
+    may_skip: u64,
 }
 
 #[derive(Debug)]
@@ -30,9 +32,26 @@ enum Source {
     Zstd(super::zstd_layer::ZstdLayer),
 }
 
+/// What goes from one layer to the next that is read.
+#[derive(Debug)]
+pub(super) struct Carried {
+    /// Saves making one.
+    buffer: Vec<u8>,
+    may_skip: u64,
+}
+
+impl Carried {
+    pub(super) fn new(store: &LocalStore) -> Self {
+        Self {
+            buffer: Vec::new(),
+            may_skip: store.limits().bytes,
+        }
+    }
+}
+
 impl Layer {
-    /// Opens a layer. A buffer that another layer gave back saves making one.
-    pub(super) fn open(store: &LocalStore, blob: &Descriptor, buffer: Vec<u8>) -> Result<Self, StoreError> {
+    /// Opens a layer.
+    pub(super) fn open(store: &LocalStore, blob: &Descriptor, carried: Carried) -> Result<Self, StoreError> {
         let (file, size) = store.open_blob(&blob.digest)?;
         if size != blob.size {
             let reason = format!("it has {size} bytes; the manifest says {}", blob.size);
@@ -49,7 +68,10 @@ impl Layer {
                 Source::Plain(file)
             }
         };
-        let mut window = buffer;
+        let Carried {
+            buffer: mut window,
+            may_skip,
+        } = carried;
         window.resize(WINDOW, 0);
         Ok(Self {
             store: store.clone(),
@@ -58,6 +80,7 @@ impl Layer {
             window,
             from: 0,
             filled: 0,
+            may_skip,
         })
     }
 
@@ -80,9 +103,18 @@ impl Layer {
         Ok(&bytes[..bytes.len().min(most)])
     }
 
+    /// Fills the window from an offset on. What is held of that stays: what is compressed cannot be read again for little.
     fn fill(&mut self, offset: u64) -> Result<(), StoreError> {
+        let held = offset
+            .checked_sub(self.from)
+            .and_then(|at| usize::try_from(at).ok())
+            .filter(|at| *at < self.filled);
+        let held = held.map_or(0..0, |at| at..self.filled);
+        self.filled = held.len();
+        self.window.copy_within(held, 0);
         self.from = offset;
-        self.filled = 0;
+        #[cfg(feature = "zstd")]
+        self.skip(offset + self.filled as u64)?;
         while self.filled < self.window.len() {
             let at = offset + self.filled as u64;
             let spare = &mut self.window[self.filled..];
@@ -98,6 +130,24 @@ impl Layer {
                 Err(error) => return Err(self.unreadable(error)),
             }
         }
+        Ok(())
+    }
+
+    /// Notes what must be unpacked to get to an offset. A table of contents in an order that somebody chose for it would have
+    /// the same bytes unpacked without end.
+    #[cfg(feature = "zstd")]
+    fn skip(&mut self, to: u64) -> Result<(), StoreError> {
+        let Source::Zstd(layer) = &self.source else {
+            return Ok(());
+        };
+        let left = self.may_skip.checked_sub(layer.skipped(to));
+        self.may_skip = left.ok_or_else(|| StoreError::Refused {
+            what: format!("the layer {}", self.blob.digest),
+            reason: format!(
+                "more than {} bytes of what is compressed would be unpacked for nothing: raise `Limits::bytes` if it is trusted",
+                self.store.limits().bytes
+            ),
+        })?;
         Ok(())
     }
 
@@ -123,7 +173,10 @@ impl Layer {
         &self.blob
     }
 
-    pub(super) fn into_buffer(self) -> Vec<u8> {
-        self.window
+    pub(super) fn into_carried(self) -> Carried {
+        Carried {
+            buffer: self.window,
+            may_skip: self.may_skip,
+        }
     }
 }

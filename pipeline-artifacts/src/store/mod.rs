@@ -22,6 +22,7 @@ mod local_blobs;
 mod locked;
 #[cfg(test)]
 mod long_list_tests;
+mod mounts;
 mod quarantine;
 mod reader;
 mod referrers;

@@ -2,7 +2,7 @@ use pipeline_core::digest::DigestBuilder;
 use pipeline_core::{EntryKind, StoreError};
 
 use super::StoredArtifact;
-use super::layer::Layer;
+use super::layer::{Carried, Layer};
 use crate::form::{Part, Placed, TocReader};
 
 /// Reads the entries of an artifact and the contents of its files, one after another; holds one layer open.
@@ -11,7 +11,6 @@ pub(crate) struct Reader<'a> {
     artifact: &'a StoredArtifact,
     entries: TocReader<'a>,
     open: Option<(usize, Layer)>,
-    buffer: Vec<u8>,
 }
 
 impl<'a> Reader<'a> {
@@ -20,7 +19,6 @@ impl<'a> Reader<'a> {
             artifact,
             entries: artifact.toc().reader(),
             open: None,
-            buffer: Vec::new(),
         }
     }
 
@@ -81,11 +79,10 @@ impl<'a> Reader<'a> {
         let open = match self.open.take() {
             Some((open, layer)) if open == number => layer,
             other => {
-                if let Some((_, layer)) = other {
-                    self.buffer = layer.into_buffer();
-                }
-                let buffer = std::mem::take(&mut self.buffer);
-                Layer::open(self.artifact.store(), &self.artifact.tar()[number], buffer)?
+                let store = self.artifact.store();
+                let carried = other.map(|(_, layer)| layer.into_carried());
+                let carried = carried.unwrap_or_else(|| Carried::new(store));
+                Layer::open(store, &self.artifact.tar()[number], carried)?
             }
         };
         Ok(&mut self.open.insert((number, open)).1)

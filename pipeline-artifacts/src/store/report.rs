@@ -151,7 +151,7 @@ pub enum ProblemKind {
     Missing,
     /// It does not belong there. Nothing reads it.
     Unexpected,
-    /// The system does not let us read it.
+    /// The system does not let us read it; or the [limits](crate::Limits) of the store do not let it be unpacked.
     Unreadable,
     /// It is a view that shows less than there is, or what there was: its writer was killed, or a power cut came. Nothing is
     /// lost. The next publication of the name makes it anew, and

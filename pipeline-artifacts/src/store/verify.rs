@@ -15,10 +15,12 @@ use crate::catalog::FileName;
 impl LocalStore {
     /// Reads everything and checks it: the bytes of every blob, every record of the catalog, that every
     /// artifact, published or not, has all its blobs and files, and that the layouts show what the catalog says. A changed
-    /// byte in any of them is found and named. What was published and whose record is gone is found when its layout still
+    /// byte in any of them is found and named, and a mark that is gone when a later one or the index shows that it was there.
+    /// What was published and whose record is gone is found when its layout still
     /// shows it; otherwise ask the journal.
     ///
-    /// Writers may go on meanwhile, and no right to write is needed. The directories `tmp` and `cache` are not looked at.
+    /// Of what is compressed, no more is unpacked than the [limits](crate::Limits) of the store allow. Writers may go on meanwhile,
+    /// and no right to write is needed. The directories `tmp` and `cache` are not looked at.
     ///
     /// # Errors
     ///
@@ -170,9 +172,25 @@ impl Check<'_> {
                     for file in list(&path)? {
                         self.record(&file.path(), &name);
                     }
+                    self.gaps(&name, None)?;
                 }
                 _ => self.unexpected(&path, "it is not the directory of a name"),
             }
+        }
+        Ok(())
+    }
+
+    /// Tells of marks that are gone: of one version, or of all of a name.
+    pub(super) fn gaps(&mut self, name: &ArtifactName, only: Option<&Version>) -> Result<(), StoreError> {
+        let dir = self.store.root().join("catalog").join(name.as_str());
+        for gap in self.store.catalog().gaps(name, only)? {
+            let path = dir.join(FileName::mark(&gap.version, gap.number));
+            let what = match gap.is_followed {
+                true => "it is gone, and a later one is there",
+                false => "it is gone; the index knows that it was there",
+            };
+            let broken = Broken::from([(name.clone(), gap.version)]);
+            self.problem(&path, ProblemKind::Missing, what, &broken);
         }
         Ok(())
     }

@@ -11,8 +11,8 @@ use super::verify_layer::check_layer;
 use super::{ProblemKind, StoredArtifact};
 use crate::catalog::FileName;
 use crate::crew::in_parallel;
-use crate::form::{Descriptor, Manifest, Piece, Toc, TocFault};
-use crate::limits;
+use crate::form::{Descriptor, Manifest, Piece, Toc, TocFault, media};
+use crate::limits::{self, LimitExceeded};
 
 impl Check<'_> {
     /// Checks every artifact: its blobs, its table of contents, and its layers against that.
@@ -43,6 +43,7 @@ impl Check<'_> {
         for mark in marks.take_while(|mark| mark.symlink_metadata().is_ok()) {
             self.record(&mark, name);
         }
+        self.gaps(name, Some(version))?;
         let published = Broken::from([(name.clone(), version.clone())]);
         let manifests = BTreeMap::from([(*digest, published.clone())]);
         let said = std::mem::replace(&mut self.manifests, manifests);
@@ -94,7 +95,14 @@ impl Check<'_> {
         self.one(&manifest.config.digest);
         let opened = nobody(digest)
             .ok_or(None)
-            .and_then(|reference| self.store.artifact(&reference).map_err(Some));
+            .and_then(|reference| self.store.artifact(&reference).map_err(Some))
+            .and_then(|artifact| match exceeds(&artifact, layers) {
+                None => Ok(artifact),
+                Some(exceeded) => {
+                    self.problem(&path, ProblemKind::Unreadable, exceeded.to_string(), published);
+                    Err(None)
+                }
+            });
         // Layer by layer, because reading one tells both whether it is whole and whether it is what it should be.
         if let Ok(artifact) = &opened {
             // It was hashed.
@@ -263,6 +271,14 @@ impl Expectation {
     fn finish(self) -> Digest {
         self.0.finish()
     }
+}
+
+/// What an artifact has more of than is taken, when something small may unpack to it. What is not compressed is in the
+/// store already, so reading it costs what it says.
+fn exceeds(artifact: &StoredArtifact, layers: &[Descriptor]) -> Option<LimitExceeded> {
+    let is_compressed = layers.iter().any(|layer| layer.media_type != media::TAR);
+    let checked = artifact.within_limits();
+    checked.err().filter(|_| is_compressed)
 }
 
 /// The reference to an artifact of which only the digest is known.

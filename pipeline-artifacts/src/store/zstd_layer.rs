@@ -38,6 +38,11 @@ impl ZstdLayer {
         })
     }
 
+    /// How many bytes are unpacked for nothing before those at an offset.
+    pub(super) fn skipped(&self, offset: u64) -> u64 {
+        offset.checked_sub(self.at).unwrap_or(offset)
+    }
+
     /// The bytes at an offset of what was compressed.
     pub(super) fn read_at(&mut self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         if offset < self.at {

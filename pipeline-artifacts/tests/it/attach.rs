@@ -395,3 +395,25 @@ fn many_processes_attach_at_once() {
         String::from_utf8_lossy(&left.stdout)
     );
 }
+
+/// What is no statement says nothing of what it is, whatever words are in it.
+#[test]
+fn only_a_statement_is_listed_by_its_predicate() {
+    let bench = Bench::new();
+    let artifact = bench.publish(&bench.tree("one").file("a", "1"), "1.0.0");
+    let claim = "eyJwcmVkaWNhdGVUeXBlIjoiaHR0cHM6Ly9zbHNhLmRldi9wcm92ZW5hbmNlL3YxIn0="; // {"predicateType":"https://slsa.dev/provenance/v1"}
+    let statement = "application/vnd.in-toto+json";
+    for (kind, payload, predicate) in [
+        (statement, claim, Some("https://slsa.dev/provenance/v1")),
+        ("application/json", claim, None),
+        (statement, "WzFd", None), // [1]
+    ] {
+        let envelope =
+            format!(r#"{{"payload":"{payload}","payloadType":"{kind}","signatures":[{{"sig":"AAAA"}}]}}"#);
+        let new = NewAttachment::recognise(envelope).unwrap();
+        let attached = bench.store.attach(&artifact.digest, &new).unwrap();
+        assert_eq!(attached.predicate_type(), predicate, "{kind}, {payload}");
+        let is_provenance = attached.kind() == AttachmentKind::Provenance;
+        assert_eq!(is_provenance, predicate.is_some(), "{kind}, {payload}");
+    }
+}

@@ -2,8 +2,10 @@
 
 use std::fs;
 
-use pipeline_artifacts::{Collection, LocalStore, MarkKind, Packer, Promotion, RetentionPolicy};
-use pipeline_core::Digest;
+use pipeline_artifacts::{
+    Collection, LocalStore, MarkKind, Packer, ProblemKind, Promotion, RetentionPolicy, StoreReport,
+};
+use pipeline_core::{Digest, StoreError};
 
 use crate::catalog::because;
 use crate::promote::wait;
@@ -214,6 +216,110 @@ fn a_mark_comes_back_from_a_copy() {
     let left = vec!["it is no file: move it away first".to_owned()];
     assert_eq!(heal_marks(&afresh(&bench), &later), (vec![], left));
     assert_ne!(one, two);
+}
+
+/// What is missing of the catalog, as a verification tells it.
+fn missing(store: &LocalStore) -> Vec<String> {
+    let report = store.verify().unwrap();
+    let record = store.catalog().record(&shop(), &v("1.0.0")).unwrap().unwrap();
+    let of_one = store.verify_artifact(&record.artifact).unwrap();
+    let told = |report: &StoreReport| -> Vec<_> {
+        let missing = report.problems.iter();
+        let missing = missing.filter(|problem| problem.kind == ProblemKind::Missing);
+        missing.map(|problem| problem.to_string()).collect()
+    };
+    assert_eq!(told(&report), told(&of_one));
+    assert_eq!(report.is_good(), told(&report).is_empty(), "{report}");
+    told(&report)
+}
+
+/// Nobody is told that a version is not yanked because the file that says so is gone.
+#[test]
+fn a_mark_that_is_gone_is_told_of_and_comes_back() {
+    let bench = Bench::new();
+    bench.publish(&bench.tree("one").file("a", "1"), "1.0.0");
+    let mark = |number: u32| bench.path(&format!("store/catalog/shop/1.0.0~{number}.json"));
+    let catalog = bench.store.catalog();
+    for number in 1..=5 {
+        match number % 2 {
+            1 => catalog.yank(&shop(), &v("1.0.0"), &because("slow")).unwrap(),
+            _ => catalog.unyank(&shop(), &v("1.0.0"), &because("fast")).unwrap(),
+        };
+    }
+    let backup = copy(&bench, "backup");
+    let gone = |number: u32, why: &str| {
+        format!("missing catalog/shop/1.0.0~{number}.json: it is gone{why}; it breaks shop 1.0.0")
+    };
+    let followed = |number| gone(number, ", and a later one is there");
+    let refused = |error: StoreError| {
+        let said = error.to_string();
+        assert!(
+            said.contains("it is gone") && said.contains("`heal_records`"),
+            "{said}"
+        );
+    };
+
+    // One in between: whoever asks for the version notices, too, and writes no other in its place.
+    fs::remove_file(mark(4)).unwrap();
+    let store = afresh(&bench);
+    refused(store.find(&shop(), &v("1.0.0")).unwrap_err());
+    refused(store.catalog().versions(&shop()).unwrap_err());
+    let yanked = store.catalog().yank(&shop(), &v("1.0.0"), &because("x"));
+    refused(yanked.unwrap_err());
+    assert!(!mark(4).exists());
+    assert_eq!(missing(&store), [followed(4)]);
+    assert_eq!(
+        heal_marks(&store, &backup),
+        (vec![(4, MarkKind::Unyanked)], vec![])
+    );
+
+    // The first ones.
+    for number in [1, 2] {
+        fs::remove_file(mark(number)).unwrap();
+    }
+    let store = afresh(&bench);
+    refused(store.catalog().versions(&shop()).unwrap_err());
+    assert_eq!(missing(&store), [followed(1), followed(2)]);
+    let healed = vec![(1, MarkKind::Yanked), (2, MarkKind::Unyanked)];
+    assert_eq!(heal_marks(&store, &backup), (healed, vec![]));
+
+    // The newest, of which the index knows, also of another process.
+    store.catalog().refresh().unwrap();
+    fs::remove_file(mark(5)).unwrap();
+    for store in [&store, &LocalStore::open(bench.path("store")).unwrap()] {
+        for _ in 0..2 {
+            assert_eq!(missing(store), [gone(5, "; the index knows that it was there")]);
+            refused(store.catalog().versions(&shop()).unwrap_err());
+        }
+    }
+    let healed = (vec![(5, MarkKind::Yanked)], vec![]);
+    assert_eq!(heal_marks(&store, &backup), healed);
+    assert_eq!(missing(&store), [""; 0]);
+    assert_eq!(missing(&afresh(&bench)), [""; 0]);
+    let versions = afresh(&bench).catalog().versions(&shop()).unwrap();
+    assert!(versions.get(&v("1.0.0")).unwrap().yanked);
+
+    // Who has no copy can say it again.
+    fs::remove_file(mark(5)).unwrap();
+    refused(store.catalog().versions(&shop()).unwrap_err());
+    store
+        .catalog()
+        .yank(&shop(), &v("1.0.0"), &because("again"))
+        .unwrap();
+    assert!(
+        store
+            .catalog()
+            .versions(&shop())
+            .unwrap()
+            .get(&v("1.0.0"))
+            .unwrap()
+            .yanked
+    );
+    assert_eq!(missing(&store), [""; 0]);
+
+    // One with a number that nobody counts to.
+    fs::write(mark(u32::MAX), "rust").unwrap();
+    assert_eq!(missing(&store).len(), 100);
 }
 
 #[test]

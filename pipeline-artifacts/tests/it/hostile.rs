@@ -2,7 +2,11 @@
 
 use std::fs;
 
+#[cfg(feature = "zstd")]
+use pipeline_artifacts::{EnvironmentFree, Packer, ProblemKind};
 use pipeline_artifacts::{Limits, limits};
+#[cfg(feature = "zstd")]
+use pipeline_core::Configuration;
 use pipeline_core::{ArtifactRef, Digest, StoreError, canonical_json};
 use serde_json::{Value, json};
 
@@ -411,6 +415,116 @@ fn a_compressed_layer_is_neither_longer_nor_shorter() {
         let report = bench.store.verify().unwrap();
         assert_eq!(report.is_good(), size == honest.len(), "{size} bytes: {report}");
     }
+}
+
+/// Files of zeros in one compressed layer: some thousand bytes that unpack to as much as somebody likes.
+#[cfg(feature = "zstd")]
+fn bomb(bench: &Bench, names: &[&str], size: usize) -> ArtifactRef {
+    let header = |name: &str| {
+        let scratch = Bench::new();
+        let artifact = scratch.publish(&scratch.tree("tree").file(name, vec![0; size]), "1.0.0");
+        let mut tar = Vec::new();
+        let opened = scratch.store.artifact(&artifact).unwrap();
+        opened.export_tar(&mut tar).unwrap();
+        tar.truncate(512);
+        tar
+    };
+    let (mut tar, mut entries) = (Vec::new(), Vec::new());
+    let zeros = Digest::of(vec![0; size]);
+    for name in names {
+        tar.extend(header(name));
+        let mut entry = file(name);
+        (entry["size"], entry["digest"], entry["offset"]) = (json!(size), json!(zeros), json!(tar.len()));
+        tar.resize(tar.len() + size, 0);
+        entries.push(entry);
+    }
+    tar.resize(tar.len() + 1024, 0);
+    entries.sort_by_key(|entry| entry["path"].to_string());
+    let toc = json!({"entries": entries, "format": 2, "layers": [tar.len()]});
+    let blob = zstd::encode_all(&tar[..], 3).unwrap();
+    assert!(blob.len() * 100 < tar.len());
+    let mut manifest = forged_manifest(bench, &toc, &[&blob]);
+    manifest["layers"][1]["mediaType"] = json!("application/vnd.oci.image.layer.v1.tar+zstd");
+    let digest = bench.store.add_blob(&canonical_json(&manifest).unwrap()).unwrap();
+    ArtifactRef {
+        name: shop(),
+        version: v("1.0.0"),
+        digest,
+    }
+}
+
+#[cfg(feature = "zstd")]
+#[test]
+fn no_more_is_unpacked_than_the_limits_of_the_store_allow() {
+    const MIB: usize = 1024 * 1024;
+    let bench = Bench::new();
+    // Read in the order of their paths, each is before the one before.
+    let names = ["h", "g", "f", "e", "d", "c", "b", "a"];
+    let artifact = bomb(&bench, &names, MIB);
+    let whole = 8 * (MIB as u64 + 512) + 1024;
+    assert!(bench.store.verify().unwrap().is_good());
+
+    // The bytes of the blob are as they should be; what they unpack to, nobody looks at.
+    let limited = |bytes: u64| bench.store.limiting(Limits::default().bytes(bytes));
+    let report = limited(whole - 1).verify_artifact(&artifact).unwrap();
+    let manifest = format!("blobs/sha256/{}", artifact.digest.hex());
+    assert_eq!(report.problems.len(), 1, "{report}");
+    assert_eq!(report.problems[0].path.to_str(), Some(&*manifest));
+    assert_eq!(report.problems[0].kind, ProblemKind::Unreadable);
+    let what = format!(
+        "it has {whole} bytes as a tar, at most {} are taken: raise `Limits::bytes` if it is trusted",
+        whole - 1
+    );
+    assert_eq!(report.problems[0].what, what);
+    assert_eq!(
+        bench.store.quarantine_all(&report).unwrap(),
+        [],
+        "it is no damage"
+    );
+    assert!(limited(whole).verify().unwrap().is_good());
+
+    // A small file far behind, and all of them from back to front: 28 MiB are unpacked for nothing.
+    let read = |bytes: u64, path: &str| limited(bytes).artifact(&artifact).unwrap().file(path);
+    let refused = |error: StoreError| {
+        let said = text(&error, bench.dir.path());
+        assert!(said.contains("for nothing: raise `Limits::bytes`"), "{said}");
+    };
+    refused(read(2 * MIB as u64, "a").unwrap_err());
+    assert_eq!(read(2 * MIB as u64, "h").unwrap().len(), MIB);
+    assert_eq!(read(8 * MIB as u64, "a").unwrap().len(), MIB);
+    let free = EnvironmentFree::new().configuration(
+        &Configuration::parse("live".parse().unwrap(), "host = 'www.example.com'", "live.toml").unwrap(),
+    );
+    let check = |bytes: u64| free.check(&limited(bytes).artifact(&artifact).unwrap());
+    refused(check(20 * MIB as u64).unwrap_err());
+    assert!(check(30 * MIB as u64).unwrap().is_free());
+    let error = check(whole - 1).unwrap_err().to_string();
+    assert!(error.contains("bytes as a tar"), "{error}");
+    // In the order of the tar nothing is.
+    let opened = limited(whole).artifact(&artifact).unwrap();
+    opened.write_to(&bench.path("live")).unwrap();
+    assert_eq!(opened.export_tar(&mut std::io::sink()).unwrap(), whole);
+}
+
+/// Files of any size, one after another: nothing of the layer is unpacked twice.
+#[cfg(feature = "zstd")]
+#[test]
+fn a_compressed_layer_is_unpacked_once() {
+    let bench = Bench::new();
+    let mut tree = bench.tree("tree");
+    for number in 0..60_u8 {
+        tree = tree.file(&format!("{number:02}"), vec![number; 50_001]);
+    }
+    let packed = Packer::new(&tree.0).compress(3).pack(&bench.store).unwrap();
+    let artifact = bench.store.publish(&shop(), &v("1.0.0"), &packed.digest).unwrap();
+    let opened = bench.store.artifact(&artifact).unwrap();
+    let size = opened.export_tar(&mut std::io::sink()).unwrap();
+    let store = bench.store.limiting(Limits::default().bytes(size));
+    store
+        .artifact(&artifact)
+        .unwrap()
+        .write_to(&bench.path("live"))
+        .unwrap();
 }
 
 #[test]

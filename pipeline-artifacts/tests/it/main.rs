@@ -15,6 +15,7 @@ mod attach_race;
 mod blob_stores;
 mod blobs;
 mod catalog;
+mod checkout;
 mod collect;
 mod compare;
 mod conformance;

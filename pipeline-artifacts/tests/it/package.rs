@@ -6,7 +6,8 @@ use pipeline_artifacts::{LocalStore, Package, PackageError, PackageSettings, Pac
 use pipeline_core::testing::{ManualClock, TestCall, services};
 use pipeline_core::{
     AnyStage, ArtifactStore, Channel, Digest, Effect, Failure, NoSecrets, NoSource, Outcome, OutcomeStatus,
-    Reads, RunId, Signals, Source, SourceError, SourcePath, Stage, StageContext, StageName,
+    Reads, RunId, Secret, SecretError, SecretRef, SecretSource, Signals, Source, SourceError, SourcePath,
+    Stage, StageContext, StageName,
 };
 
 use crate::attach_race::collect;
@@ -36,13 +37,33 @@ impl Source for Directory {
     }
 }
 
+/// What `env:TOKEN` stands for.
+const TOKEN: &str = "sw0rdfish-77aa";
+
+#[derive(Debug)]
+struct OneSecret;
+
+#[async_trait]
+impl SecretSource for OneSecret {
+    async fn resolve(&self, reference: &SecretRef) -> Result<Secret, SecretError> {
+        match reference.to_string().as_str() {
+            "env:TOKEN" => Ok(Secret::new(TOKEN)),
+            _ => NoSecrets.resolve(reference).await,
+        }
+    }
+}
+
 fn context(bench: &Bench, source: impl Source) -> StageContext {
+    context_with(bench, source, NoSecrets)
+}
+
+fn context_with(bench: &Bench, source: impl Source, secrets: impl SecretSource) -> StageContext {
     let artifacts: Arc<dyn ArtifactStore> = Arc::new(bench.store.clone());
     let services = services(
         ManualClock::at("2026-11-20T12:00:00Z"),
         artifacts,
         Arc::new(source),
-        Arc::new(NoSecrets),
+        Arc::new(secrets),
     );
     TestCall::new("package").context(services)
 }
@@ -105,6 +126,39 @@ fn a_check_for_values_is_part_of_what_the_stage_reads() {
     assert_eq!(checked.effect(), Effect::Pure);
     let secret = stage(&bench, &format!("{text}secrets = true\n"));
     assert_eq!(secret.effect(), Effect::Idempotent);
+}
+
+/// A configuration only refers to a secret: its value is what must not be in the artifact, nor in what is said of it.
+#[test]
+fn secrets_are_looked_for_when_that_is_asked() {
+    let bench = Bench::new();
+    bench
+        .tree("src")
+        .file("dist/app", format!("token={TOKEN}\n"))
+        .file("config/staging.toml", "token = { secret = 'env:TOKEN' }\n");
+    let directory = || Directory(bench.path("src"));
+    let with = |more: &str| {
+        let text = "name = 'shop'\npath = 'dist'\nversion = '1.0.0'\n[environment-free]\n\
+            configurations = { staging = 'config/staging.toml' }\n";
+        stage(&bench, &format!("{text}{more}"))
+    };
+    let cx = context_with(&bench, directory(), OneSecret);
+    let outcome = run(&with("secrets = true"), &cx).unwrap();
+    assert_eq!(outcome.status, OutcomeStatus::Failed);
+    insta::assert_snapshot!(outcome.reason, @"it holds values of environments, which belong into their configurations: app:1 (byte 6): secret `token` of `staging`");
+    assert!(!format!("{outcome:?}").contains(TOKEN), "{outcome:?}");
+    assert!(bench.store.find(&shop(), &v("1.0.0")).unwrap().is_none());
+
+    // One that cannot be had is not one that is absent.
+    let stage = with("secrets = true");
+    let error = run(&stage, &context(&bench, directory())).unwrap_err();
+    assert_eq!(stage.failure(&error), Failure::Errored);
+    insta::assert_snapshot!(text(&error, bench.dir.path()), @"a secret to look for cannot be had: secret `env:TOKEN` cannot be had: this host has no source of secrets");
+    assert!(bench.store.find(&shop(), &v("1.0.0")).unwrap().is_none());
+
+    // Nobody asks for it otherwise.
+    let outcome = run(&with(""), &context(&bench, directory())).unwrap();
+    assert_eq!(outcome.status, OutcomeStatus::Succeeded);
 }
 
 #[test]

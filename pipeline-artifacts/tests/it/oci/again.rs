@@ -9,7 +9,7 @@ use pipeline_artifacts::{LocalStore, NewAttachment};
 use pipeline_core::ArtifactRef;
 
 use super::http::{Request, answer, serve, with};
-use super::{Registry, now, published, remote};
+use super::{Registry, in_time, now, published, remote};
 use crate::{Bench, shop, text, v};
 
 /// How often what was asked.
@@ -166,14 +166,12 @@ async fn a_registry_is_given_up_after_so_many_times() {
             let error = if push {
                 // One that is new there.
                 let new = bench.publish(&bench.tree(&version).file("new", &*version), &version);
-                remote.push(&bench.store, &new).await.unwrap_err()
+                in_time(remote.push(&bench.store, &new)).await.unwrap_err()
             } else {
                 let store = LocalStore::open(bench.path(&version)).unwrap();
-                let version = v("1.4.0");
-                remote
-                    .pull(&store, &shop(), &version, None, now())
-                    .await
-                    .unwrap_err()
+                let (name, version) = (shop(), v("1.4.0"));
+                let pull = remote.pull(&store, &name, &version, None, now());
+                in_time(pull).await.unwrap_err()
             };
             assert!(matches!(error, OciError::Registry { .. }), "{what}: {error:?}");
             let asked = asked.lock().unwrap();

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::http::{Request, answer, serve, with};
 use super::strange::Strange;
-use super::{now, published, remote};
+use super::{in_time, now, published, remote};
 use crate::{Bench, shop, text, v};
 
 /// `alice` with the password `open sesame`.
@@ -220,8 +220,8 @@ async fn who_leads_in_circles_is_not_followed_for_ever() {
         }
     });
     let store = LocalStore::open(bench.path("other")).unwrap();
-    let error = remote(port, Credentials::Anonymous)
-        .pull(&store, &shop(), &v("1.4.0"), None, now())
+    let remote = remote(port, Credentials::Anonymous);
+    let error = in_time(remote.pull(&store, &shop(), &v("1.4.0"), None, now()))
         .await
         .unwrap_err();
     let said = text(&error, bench.dir.path());
@@ -237,14 +237,9 @@ async fn an_encrypted_registry_leads_nobody_to_one_that_is_not() {
     let Some((port, _server)) = super::tls::redirecting(&bench, "/v2/infra/shop/manifests/1.4.0") else {
         return;
     };
-    let error = super::tls::trusting(&bench, port)
-        .pull(
-            &LocalStore::open(bench.path("other")).unwrap(),
-            &shop(),
-            &v("1.4.0"),
-            None,
-            now(),
-        )
+    let store = LocalStore::open(bench.path("other")).unwrap();
+    let remote = super::tls::trusting(&bench, port);
+    let error = in_time(remote.pull(&store, &shop(), &v("1.4.0"), None, now()))
         .await
         .unwrap_err();
     let said = text(&error, bench.dir.path());

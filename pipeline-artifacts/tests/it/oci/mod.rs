@@ -29,6 +29,12 @@ use pipeline_core::{ArtifactRef, Timestamp};
 
 use crate::{Bench, files, shop, v};
 
+/// What is broken may wait, or go on, for ever: then the test fails, and does not hang.
+async fn in_time<T>(doing: impl Future<Output = T>) -> T {
+    let done = tokio::time::timeout(Duration::from_secs(30), doing).await;
+    done.expect("it ends")
+}
+
 /// A registry that ends with the test.
 struct Registry {
     child: Child,

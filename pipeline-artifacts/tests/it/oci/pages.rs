@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::http::{answer, serve, with};
 use super::strange::{INDEX, MANIFEST, Strange};
-use super::{now, published, remote};
+use super::{in_time, now, published, remote};
 use crate::{Bench, shop, text, v};
 
 /// The page of a list.
@@ -47,9 +47,10 @@ async fn pulled(
         list(number, &base)
     });
     let store = LocalStore::open(bench.path(into)).unwrap();
-    let pulled = remote(port, Credentials::Anonymous)
-        .pull(&store, &shop(), &v("1.4.0"), Some(&artifact.digest), now())
-        .await;
+    let remote = remote(port, Credentials::Anonymous);
+    let (name, version) = (shop(), v("1.4.0"));
+    let pull = remote.pull(&store, &name, &version, Some(&artifact.digest), now());
+    let pulled = in_time(pull).await;
     (pulled, asked.load(Ordering::SeqCst))
 }
 
