@@ -62,6 +62,11 @@ impl Failure {
         OciDistributionError::IoError(ErrorKind::UnexpectedEof.into()).into()
     }
 
+    /// Nothing came or went for too long.
+    pub(super) fn silent() -> Self {
+        OciDistributionError::IoError(ErrorKind::TimedOut.into()).into()
+    }
+
     /// What an answer means that is no success.
     pub(super) async fn of(mut answer: Response, url: &str) -> Self {
         let (status, after) = (answer.status(), retry_after(answer.headers()));

@@ -20,7 +20,7 @@ use super::{OciError, RemoteName, RemoteOptions};
 /// these is made. What has to be proved to the registry is found out by `oci-client`.
 ///
 /// A registry may send those who ask elsewhere, as to a store of objects: credentials and tokens do not go there, and from an
-/// encrypted place nobody is sent to one that is not. When nothing comes for two minutes, it counts as broken; how long it
+/// encrypted place nobody is sent to one that is not. When nothing comes or goes for two minutes, it counts as broken; how long it
 /// takes all in all is not limited for blobs, and 5 minutes for everything else. To drop a future is safe: what was whole
 /// stays, and nothing half is visible.
 ///
