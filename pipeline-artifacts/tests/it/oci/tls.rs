@@ -208,8 +208,10 @@ async fn who_does_not_speak_tls_is_named() {
         std::thread::spawn(move || {
             for mut stream in listener.incoming().flatten() {
                 counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                let _ = std::io::Write::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n");
-                let _ = std::io::copy(&mut stream, &mut std::io::sink());
+                std::thread::spawn(move || {
+                    let _ = std::io::Write::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n");
+                    let _ = std::io::copy(&mut stream, &mut std::io::sink());
+                });
             }
         });
         (asked, port)
