@@ -217,7 +217,9 @@ async fn who_does_not_speak_tls_is_named() {
         (asked, port)
     };
     let error = remote("127.0.0.1", port, &[]).unwrap();
-    let error = error.push(&bench.store, &artifact).await.unwrap_err();
+    let push = error.push(&bench.store, &artifact);
+    let pushed = tokio::time::timeout(Duration::from_secs(30), push).await;
+    let error = pushed.expect("it asks again").unwrap_err();
     let said = "it does not speak TLS; `plain_http` is for such a registry";
     assert!(error.to_string().ends_with(said), "{error}");
     assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), 1);
