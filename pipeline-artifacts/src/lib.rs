@@ -110,6 +110,7 @@ pub use compare::{Change, ChangeKind, Comparison};
 pub use environment_free::{DEFAULT_MIN_LENGTH, EnvironmentFree, Finding, Findings, FoundIn, WhoseValue};
 pub use form::PathFault;
 pub use layers::{BlobLimits, Limited, MemoryBlobs, ReadOnly, Tiered};
+#[doc(inline)]
 pub use limits::{Limit, LimitExceeded, Limits};
 pub use pack::{Fineness, PackError, Packed, Packer, Progress, Refusal};
 pub use package::{

@@ -213,8 +213,8 @@ pub enum StoreError {
         /// What was offered.
         offered: Digest,
     },
-    /// What was given cannot be stored.
-    #[error("{what} cannot be stored: {reason}")]
+    /// What was given, or asked for, is not taken.
+    #[error("{what} is refused: {reason}")]
     Refused {
         /// What was given.
         what: String,

@@ -99,6 +99,22 @@ impl LocalStore {
         self.attach_manifest(artifact, &bytes)
     }
 
+    /// Attaches what has its blobs in the store already, to what its manifest names.
+    pub(crate) fn attach_to_subject(&self, bytes: &[u8]) -> Result<(), StoreError> {
+        let subject = Manifest::parse(bytes).and_then(|manifest| {
+            let subject = manifest.subject.as_ref();
+            subject.map_or_else(
+                || Err("it is attached to nothing".to_owned()),
+                |subject| Ok(subject.digest),
+            )
+        });
+        let subject = subject.map_err(|reason| StoreError::Refused {
+            what: format!("attachment {}", Digest::of(bytes)),
+            reason,
+        })?;
+        self.attach_manifest(&subject, bytes).map(drop)
+    }
+
     /// Attaches what has its blobs in the store already.
     pub(crate) fn attach_manifest(&self, artifact: &Digest, bytes: &[u8]) -> Result<Attachment, StoreError> {
         let refused = |reason| StoreError::Refused {

@@ -54,6 +54,69 @@ impl LocalStore {
     /// proven: a store that cannot be read, an attachment that is damaged, and one that is missing prove nothing.
     ///
     /// That the bytes of the artifact are those of its digest is not asked here; every read does.
+    ///
+    /// [`Package`](crate::Package) with an [`Attestor`](crate::Attestor) attaches such proof of its run, and
+    /// [`RunProvenance`](pipeline_core::attestation::RunProvenance) makes it of any run. Keys need the feature `signing` of
+    /// `pipeline-core`.
+    ///
+    /// ```
+    /// use pipeline_artifacts::{LocalStore, NewAttachment, Packer};
+    /// use pipeline_core::attestation::{Algorithm, Envelope, Policy, PrivateKey, PublicKey, RUN_BUILD_TYPE, Statement};
+    /// # use pipeline_core::{Clock, SystemClock, SystemEntropy};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let dist = dir.path().join("dist");
+    /// # std::fs::create_dir(&dist)?;
+    /// # let now = SystemClock.now();
+    /// let store = LocalStore::open(dir.path().join("store"))?;
+    /// let packed = Packer::new(&dist).pack(&store)?;
+    /// let shop = store.publish(&"shop".parse()?, &"1.4.0".parse()?, &packed.digest)?;
+    ///
+    /// // Who built it says so, and signs: as here, out of a run, or in any other program.
+    /// let key = PrivateKey::generate(Algorithm::Ed25519, &SystemEntropy);
+    /// let statement = format!(
+    ///     r#"{{
+    ///         "_type": "https://in-toto.io/Statement/v1",
+    ///         "subject": [{{"name": "shop@1.4.0", "digest": {{"sha256": "{}"}}}}],
+    ///         "predicateType": "https://slsa.dev/provenance/v1",
+    ///         "predicate": {{
+    ///             "buildDefinition": {{
+    ///                 "buildType": "{RUN_BUILD_TYPE}",
+    ///                 "externalParameters": {{
+    ///                     "pipeline": "shop", "component": "shop", "stages": ["package"],
+    ///                     "source": {{"uri": "git+https://git.example.com/shop", "ref": "refs/heads/main"}}
+    ///                 }}
+    ///             }},
+    ///             "runDetails": {{"builder": {{"id": "https://ci.example.com"}}}}
+    ///         }}
+    ///     }}"#,
+    ///     shop.digest.hex()
+    /// );
+    /// let mut envelope = Envelope::of(&Statement::parse(statement.as_bytes())?)?;
+    /// envelope.sign(&key).await?;
+    /// store.attach(&shop.digest, &NewAttachment::envelope(&envelope))?;
+    ///
+    /// // Who deploys it asks for proof.
+    /// let policy = format!(
+    ///     r#"
+    ///     format = 1
+    ///     keys.ci.pem = """{}"""
+    ///
+    ///     [provenance]
+    ///     builders = ["https://ci.example.com"]
+    ///     sources = ["git+https://git.example.com/*"]
+    ///     refs = ["refs/heads/main"]
+    ///     "#,
+    ///     key.public().to_pem()
+    /// );
+    /// let policy = Policy::parse(&policy, "policy.toml", |file| PublicKey::read(file))?;
+    /// let report = store.check_origin(&shop, &policy, now);
+    /// assert!(report.allowed(), "{report}");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn check_origin(&self, artifact: &ArtifactRef, policy: &Policy, at: Timestamp) -> OriginReport {
         let (mut envelopes, mut from, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
         let mut note = |attachment, reason| unreadable.push(Unreadable { attachment, reason });

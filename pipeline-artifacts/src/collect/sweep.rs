@@ -46,7 +46,7 @@ impl<'a> Sweep<'a> {
         Ok(Self { store, how, since })
     }
 
-    fn gate(&self) -> Result<Gate, StoreError> {
+    fn gate(&self) -> Result<Option<Gate>, StoreError> {
         gate(self.store, self.how)
     }
 
@@ -249,10 +249,10 @@ impl<'a> Sweep<'a> {
 }
 
 /// Writers wait while something is taken away; who only looks waits for that as they do.
-fn gate(store: &LocalStore, how: &Collection) -> Result<Gate, StoreError> {
+fn gate(store: &LocalStore, how: &Collection) -> Result<Option<Gate>, StoreError> {
     match how.dry_run {
-        true => store.commit_lock(),
-        false => store.sweep_lock(),
+        true => store.look_lock(),
+        false => store.sweep_lock().map(Some),
     }
 }
 

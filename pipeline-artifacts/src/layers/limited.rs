@@ -164,6 +164,10 @@ impl<S: BlobStore> BlobStore for Limited<S> {
         self.store.accepts(manifest).await
     }
 
+    async fn note_attached(&self, manifest: &[u8]) -> Result<(), StoreError> {
+        self.store.note_attached(manifest).await
+    }
+
     async fn flush(&self, blobs: &[BlobId]) -> Result<(), StoreError> {
         self.store.flush(blobs).await
     }

@@ -44,6 +44,10 @@ impl<S: BlobStore> BlobStore for ReadOnly<S> {
         self.0.accepts(manifest).await
     }
 
+    async fn note_attached(&self, manifest: &[u8]) -> Result<(), StoreError> {
+        Err(refused(format!("attachment {}", Digest::of(manifest))))
+    }
+
     async fn flush(&self, blobs: &[BlobId]) -> Result<(), StoreError> {
         self.0.flush(blobs).await
     }

@@ -107,6 +107,10 @@ impl<F: BlobStore, S: BlobStore> BlobStore for Tiered<F, S> {
         self.slow.accepts(manifest).await
     }
 
+    async fn note_attached(&self, manifest: &[u8]) -> Result<(), StoreError> {
+        self.slow.note_attached(manifest).await
+    }
+
     async fn flush(&self, blobs: &[BlobId]) -> Result<(), StoreError> {
         self.slow.flush(blobs).await
     }

@@ -18,8 +18,8 @@ use super::{OciError, RemoteName, RemoteOptions};
 /// How long it may take to be connected.
 const CONNECTING: Duration = Duration::from_secs(30);
 
-/// How long nothing at all may come.
-const SILENCE: Duration = Duration::from_secs(120);
+/// How long nothing at all may come, or go.
+pub(super) const SILENCE: Duration = Duration::from_secs(120);
 
 /// How long it may take to prove who asks.
 const PROVING: Duration = Duration::from_secs(60);
@@ -34,6 +34,8 @@ const USER_AGENT: &str = concat!("pipeline-artifacts/", env!("CARGO_PKG_VERSION"
 pub(super) struct Connection {
     client: Client,
     pub(super) http: reqwest::Client,
+    /// For blobs that go there: the other one takes the time of all that goes for the time in which nothing comes.
+    pub(super) sender: reqwest::Client,
     /// The registry.
     pub(super) root: Url,
     place: Reference,
@@ -54,14 +56,16 @@ impl Connection {
         let trusted = roots
             .iter()
             .map(|pem| reqwest::Certificate::from_pem(pem.as_bytes()));
-        let http = reqwest::Client::builder()
-            .tls_certs_merge(trusted.collect::<Result<Vec<_>, _>>().map_err(cannot)?)
-            .connect_timeout(CONNECTING)
-            .read_timeout(SILENCE)
-            .user_agent(USER_AGENT)
-            .redirect(Policy::custom(redirected))
-            .build()
-            .map_err(cannot)?;
+        let trusted = trusted.collect::<Result<Vec<_>, _>>().map_err(cannot)?;
+        let client = || {
+            reqwest::Client::builder()
+                .tls_certs_merge(trusted.clone())
+                .connect_timeout(CONNECTING)
+                .user_agent(USER_AGENT)
+                .redirect(Policy::custom(redirected))
+        };
+        let http = client().read_timeout(SILENCE).build().map_err(cannot)?;
+        let sender = client().build().map_err(cannot)?;
         let (protocol, scheme) = match options.plain_http {
             true => (ClientProtocol::Http, "http"),
             false => (ClientProtocol::Https, "https"),
@@ -85,6 +89,7 @@ impl Connection {
         Ok(Self {
             client: Client::try_from(config).map_err(OciError::registry("make a client"))?,
             http,
+            sender,
             root,
             place,
             auth: options.credentials.to_auth(),

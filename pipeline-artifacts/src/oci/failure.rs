@@ -62,6 +62,11 @@ impl Failure {
         OciDistributionError::IoError(ErrorKind::UnexpectedEof.into()).into()
     }
 
+    /// Nothing came or went for too long.
+    pub(super) fn silent() -> Self {
+        OciDistributionError::IoError(ErrorKind::TimedOut.into()).into()
+    }
+
     /// What an answer means that is no success.
     pub(super) async fn of(mut answer: Response, url: &str) -> Self {
         let (status, after) = (answer.status(), retry_after(answer.headers()));
@@ -137,7 +142,17 @@ impl Failure {
     /// The error that a user sees.
     pub(super) fn while_doing(self, doing: &str) -> OciError {
         match self {
-            Self::There { error, .. } => OciError::registry(doing)(error),
+            Self::There { error, .. } => {
+                let is_plain = match &error {
+                    OciDistributionError::RequestError(error) => tls_error(error).is_some_and(is_plain),
+                    _ => false,
+                };
+                let hint = match is_plain {
+                    true => ": it does not speak TLS; `plain_http` is for such a registry",
+                    false => "",
+                };
+                OciError::registry(format!("{doing}{hint}"))(error)
+            }
             Self::Final(error) => error,
         }
     }
@@ -148,7 +163,7 @@ fn may_pass(error: &OciDistributionError) -> bool {
     use OciErrorCode::{ManifestBlobUnknown, Toomanyrequests};
     match error {
         OciDistributionError::RequestError(error) => {
-            !(error.is_builder() || error.is_redirect() || is_untrusted(error))
+            !(error.is_builder() || error.is_redirect() || cannot_encrypt(error))
         }
         OciDistributionError::IoError(_) => true,
         // What the specification calls 429; and blobs that were pushed just before, by us or somebody else, which not every
@@ -161,12 +176,26 @@ fn may_pass(error: &OciDistributionError) -> bool {
     }
 }
 
-/// Whether who answers is not who was to be asked: that does not pass.
-fn is_untrusted(error: &reqwest::Error) -> bool {
+/// Whether the way cannot be encrypted, which does not pass: who answers is not who was to be asked, or does not speak TLS.
+fn cannot_encrypt(error: &reqwest::Error) -> bool {
+    tls_error(error)
+        .is_some_and(|error| matches!(error, rustls::Error::InvalidCertificate(_)) || is_plain(error))
+}
+
+/// Whether what came as an answer is no TLS at all.
+fn is_plain(error: &rustls::Error) -> bool {
+    matches!(
+        error,
+        rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType)
+    )
+}
+
+/// What is wrong with the encryption, if it is that.
+fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
     let mut cause = error.source();
     while let Some(error) = cause {
-        if matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))) {
-            return true;
+        if let Some(error) = error.downcast_ref() {
+            return Some(error);
         }
         // What an error of the system holds is not its source.
         let held = error.downcast_ref::<std::io::Error>();
@@ -175,7 +204,7 @@ fn is_untrusted(error: &reqwest::Error) -> bool {
             None => error.source(),
         };
     }
-    false
+    None
 }
 
 /// How long an answer wants its asker to wait. A date is held against the one of the answer: no clock is asked here.

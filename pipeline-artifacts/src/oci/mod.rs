@@ -1,4 +1,5 @@
-//! Registries: pushing artifacts to them, and pulling from them.
+//! Registries: pushing artifacts to them, and pulling from them. Begin at [`Remote`]; what lies there for other tools is
+//! described at [`origin`](mod@crate::origin#registries-feature-oci).
 
 mod attachments;
 mod certificates;

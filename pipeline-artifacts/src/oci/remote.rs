@@ -20,12 +20,38 @@ use super::{OciError, RemoteName, RemoteOptions};
 /// these is made. What has to be proved to the registry is found out by `oci-client`.
 ///
 /// A registry may send those who ask elsewhere, as to a store of objects: credentials and tokens do not go there, and from an
-/// encrypted place nobody is sent to one that is not. When nothing comes for two minutes, it counts as broken; how long it
+/// encrypted place nobody is sent to one that is not. When nothing comes or goes for two minutes, it counts as broken; how long it
 /// takes all in all is not limited for blobs, and 5 minutes for everything else. To drop a future is safe: what was whole
 /// stays, and nothing half is visible.
 ///
 /// What is attached is listed by the registry itself, page by page, or where it does not, under a tag of the digest. No more
 /// than [`MAX_LISTED`](crate::limits::MAX_LISTED) are read.
+///
+/// ```no_run
+/// use pipeline_artifacts::LocalStore;
+/// use pipeline_artifacts::oci::{Credentials, Remote, RemoteName, RemoteOptions};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let (home, now) = (std::path::Path::new("/home/ci"), "2026-11-25T12:00:00Z".parse()?);
+/// let name: RemoteName = "registry.example.com/infra/shop".parse()?;
+/// let mut options = RemoteOptions::default();
+/// let config = home.join(".docker/config.json");
+/// options.credentials = Credentials::from_docker_config(config, name.registry(), name.repository())?;
+/// let remote = Remote::new(name, options)?; // `plain_http` for a registry without TLS on this computer
+///
+/// // Where it was built: under the tag `1.4.0`, with all that is attached.
+/// let built = LocalStore::open("built")?;
+/// let shop = built.catalog().select(&"shop@1.4.0".parse()?)?;
+/// remote.push(&built, &shop).await?;
+///
+/// // Where it is deployed; the digest, when it is known, leaves the tag no say.
+/// let live = LocalStore::open("live")?;
+/// let pulled = remote.pull(&live, &shop.name, &shop.version, Some(&shop.digest), now).await?;
+/// assert_eq!(pulled.artifact, shop);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Remote {
     name: RemoteName,

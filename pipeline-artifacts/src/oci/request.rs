@@ -1,6 +1,11 @@
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
 use oci_client::RegistryOperation;
 use oci_client::errors::OciDistributionError;
 use reqwest::header::{
@@ -8,6 +13,7 @@ use reqwest::header::{
 };
 use reqwest::{Body, Method, RequestBuilder, Response, StatusCode, Url};
 
+use super::connection::SILENCE;
 use super::failure::Failure;
 use super::{OciError, Remote};
 use crate::BlobId;
@@ -168,10 +174,12 @@ impl Remote {
         Ok(self.ask(&Request::head(url)).await?.is_some())
     }
 
-    /// Puts a blob there, in one piece (distribution specification 1.1, "POST then PUT").
-    pub(super) async fn put_blob<F>(&self, blob: &BlobId, bytes: impl Fn() -> F) -> Result<(), Failure>
+    /// Puts a blob there, in one piece (distribution specification 1.1, "POST then PUT"), however long that takes as long as
+    /// it goes on.
+    pub(super) async fn put_blob<F, S>(&self, blob: &BlobId, bytes: impl Fn() -> F) -> Result<(), Failure>
     where
-        F: Future<Output = Result<Body, Failure>>,
+        F: Future<Output = Result<S, Failure>>,
+        S: Stream<Item = io::Result<Bytes>> + Send + 'static,
     {
         let begin = Request::post(self.address("blobs/uploads/")?);
         let begun = self.expect(&begin, StatusCode::ACCEPTED).await?;
@@ -183,20 +191,28 @@ impl Remote {
             .join(location)
             .map_err(|error| OciDistributionError::UrlParseError(error.to_string()))?;
         drop(begun);
+        // Where it is to be put may have a signature in it.
+        let mut shown = url.clone();
+        shown.set_query(None);
         url.query_pairs_mut()
             .append_pair("digest", &blob.digest.to_string());
+        let went = Arc::new(AtomicBool::new(false));
         let put = || async {
-            let request = self.connection().http.put(url.clone());
+            let request = self.connection().sender.put(url.clone());
             let request = request
                 .header(CONTENT_TYPE, "application/octet-stream")
                 .header(CONTENT_LENGTH, blob.size);
-            Ok(request.body(bytes().await?))
+            let went = Arc::clone(&went);
+            let bytes = bytes()
+                .await?
+                .inspect(move |_| went.store(true, Ordering::Relaxed));
+            Ok(request.body(Body::wrap_stream(bytes)))
         };
-        let answer = self.proved(RegistryOperation::Push, &url, put).await?;
-        // Where it was to be put may have a signature in it.
-        url.set_query(None);
-        expected(answer, StatusCode::CREATED, &url).await?;
-        Ok(())
+        let done = async {
+            let answer = self.proved(RegistryOperation::Push, &url, put).await?;
+            expected(answer, StatusCode::CREATED, &shown).await
+        };
+        unless_silent(&went, done).await.map(drop)
     }
 
     /// Puts a manifest under a tag or its digest.
@@ -258,6 +274,21 @@ pub(super) async fn body(mut answer: Response, most: u64) -> Result<Option<Vec<u
     Ok(Some(bytes))
 }
 
+/// Does something that is told of by `goes` whenever it goes on; given up when it did not for as long as nothing may come.
+async fn unless_silent<T>(
+    goes: &AtomicBool,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let mut work = pin!(work);
+    loop {
+        match tokio::time::timeout(SILENCE, &mut work).await {
+            Ok(done) => return done,
+            Err(_) if goes.swap(false, Ordering::Relaxed) => {}
+            Err(_) => return Err(Failure::silent()),
+        }
+    }
+}
+
 /// An answer, when it has the status that the specification asks for.
 async fn expected(answer: Response, status: StatusCode, url: &Url) -> Result<Response, Failure> {
     match answer.status() {
@@ -267,5 +298,37 @@ async fn expected(answer: Response, status: StatusCode, url: &Url) -> Result<Res
             Err(OciDistributionError::SpecViolationError(what).into())
         }
         _ => Err(Failure::of(answer, url.as_str()).await),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+
+    /// How many seconds something takes that goes on so many times, every so many seconds, and then no more.
+    async fn takes(times: u32, every: u64) -> u64 {
+        let (goes, begin) = (Arc::new(AtomicBool::new(false)), Instant::now());
+        let work = async {
+            for _ in 0..times {
+                sleep(Duration::from_secs(every)).await;
+                goes.store(true, Ordering::Relaxed);
+            }
+            std::future::pending::<Result<(), Failure>>().await
+        };
+        let failure = unless_silent(&goes, work).await.unwrap_err();
+        assert!(failure.passes());
+        begin.elapsed().as_secs()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_what_does_not_go_on_is_given_up() {
+        let silence = SILENCE.as_secs();
+        assert_eq!(takes(0, 0).await, silence);
+        // Ten minutes, and then between once and twice the silence.
+        let given_up = takes(100, 6).await - 600;
+        assert!((silence..=2 * silence).contains(&given_up), "{given_up}");
+        assert_eq!(takes(1, silence + 1).await, silence, "it comes too late");
     }
 }

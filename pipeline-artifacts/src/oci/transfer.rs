@@ -3,7 +3,6 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use pipeline_core::StoreError;
-use reqwest::Body;
 
 use super::source::{Fault, RemoteSource, noted, outgoing};
 use super::{OciError, Remote, Transferred};
@@ -75,7 +74,7 @@ impl Remote {
             let fault = Fault::default();
             let bytes = || async {
                 let source = store.get(&blob.digest).await.map_err(OciError::from)?;
-                Ok(Body::wrap_stream(outgoing(source, Arc::clone(&fault))))
+                Ok(outgoing(source, Arc::clone(&fault)))
             };
             let pushed = self.put_blob(blob, bytes).await;
             // What is wrong here comes before what is said there because of it.

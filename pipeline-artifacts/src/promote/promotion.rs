@@ -28,6 +28,13 @@ use crate::{BlobId, BlobStore, limits};
 /// drop(lease);
 /// assert_eq!(promoted.skipped, 0);
 /// assert_eq!(Promotion::of(packed.digest).run(&built, &live).await?.moved, 0);
+///
+/// // What is attached to it does not go along by itself.
+/// # built.attach(&packed.digest, &pipeline_artifacts::NewAttachment::note("Know this"))?;
+/// let attached = built.attachments(&packed.digest)?;
+/// let attached = attached.iter().map(|attachment| attachment.digest);
+/// Promotion::of(packed.digest).with_attached(attached).run(&built, &live).await?;
+/// assert_eq!(live.attachments(&packed.digest)?.len(), 1);
 /// # Ok(())
 /// # }
 /// ```
@@ -60,7 +67,8 @@ impl Promotion {
         }
     }
 
-    /// And of these manifests that are attached to it. They go first, so that the artifact does not arrive without.
+    /// And of these manifests that are attached to it, or to one another. They go first, so that the artifact does not arrive
+    /// without; when all is there, the target [notes](BlobStore::note_attached) what is attached.
     #[must_use]
     pub fn with_attached(mut self, manifests: impl IntoIterator<Item = Digest>) -> Self {
         self.attached.extend(manifests);
@@ -91,6 +99,10 @@ impl Promotion {
             way.promote(attached, bytes).await?;
         }
         way.promote(&self.manifest, bytes).await?;
+        for attached in &self.attached {
+            to.note_attached(&blob_bytes(from, attached, limits::MAX_MANIFEST).await?)
+                .await?;
+        }
         Ok(way.promoted)
     }
 }

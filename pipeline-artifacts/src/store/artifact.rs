@@ -251,7 +251,13 @@ impl StoredArtifact {
         };
         let found = self.find(path)?.ok_or_else(not_found)?;
         let EntryKind::File { size, .. } = found.entry.kind else {
-            return Err(not_found());
+            let what = match found.entry.kind {
+                EntryKind::Directory => "directory",
+                _ => "link",
+            };
+            return Err(StoreError::NotFound {
+                what: format!("file `{path}` of {}, where that is a {what},", self.reference()),
+            });
         };
         let checked = self.store().limits().check(size, 1);
         checked.map_err(|exceeded| self.refused(exceeded))?;
@@ -292,7 +298,8 @@ impl StoredArtifact {
         Ok(self.0.toc.cuts().size())
     }
 
-    /// Writes everything into a directory that is empty or does not exist yet. Files get mode 644 or 755,
+    /// Writes everything into a directory that is empty or does not exist yet; [`replace`](Self::replace) takes the place of one
+    /// that is filled. Files get mode 644 or 755,
     /// directories 755, whatever the umask; each file is verified while it is written. Nothing is flushed to disk.
     ///
     /// The directory appears at once with all that is in it: it is written beside its place and renamed. Where that

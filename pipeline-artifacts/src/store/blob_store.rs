@@ -128,6 +128,21 @@ pub trait BlobStore: Debug + Send + Sync + 'static {
         Ok(())
     }
 
+    /// Notes what is attached to something, when both are here: to be called with its manifest, whose `subject` names that. A
+    /// [`Promotion`](crate::Promotion) does so last, of what came [along](crate::Promotion::with_attached).
+    ///
+    /// A store of blobs alone notes nothing, which is what happens when it is not said otherwise; a
+    /// [`LocalStore`](crate::LocalStore) lists it among the [attachments](crate::LocalStore::attachments) then. A store in
+    /// front of another tells that one.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Refused`] when it is no attachment; when what it is attached to is not here, or it cannot be noted.
+    async fn note_attached(&self, manifest: &[u8]) -> Result<(), StoreError> {
+        let _ = manifest;
+        Ok(())
+    }
+
     /// Makes blobs durable: one barrier for many.
     ///
     /// # Errors

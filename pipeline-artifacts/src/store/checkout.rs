@@ -205,7 +205,9 @@ fn refuse_filled(into: &Path) -> Result<(), StoreError> {
     let found = found.map_err(failed("cannot read", into))?.file_name();
     Err(StoreError::Refused {
         what: format!("an artifact in {}", into.display()),
-        reason: format!("the directory is not empty: it holds {found:?}"),
+        reason: format!(
+            "the directory is not empty: it holds {found:?}; name an empty one, or replace the whole directory"
+        ),
     })
 }
 

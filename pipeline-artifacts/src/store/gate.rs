@@ -26,6 +26,15 @@ impl Gate {
         Self::locked(root, Locked::alone)
     }
 
+    /// The same as [`Gate::shared`], and makes no file: where there is none, nobody sweeps.
+    pub(super) fn looking(root: &Path) -> Result<Option<Self>, StoreError> {
+        let path = root.join(GATE);
+        match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            file => Self::held(&path, file.map_err(failed("cannot open", &path))?, Locked::shared).map(Some),
+        }
+    }
+
     fn locked(root: &Path, lock: impl Fn(File) -> io::Result<Locked>) -> Result<Self, StoreError> {
         let path = root.join(GATE);
         let file = match File::open(&path) {
@@ -36,7 +45,11 @@ impl Gate {
             }
             file => file.map_err(failed("cannot open", &path))?,
         };
-        let held = lock(file).map_err(failed("cannot lock", &path))?;
+        Self::held(&path, file, lock)
+    }
+
+    fn held(path: &Path, file: File, lock: impl Fn(File) -> io::Result<Locked>) -> Result<Self, StoreError> {
+        let held = lock(file).map_err(failed("cannot lock", path))?;
         Ok(Self { _held: held })
     }
 }

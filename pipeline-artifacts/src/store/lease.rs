@@ -74,6 +74,11 @@ impl LocalStore {
         Gate::shared(self.root())
     }
 
+    /// The same for who only looks: none where nobody has ever locked it.
+    pub(crate) fn look_lock(&self) -> Result<Option<Gate>, StoreError> {
+        Gate::looking(self.root())
+    }
+
     /// Held while blobs are taken away: nothing becomes visible meanwhile.
     pub(crate) fn sweep_lock(&self) -> Result<Gate, StoreError> {
         Gate::exclusive(self.root())

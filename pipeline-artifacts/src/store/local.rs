@@ -21,7 +21,7 @@ use crate::catalog::View;
 ///
 /// A source of truth: the blobs and the catalog cannot be rebuilt from anything else.
 ///
-/// | [`ArtifactStore`], async | here, blocking |
+/// | [`ArtifactStore`](pipeline_core::ArtifactStore), async | here, blocking |
 /// |---|---|
 /// | `resolve` | [`find`](Self::find) |
 /// | `open` | [`artifact`](Self::artifact) |

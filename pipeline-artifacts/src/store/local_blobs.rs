@@ -70,6 +70,11 @@ impl BlobStore for LocalStore {
         blocking(move || store.check_manifest(&manifest)).await?
     }
 
+    async fn note_attached(&self, manifest: &[u8]) -> Result<(), StoreError> {
+        let (store, bytes) = (self.clone(), manifest.to_vec());
+        blocking(move || store.attach_to_subject(&bytes)).await?
+    }
+
     async fn flush(&self, _: &[BlobId]) -> Result<(), StoreError> {
         let store = self.clone();
         blocking(move || store.flush_blobs()).await?

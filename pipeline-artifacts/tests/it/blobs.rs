@@ -138,7 +138,7 @@ fn a_store_of_the_first_form_is_refused_by_name() {
         .file("store.json", r#"{"format":1}"#)
         .dir("blobs/sha256");
     let error = pipeline_artifacts::LocalStore::open(&old.0).unwrap_err();
-    insta::assert_snapshot!(text(&error, bench.dir.path()), @"the store <dir>/old cannot be stored: store.json says format 1, of a version that was never released, with one tar for each artifact; this version reads format 2: pack into a new store");
+    insta::assert_snapshot!(text(&error, bench.dir.path()), @"the store <dir>/old is refused: store.json says format 1, of a version that was never released, with one tar for each artifact; this version reads format 2: pack into a new store");
 }
 
 /// Looks at a directory all the time while something is done to it; every look must find what `right` takes.

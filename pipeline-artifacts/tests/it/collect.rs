@@ -598,6 +598,7 @@ fn a_store_does_without_what_is_empty() {
         .unwrap();
     let store = lose_some(&root, &["tmp", "trash"]);
     store.collect(&late(0).dry_run()).unwrap();
+    assert!(!root.join("gc.lock").exists(), "who only looks writes nothing");
     store.collect(&late(0)).unwrap();
     store.publish(&shop(), &v("1.0.1"), &one.digest).unwrap();
     let note = store.attach(&one.digest, &NewAttachment::note("hello")).unwrap();

@@ -118,6 +118,45 @@ impl BlobStore for Noted {
     }
 }
 
+/// Also what is attached to an attachment, whatever comes first, through a store that knows nothing of it.
+#[test]
+fn what_is_attached_is_attached_there_as_well() {
+    let bench = Bench::new();
+    let one = bench.publish(&bench.tree("one").file("a", "1"), "1.0.0");
+    let attach = |to: &Digest, text: &str| bench.store.attach(to, &NewAttachment::note(text)).unwrap();
+    let note = attach(&one.digest, "# Know this\n");
+    let on_note = attach(&note.digest, "# And this\n");
+    let promotion = Promotion::of(one.digest).with_attached([on_note.digest, note.digest]);
+    let (depot, to) = (MemoryBlobs::new(), LocalStore::open(bench.path("to")).unwrap());
+    wait(promotion.run(&bench.store, &depot)).unwrap();
+    for _ in 0..2 {
+        let limited = wait(Limited::open(to.clone(), BlobLimits::default())).unwrap();
+        wait(promotion.run(&depot, &limited)).unwrap();
+        let there = to.publish(&one.name, &one.version, &one.digest).unwrap();
+        assert_eq!(
+            to.attachments(&there.digest).unwrap(),
+            std::slice::from_ref(&note)
+        );
+        assert_eq!(
+            to.attachments(&note.digest).unwrap(),
+            std::slice::from_ref(&on_note)
+        );
+        assert!(to.verify().unwrap().problems.is_empty());
+    }
+    // Where nobody writes, all may be there already, and what is attached is not noted behind anybody's back.
+    let error = wait(promotion.run(&depot, &ReadOnly::new(to))).unwrap_err();
+    assert!(matches!(error, StoreError::Refused { .. }), "{error}");
+    // What is attached to something else than what was sent is not there, and so is nothing that it could be noted at.
+    let other = bench.publish(&bench.tree("two").file("b", "2"), "2.0.0");
+    let elsewhere = LocalStore::open(bench.path("elsewhere")).unwrap();
+    let wrong = Promotion::of(other.digest).with_attached([note.digest]);
+    let error = wait(wrong.run(&bench.store, &elsewhere)).unwrap_err();
+    assert!(matches!(error, StoreError::NotFound { .. }), "{error}");
+    let wrong = Promotion::of(other.digest).with_attached([one.digest]);
+    let error = wait(wrong.run(&bench.store, &elsewhere)).unwrap_err();
+    assert!(error.to_string().contains("it is attached to nothing"), "{error}");
+}
+
 #[test]
 fn what_is_named_is_durable_before_what_names_it() {
     let bench = Bench::new();

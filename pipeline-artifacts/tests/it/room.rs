@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use pipeline_artifacts::{LocalStore, PackError, Packer};
+use pipeline_artifacts::{Collection, LocalStore, PackError, Packer, RetentionPolicy};
 use pipeline_core::StoreError;
 
 use crate::mount::Mounted;
@@ -118,9 +118,16 @@ fn a_disk_that_is_read_only_is_read() {
         let packed = Packer::new(&tree.0).pack(&store).unwrap();
         store.publish(&shop(), &v("1.0.0"), &packed.digest).unwrap()
     };
+    // As it comes from a backup, which may lose it.
+    fs::remove_file(root.join("gc.lock")).unwrap();
     small.again("ro");
     let store = LocalStore::open(&root).unwrap();
     assert_eq!(store.find(&shop(), &v("1.0.0")).unwrap().as_ref(), Some(&shop_1));
+    let now = "2026-11-26T12:00:00Z".parse().unwrap();
+    store.collect(&Collection::new(now).dry_run()).unwrap();
+    store
+        .plan_retention(&RetentionPolicy::default(), &[], now)
+        .unwrap();
     assert_eq!(
         store.newest(&shop(), &"^1".parse().unwrap()).unwrap().as_ref(),
         Some(&shop_1)

@@ -506,7 +506,7 @@ fn artifacts_go_only_into_empty_directories() {
     let error = artifact.write_to(&live).unwrap_err();
     insta::assert_snapshot!(
         text(&error, bench.dir.path()),
-        @r#"an artifact in <dir>/live cannot be stored: the directory is not empty: it holds "mine""#
+        @r#"an artifact in <dir>/live is refused: the directory is not empty: it holds "mine"; name an empty one, or replace the whole directory"#
     );
     assert_eq!(files(&live).len(), 1);
 
@@ -532,7 +532,7 @@ fn a_file_is_not_replaced() {
     let error = artifact.replace(&mine.join("data")).unwrap_err();
     insta::assert_snapshot!(
         text(&error, bench.dir.path()),
-        @"an artifact in the place of <dir>/mine/data cannot be stored: it is not a directory; name one, or a path where nothing is"
+        @"an artifact in the place of <dir>/mine/data is refused: it is not a directory; name one, or a path where nothing is"
     );
     assert_eq!(fs::read(mine.join("data")).unwrap(), b"mine");
     assert_eq!(fs::read_dir(&mine).unwrap().count(), 1);
@@ -610,7 +610,7 @@ fn only_a_store_or_an_empty_directory_is_opened() {
     let error = LocalStore::open(&home.0).unwrap_err();
     insta::assert_snapshot!(
         text(&error, bench.dir.path()),
-        @r#"a store in <dir>/home cannot be stored: the directory is not empty: it holds ".profile""#
+        @r#"a store in <dir>/home is refused: the directory is not empty: it holds ".profile""#
     );
     assert_eq!(files(&home.0).len(), 1);
 

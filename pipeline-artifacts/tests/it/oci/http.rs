@@ -17,7 +17,8 @@ pub(super) struct Request {
 }
 
 impl Request {
-    fn read(stream: &TcpStream) -> Option<Self> {
+    /// Calls `came` when so many bytes of its body are there: each mebibyte, and at the end.
+    fn read(stream: &TcpStream, came: &dyn Fn(&Self, usize)) -> Option<Self> {
         let mut reader = BufReader::new(stream);
         let mut lines = Vec::new();
         loop {
@@ -40,8 +41,14 @@ impl Request {
         let length = request
             .header("content-length")
             .map_or(0, |length| length.parse().unwrap());
-        request.body.resize(length, 0);
-        reader.read_exact(&mut request.body).ok()?;
+        let mut body = vec![0; length];
+        let mut read = 0;
+        for piece in body.chunks_mut(1024 * 1024) {
+            reader.read_exact(piece).ok()?;
+            read += piece.len();
+            came(&request, read);
+        }
+        request.body = body;
         Some(request)
     }
 
@@ -94,14 +101,23 @@ pub(super) fn serve(answer: impl Fn(&Request) -> Vec<u8> + Send + Sync + 'static
 
 /// The same, for what answers in its own time.
 pub(super) fn serve_stream(answer: impl Fn(&Request, &mut TcpStream) + Send + Sync + 'static) -> u16 {
+    serve_slowly(answer, |_, _| {})
+}
+
+/// The same, for what takes a request in its own time.
+pub(super) fn serve_slowly(
+    answer: impl Fn(&Request, &mut TcpStream) + Send + Sync + 'static,
+    came: impl Fn(&Request, usize) + Send + Sync + 'static,
+) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let answer = Arc::new(answer);
+    let both = Arc::new((answer, came));
     thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
-            let answer = Arc::clone(&answer);
+            let both = Arc::clone(&both);
             thread::spawn(move || {
-                if let Some(request) = Request::read(&stream) {
+                let (answer, came) = &*both;
+                if let Some(request) = Request::read(&stream, came) {
                     answer(&request, &mut stream);
                 }
             });

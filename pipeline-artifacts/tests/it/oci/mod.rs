@@ -11,6 +11,7 @@ mod pages;
 mod proof;
 mod ranges;
 mod referrers;
+mod slow;
 pub(crate) mod strange;
 mod tls;
 mod token;

@@ -192,3 +192,35 @@ fn what_is_no_certificate_is_said() {
         "`roots` is refused: a certificate in it has no end"
     );
 }
+
+/// One request, and an answer that says what to do.
+#[tokio::test]
+async fn who_does_not_speak_tls_is_named() {
+    let bench = Bench::new();
+    let artifact = published(&bench, "1.4.0", "first");
+    let (asked, port) = {
+        let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (port, counted) = (
+            listener.local_addr().unwrap().port(),
+            std::sync::Arc::clone(&asked),
+        );
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                std::thread::spawn(move || {
+                    let _ = std::io::Write::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n");
+                    let _ = std::io::copy(&mut stream, &mut std::io::sink());
+                });
+            }
+        });
+        (asked, port)
+    };
+    let error = remote("127.0.0.1", port, &[]).unwrap();
+    let push = error.push(&bench.store, &artifact);
+    let pushed = tokio::time::timeout(Duration::from_secs(30), push).await;
+    let error = pushed.expect("it asks again").unwrap_err();
+    let said = "it does not speak TLS; `plain_http` is for such a registry";
+    assert!(error.to_string().ends_with(said), "{error}");
+    assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), 1);
+}

@@ -65,7 +65,7 @@ impl Policy {
     /// | `keys.NAME.builders` | the builders that the key may speak for; all that are accepted |
     /// | `keys.NAME.valid-from`, `.valid-until` | when the key is valid, with an offset from UTC; always |
     /// | `provenance.builders` | the builders that are trusted, by their whole id |
-    /// | `provenance.build-types` | the kinds of build, by their whole URI; [`RUN_BUILD_TYPE`](crate::attestation::RUN_BUILD_TYPE) |
+    /// | `provenance.build-types` | the kinds of build, by their whole URI; [`RUN_BUILD_TYPE`](crate::attestation::RUN_BUILD_TYPE). Of those and of [workflows of GitHub](https://actions.github.io/buildtypes/workflow/v1) the parameters are understood; others prove nothing, also when they are named here |
     /// | `provenance.sources` | repositories, as [patterns](super::Pattern), or `"any"` |
     /// | `provenance.refs` | branches and tags in full, as patterns, or `"any"` |
     ///

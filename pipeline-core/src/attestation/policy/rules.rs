@@ -69,7 +69,8 @@ impl AcceptedKey {
 pub struct ProvenanceRules {
     /// The builders that are trusted, by their whole id.
     pub builders: Vec<String>,
-    /// The kinds of build whose parameters are understood, by their whole URI.
+    /// The kinds of build that are accepted, by their whole URI. Parameters are understood of two, and what has others proves
+    /// nothing: [`RUN_BUILD_TYPE`], and the workflows of GitHub (`https://actions.github.io/buildtypes/workflow/v1`).
     pub build_types: Vec<String>,
     /// The repositories that code may come from.
     pub sources: Accepted,
