@@ -84,7 +84,7 @@ fn a_directory_with_a_mount_point_in_it_is_not_replaced() {
     assert_eq!(there.unwrap(), b"p");
     assert_eq!(fs::read(live.join("a")).unwrap(), b"old");
     assert_eq!(names(bench.dir.path()), before);
-    insta::assert_snapshot!(text(&error, bench.dir.path()), @"an artifact in the place of <dir>/live cannot be stored: <dir>/live/var/data is a mount point: unmount it first");
+    insta::assert_snapshot!(text(&error, bench.dir.path()), @"an artifact in the place of <dir>/live is refused: <dir>/live/var/data is a mount point: unmount it first");
     drop(data);
     artifact.replace(&live).unwrap();
     assert_eq!(fs::read(live.join("a")).unwrap(), b"new");
@@ -115,7 +115,7 @@ fn a_link_in_the_place_of_an_artifact_stays() {
     let before = names(bench.dir.path());
     for done in [artifact.write_to(&nowhere), artifact.replace(&nowhere)] {
         insta::allow_duplicates! {
-            insta::assert_snapshot!(text(&done.unwrap_err(), bench.dir.path()), @"an artifact in <dir>/nowhere cannot be stored: it is a link that leads nowhere: remove it, or make the directory");
+            insta::assert_snapshot!(text(&done.unwrap_err(), bench.dir.path()), @"an artifact in <dir>/nowhere is refused: it is a link that leads nowhere: remove it, or make the directory");
         }
         assert_eq!(fs::read_link(&nowhere).unwrap(), Path::new("gone"));
         assert_eq!(names(bench.dir.path()), before);
