@@ -54,7 +54,8 @@
 //!   for whoever can read its directory.
 //! - It does not keep anybody with write access to the directory from replacing
 //!   both a blob and the record that names it. The journal names digests, and chains them.
-//! - It works on Unix: modes and symbolic links are part of an artifact.
+//! - It is built and tested on Linux. Modes and symbolic links are part of an artifact, so it needs Unix; other kinds of it than
+//!   Linux were not tried.
 //!
 //! # Features
 //!
