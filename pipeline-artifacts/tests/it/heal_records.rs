@@ -11,6 +11,11 @@ use crate::catalog::because;
 use crate::promote::wait;
 use crate::{Bench, damage, retention, shop, v};
 
+fn is_listed_as_yanked(store: &LocalStore) -> bool {
+    let versions = store.catalog().versions(&shop()).unwrap();
+    versions.get(&v("1.0.0")).unwrap().yanked
+}
+
 #[test]
 fn a_record_comes_back_from_another_store() {
     let bench = Bench::new();
@@ -165,15 +170,7 @@ fn a_mark_comes_back_from_a_copy() {
     let standing = store.catalog().standing(&shop(), &v("1.0.0")).unwrap();
     assert_eq!(standing.yanked.unwrap().reason, "slow");
     assert_eq!(store.find(&shop(), &v("1.0.0")).unwrap(), Some(one.clone()));
-    assert!(
-        store
-            .catalog()
-            .versions(&shop())
-            .unwrap()
-            .get(&v("1.0.0"))
-            .unwrap()
-            .yanked
-    );
+    assert!(is_listed_as_yanked(&store));
     let aside = bench.path("store/quarantine").join(Digest::of("rust").hex());
     assert_eq!(fs::read(aside).unwrap(), b"rust", "for a person to look at");
     assert_eq!(heal_marks(&store, &backup), (vec![], vec![]));
@@ -306,15 +303,7 @@ fn a_mark_that_is_gone_is_told_of_and_comes_back() {
         .catalog()
         .yank(&shop(), &v("1.0.0"), &because("again"))
         .unwrap();
-    assert!(
-        store
-            .catalog()
-            .versions(&shop())
-            .unwrap()
-            .get(&v("1.0.0"))
-            .unwrap()
-            .yanked
-    );
+    assert!(is_listed_as_yanked(&store));
     assert_eq!(missing(&store), [""; 0]);
 
     // One with a number that nobody counts to.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pipeline_artifacts::limits::{MAX_ATTACHMENT, MAX_PULLED_ATTACHMENTS, MAX_PULLED_BYTES};
-use pipeline_artifacts::oci::{Credentials, OciError, Remote, RemoteOptions};
+use pipeline_artifacts::oci::{Credentials, OciError, PullReport, Remote, RemoteOptions};
 use pipeline_artifacts::{CollectError, Collection, Limit, Limits, LocalStore, NewAttachment};
 use pipeline_core::attestation::Envelope;
 use pipeline_core::{ArtifactRef, Digest, SignedDuration, canonical_json};
@@ -346,16 +346,7 @@ async fn a_broken_attachment_keeps_nobody_from_the_rest() {
     ];
     let listed = broken.iter().map(|(digest, _)| *digest).chain([good.digest]);
     let listed: Vec<_> = listed.collect();
-    let port = Strange {
-        answers: listing(&artifact, &listed),
-        ..Strange::new(&bench)
-    }
-    .serve();
-    let store = LocalStore::open(bench.path("other")).unwrap();
-    let pulled = remote(port, Credentials::Anonymous)
-        .pull(&store, &shop(), &v("1.4.0"), Some(&artifact.digest), now())
-        .await
-        .unwrap();
+    let pulled = pulled_with(&bench, &artifact, &listed).await;
     assert_eq!(pulled.attachments, [good.digest]);
     assert_eq!(pulled.skipped.len(), 3, "{:?}", pulled.skipped);
     for (digest, why) in broken {
@@ -461,22 +452,27 @@ async fn attachments_together_have_no_more_bytes_than_are_allowed() {
         bench.store.add_blob(manifest.to_string().as_bytes()).unwrap()
     });
     let listed: Vec<_> = large.collect();
-    let port = Strange {
-        answers: listing(&artifact, &listed),
-        ..Strange::new(&bench)
-    }
-    .serve();
-    let store = LocalStore::open(bench.path("other")).unwrap();
-    let pulled = remote(port, Credentials::Anonymous)
-        .pull(&store, &shop(), &v("1.4.0"), Some(&artifact.digest), now())
-        .await
-        .unwrap();
+    let pulled = pulled_with(&bench, &artifact, &listed).await;
     let too_much = "all together are larger than 1073741824 bytes";
     let reasons = pulled.skipped.iter().map(|skipped| skipped.reason == too_much);
     assert_eq!(
         (reasons.clone().count(), reasons.filter(|is| *is).count()),
         (count, 1)
     );
+}
+
+/// What a store takes from a registry that lists these as attached to an artifact.
+async fn pulled_with(bench: &Bench, artifact: &ArtifactRef, listed: &[Digest]) -> PullReport {
+    let port = Strange {
+        answers: listing(artifact, listed),
+        ..Strange::new(bench)
+    }
+    .serve();
+    let store = LocalStore::open(bench.path("other")).unwrap();
+    remote(port, Credentials::Anonymous)
+        .pull(&store, &shop(), &v("1.4.0"), Some(&artifact.digest), now())
+        .await
+        .unwrap()
 }
 
 /// What a registry lists as attached to an artifact.
