@@ -605,15 +605,7 @@ fn a_collection_keeps_what_runs_and_what_a_rollback_goes_back_to() {
     ] {
         assert!(plan.stdout.contains(line), "{line}: {plan}");
     }
-    let all = [
-        "artifact",
-        "gc",
-        "--policy",
-        &policy,
-        "--yes",
-        "--keep-trash",
-        "0s",
-    ];
+    let all = carried_out(&policy);
     space.release(&all).expect(0);
     for version in ["1.0.0", "2.0.0", "4.0.0"] {
         let app = format!("app@{version}");
@@ -621,6 +613,19 @@ fn a_collection_keeps_what_runs_and_what_a_rollback_goes_back_to() {
     }
     space.json(&["artifact", "show", "app@3.0.0"]).expect(2);
     space.assert_verifies();
+}
+
+/// A collection by a policy that leaves nothing in the trash.
+fn carried_out(policy: &str) -> [&str; 7] {
+    [
+        "artifact",
+        "gc",
+        "--policy",
+        policy,
+        "--yes",
+        "--keep-trash",
+        "0s",
+    ]
 }
 
 /// Somebody else's store, whose key he may not read: what only looks works all the same, and changes nothing.
@@ -754,15 +759,7 @@ fn a_collection_keeps_what_is_evidence() {
     ends("3.0.0", "remove", "nobody needs it");
     ends("4.0.0", "remove", "nobody needs it");
     ends("5.0.0", "keep", "production runs it");
-    let all = [
-        "artifact",
-        "gc",
-        "--policy",
-        &policy,
-        "--yes",
-        "--keep-trash",
-        "0s",
-    ];
+    let all = carried_out(&policy);
     space.release(&all).expect(0);
     space.release(&all).expect(0);
     for version in ["1.0.0", "2.0.0", "5.0.0"] {

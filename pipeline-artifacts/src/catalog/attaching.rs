@@ -1,10 +1,8 @@
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use pipeline_core::{Digest, StoreError};
-use tempfile::Builder;
 
 use crate::LocalStore;
 use crate::store::Locked;
@@ -27,9 +25,6 @@ pub(super) struct Attached {
     pub(super) subject: Digest,
     pub(super) attachment: Digest,
 }
-
-/// Others must be able to open it, to find out whether it is held.
-const MODE: u32 = 0o644;
 
 impl Attached {
     /// Before what makes the name one of its own.
@@ -63,22 +58,9 @@ impl LocalStore {
         dir.parent().map_or(Ok(()), make_dir)?;
         make_dir(&dir)?;
         let (subject, attachment) = (*subject, *attachment);
-        loop {
-            let file = Builder::new()
-                .prefix(&Attached { subject, attachment }.prefix())
-                .rand_bytes(16)
-                .permissions(Permissions::from_mode(MODE))
-                .tempfile_in(&dir)
-                .map_err(failed("cannot create a file in", &dir))?;
-            let (file, path) = file
-                .keep()
-                .map_err(|error| failed("cannot keep a file in", &dir)(error.error))?;
-            let held = Locked::alone(file).map_err(failed("cannot lock", &path))?;
-            // Somebody may have locked it first and taken it for one that was left: then begin again.
-            if is_same(&path, &held).map_err(failed("cannot read", &path))? {
-                return Ok(Attaching { path, _held: held });
-            }
-        }
+        let prefix = Attached { subject, attachment }.prefix();
+        let (path, held) = Locked::new_in(&dir, &prefix, "")?;
+        Ok(Attaching { path, _held: held })
     }
 
     /// What is being attached, or was when its writer died.

@@ -12,7 +12,7 @@ use super::layout_index::{REF_NAME, text_of};
 use super::layout_seal;
 use super::{Layout, Versions};
 use crate::store::Locked;
-use crate::store::disk::failed;
+use crate::store::disk::{failed, read_file};
 
 /// Something in a layout that is not as the catalog has it.
 #[derive(Debug)]
@@ -129,12 +129,10 @@ impl Layout<'_> {
     /// The bytes of a file; none of what is no file.
     fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let path = self.dir().join(name);
-        match fs::symlink_metadata(&path) {
+        match read_file(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Ok(found) if !found.is_file() => Ok(Some(Vec::new())),
             found => found
-                .and_then(|_| fs::read(&path))
-                .map(Some)
+                .map(|bytes| Some(bytes.unwrap_or_default()))
                 .map_err(failed("cannot read", &path)),
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use pipeline_core::{ArtifactName, StoreError};
 use semver::Version;
@@ -12,7 +12,7 @@ use super::file_name::FileName;
 use super::publication::plain;
 use super::stamp::{Stamp, Tick};
 use super::{CatalogEntry, Mark, Publication, Standing, Versions};
-use crate::store::disk::failed;
+use crate::store::disk::{failed, read_file};
 
 /// A directory that was listed.
 #[derive(Debug)]
@@ -225,20 +225,14 @@ pub(super) fn gaps(
 }
 
 /// Reads a file of the catalog; `None` when there is none.
-fn read<T>(path: &PathBuf, read: impl FnOnce(&[u8]) -> Result<T, String>) -> Result<Option<T>, StoreError> {
-    // What is read of a pipe never ends.
-    let kind = fs::symlink_metadata(path).map(|found| found.file_type());
-    if kind.as_ref().is_ok_and(|kind| !kind.is_file()) {
-        return Err(StoreError::Damaged {
-            what: format!("record {}", path.display()),
-            reason: "it is not a file".to_owned(),
-        });
-    }
-    match kind.and_then(|_| fs::read(path)) {
-        Ok(bytes) => read(&bytes).map(Some).map_err(|reason| StoreError::Damaged {
-            what: format!("record {}", path.display()),
-            reason,
-        }),
+fn read<T>(path: &Path, read: impl FnOnce(&[u8]) -> Result<T, String>) -> Result<Option<T>, StoreError> {
+    let damaged = |reason| StoreError::Damaged {
+        what: format!("record {}", path.display()),
+        reason,
+    };
+    match read_file(path) {
+        Ok(Some(bytes)) => read(&bytes).map(Some).map_err(damaged),
+        Ok(None) => Err(damaged("it is not a file".to_owned())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         // No record has a name that the system refuses for its length.
         Err(error) if error.kind() == io::ErrorKind::InvalidFilename => Ok(None),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 /// How many bytes go from one thread to another at once.
-pub(super) const CHUNK: usize = 1024 * 1024;
+const CHUNK: usize = 1024 * 1024;
 /// How many such pieces there are.
 const CHUNKS: usize = 8;
 /// What addresses and lengths must be multiples of when the page cache is passed by.

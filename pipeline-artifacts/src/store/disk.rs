@@ -44,6 +44,14 @@ pub(crate) fn seal(file: &File) -> io::Result<()> {
     file.sync_data()
 }
 
+/// The bytes of a file; `None` of what is none: what is read of a pipe never ends, and a link leads elsewhere.
+pub(crate) fn read_file(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match fs::symlink_metadata(path)?.is_file() {
+        true => fs::read(path).map(Some),
+        false => Ok(None),
+    }
+}
+
 /// Whether a path still names an open file.
 pub(crate) fn is_same(path: &Path, file: &File) -> io::Result<bool> {
     let open = file.metadata()?;

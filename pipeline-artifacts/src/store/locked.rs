@@ -1,8 +1,14 @@
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io;
 use std::ops::Deref;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use fs4::{FileExt, TryLockError};
+use pipeline_core::StoreError;
+use tempfile::Builder;
+
+use super::disk::{failed, is_same};
 
 /// An open file with a lock of the system on it. Many may share it, or one has it alone.
 ///
@@ -12,7 +18,32 @@ use fs4::{FileExt, TryLockError};
 #[derive(Debug)]
 pub(crate) struct Locked(File);
 
+/// Others must be able to open a lock, to find out whether it is held.
+const MODE: u32 = 0o644;
+
 impl Locked {
+    /// Makes a file whose name is between these and its own, and has it alone. What nobody has locked is left over, for
+    /// whoever comes by to remove.
+    pub(crate) fn new_in(dir: &Path, prefix: &str, suffix: &str) -> Result<(PathBuf, Self), StoreError> {
+        loop {
+            let file = Builder::new()
+                .rand_bytes(16)
+                .prefix(prefix)
+                .suffix(suffix)
+                .permissions(Permissions::from_mode(MODE))
+                .tempfile_in(dir)
+                .map_err(failed("cannot create a lock file in", dir))?;
+            let (file, path) = file
+                .keep()
+                .map_err(|error| failed("cannot keep a lock file in", dir)(error.error))?;
+            let held = Self::alone(file).map_err(failed("cannot lock", &path))?;
+            // Somebody may have locked it first and taken it for one that was left: then begin again.
+            if is_same(&path, &held).map_err(failed("cannot read", &path))? {
+                return Ok((path, held));
+            }
+        }
+    }
+
     /// Waits until nobody has the file alone.
     pub(crate) fn shared(file: File) -> io::Result<Self> {
         patiently(|| FileExt::lock_shared(&file))?;

@@ -1,6 +1,5 @@
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use pipeline_core::StoreError;
@@ -21,38 +20,19 @@ pub(super) struct Session {
 
 pub(super) const LOCK: &str = "lock";
 
-/// Others must be able to open a lock, to find out whether it is held.
-const LOCK_MODE: u32 = 0o644;
-
 impl Session {
     /// Begins a session, and removes what dead writers left.
     pub(super) fn begin(tmp: &Path) -> Result<Self, StoreError> {
         make_dir(tmp)?;
         clean(tmp);
-        loop {
-            let file = Builder::new()
-                .rand_bytes(16)
-                .prefix("")
-                .suffix(".lock")
-                .permissions(Permissions::from_mode(LOCK_MODE))
-                .tempfile_in(tmp)
-                .map_err(failed("cannot create a lock file in", tmp))?;
-            let (file, lock) = file
-                .keep()
-                .map_err(|error| failed("cannot keep a lock file in", tmp)(error.error))?;
-            let file = Locked::alone(file).map_err(failed("cannot lock", &lock))?;
-            // A cleaner may have locked it first and taken it for a left-over: then begin again.
-            if !is_same(&lock, &file).map_err(failed("cannot read", &lock))? {
-                continue;
-            }
-            let dir = lock.with_extension("");
-            fs::create_dir(&dir).map_err(failed("cannot create the directory", &dir))?;
-            return Ok(Self {
-                dir,
-                lock,
-                _held: file,
-            });
-        }
+        let (lock, held) = Locked::new_in(tmp, "", ".lock")?;
+        let dir = lock.with_extension("");
+        fs::create_dir(&dir).map_err(failed("cannot create the directory", &dir))?;
+        Ok(Self {
+            dir,
+            lock,
+            _held: held,
+        })
     }
 
     #[cfg(test)]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use pipeline_core::{ArtifactName, ArtifactRef, Digest, StoreError};
 use semver::Version;
 
-use super::disk::failed;
+use super::disk::{failed, read_file};
 use super::local::{MARK, MARK_FILE, in_root};
 use super::verify_blobs::Blob;
 use super::{LocalStore, Problem, ProblemKind, StoreReport};
@@ -204,13 +204,9 @@ impl Check<'_> {
         self.report.records += 1;
         let (FileName::Record(version) | FileName::Mark(version, _)) = &file;
         let mut broken = Broken::from([(name.clone(), version.clone())]);
-        let kind = fs::symlink_metadata(path).map(|found| found.file_type());
-        // What is read of a pipe never ends.
-        if kind.as_ref().is_ok_and(|kind| !kind.is_file()) {
-            return self.problem(path, ProblemKind::Damaged, "it is not a file", &broken);
-        }
-        let bytes = match kind.and_then(|_| fs::read(path)) {
-            Ok(bytes) => bytes,
+        let bytes = match read_file(path) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return self.problem(path, ProblemKind::Damaged, "it is not a file", &broken),
             Err(error) => return self.unreadable(path, &error, &broken),
         };
         match file.check(&bytes, name) {
